@@ -1,0 +1,120 @@
+//! The whole chart of a picture, as it is drawn once a second.
+
+use model::Millis;
+use model::history::Point;
+use model::policy::MAX_REPLICAS;
+use model::wire::Picture;
+
+use super::{
+    Cross, Flag, HEIGHT, Lane, Lanes, Room, TimeAxis, ValueAxis, WIDTH, area, band, crosses, curve, flags, lane, line,
+    outline, steps,
+};
+
+/// All that is drawn from the last ten minutes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// From ten minutes ago to now.
+    pub time: TimeAxis,
+    /// Records.
+    pub values: ValueAxis,
+    /// The requests' lag.
+    pub requests: String,
+    /// What lies under it.
+    pub area: String,
+    /// The responses' lag.
+    pub responses: String,
+    /// What the pods may owe.
+    pub allowed: String,
+    /// The tolerance around it.
+    pub band: String,
+    /// Where `allowed` ends, as a fraction from the bottom; `None` while it is unknown.
+    pub allowed_at: Option<f64>,
+    /// How many lanes.
+    pub lanes: Lanes,
+    /// One a slot.
+    pub bars: Vec<Lane>,
+    /// Desired replicas.
+    pub outline: String,
+    /// Where pods were hurt.
+    pub crosses: Vec<Cross>,
+    /// Flags with words.
+    pub wide: Vec<Flag>,
+    /// Flags without words, for narrow screens.
+    pub narrow: Vec<Flag>,
+}
+
+impl Drawing {
+    /// Draws the ten minutes that end at `end_ms`.
+    #[must_use]
+    pub fn of(picture: &Picture, end_ms: Millis) -> Self {
+        let history = &picture.history;
+        let cluster = picture.snapshot.cluster.as_ref();
+        let time = TimeAxis { end_ms };
+        let values = ValueAxis::covering(highest(picture));
+        let tolerance = cluster.map_or(0.1, |cluster| cluster.policy.tolerance);
+        let lanes = Lanes::holding(&history.lives, cluster.map_or(0, |cluster| cluster.desired));
+        let dots = |value: fn(&Point) -> Option<u64>| history.points.iter().map(move |p| (p.at_ms, value(p)));
+        let slots = 0..u8::try_from(MAX_REPLICAS).unwrap_or(u8::MAX);
+        Self {
+            time,
+            values,
+            requests: line(time, values, dots(|point| point.requests)),
+            area: area(time, values, dots(|point| point.requests)),
+            responses: line(time, values, dots(|point| point.responses)),
+            allowed: steps(time, values, dots(|point| point.allowed)),
+            band: band(time, values, tolerance, dots(|point| point.allowed)),
+            allowed_at: history.points.back().and_then(|point| point.allowed).map(|allowed| values.at(allowed)),
+            lanes,
+            bars: slots.map(|slot| lane(time, lanes, slot, &history.lives)).collect(),
+            outline: outline(time, lanes, history.points.iter()),
+            crosses: crosses(time, lanes, &history.lives),
+            wide: flags(time, Room::WIDE, history.markers.iter()),
+            narrow: flags(time, Room::NARROW, history.markers.iter()),
+        }
+    }
+
+    /// The stroke from the last point to the value of this very moment.
+    #[must_use]
+    pub fn tip(&self, last: Option<(Millis, u64)>, now: Option<u64>) -> String {
+        let (Some(last), Some(now)) = (last, now) else { return String::new() };
+        if last.0 + curve::HOLE_MS < self.time.end_ms {
+            return String::new();
+        }
+        let (x, y) = (self.time.at(last.0) * f64::from(WIDTH), (1.0 - self.values.at(last.1)) * f64::from(HEIGHT));
+        let end = (1.0 - self.values.at(now)) * f64::from(HEIGHT);
+        format!("M{x:.0} {y:.0}L{WIDTH} {end:.0}")
+    }
+}
+
+/// The highest value that has to be seen; the upper edge of the tolerance is one of them.
+fn highest(picture: &Picture) -> u64 {
+    let start_ms = TimeAxis { end_ms: picture.snapshot.at_ms }.start_ms();
+    let of_point = |point: &Point| {
+        let allowed = point.allowed.map(|allowed| allowed.saturating_add(allowed / 10));
+        [point.requests, point.responses, allowed].into_iter().flatten().max()
+    };
+    let points = picture.history.points.iter().filter(|point| point.at_ms >= start_ms).filter_map(of_point);
+    let now = picture.snapshot.lag.as_ref().and_then(|lag| lag.worst()).map(|(_, lag)| lag);
+    points.chain(now).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_without_a_past_is_drawn_as_well() {
+        let drawing = Drawing::of(&Picture::default(), 0);
+        assert_eq!(drawing.requests, "");
+        assert_eq!(drawing.allowed_at, None);
+        assert_eq!(drawing.bars.len(), 12);
+    }
+
+    #[test]
+    fn the_tip_leads_from_the_last_point_to_now_and_over_no_hole() {
+        let drawing = Drawing::of(&Picture::default(), 600_000);
+        assert_eq!(drawing.tip(Some((599_000, 0)), Some(50)), "M5990 1000L6000 500");
+        assert_eq!(drawing.tip(Some((590_000, 0)), Some(50)), "");
+        assert_eq!(drawing.tip(Some((599_000, 0)), None), "");
+    }
+}

@@ -1,0 +1,31 @@
+//! Brings the page that the server rendered to life.
+
+use leptos::mount::hydrate_body;
+use leptos::prelude::*;
+
+use crate::boot::{BOOT_ID, Boot, Page};
+use crate::live;
+use crate::play::PlayPage;
+use crate::show::ShowPage;
+use crate::store::Store;
+
+/// Takes over the document: reads what it was rendered from, attaches to its elements, and follows the stream.
+pub fn hydrate() {
+    let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
+    let json = document.get_element_by_id(BOOT_ID).and_then(|element| element.text_content());
+    let Some(boot) = json.and_then(|json| serde_json::from_str::<Boot>(&json).ok()) else { return };
+    let path = web_sys::window().and_then(|window| window.location().pathname().ok());
+    match Page::at(&path.unwrap_or_default()) {
+        Page::Show => hydrate_body(move || {
+            let now_ms = boot.now_ms;
+            let store = Store::new(&boot);
+            live::show(store, now_ms);
+            view! { <ShowPage boot store /> }.into_any()
+        }),
+        Page::Play => hydrate_body(move || view! { <PlayPage boot /> }.into_any()),
+    }
+    // For tests, which must not click before anybody listens.
+    if let Some(html) = document.document_element() {
+        let _ = html.set_attribute("data-live", "");
+    }
+}

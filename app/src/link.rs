@@ -1,0 +1,77 @@
+//! How well the page hangs on its stream, judged from the age of the newest frame alone.
+
+use model::Millis;
+
+/// The connection, as its chip says it. Ages are by the page's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// The page is as the server rendered it; no frame has come yet.
+    #[default]
+    Connecting,
+    /// Frames come.
+    Live,
+    /// No frame for a moment: a new connection is tried.
+    Reconnecting {
+        /// How old the newest frame is.
+        for_ms: Millis,
+    },
+    /// No frame for long: the numbers are not to be trusted any more.
+    Stale {
+        /// How old the newest frame is.
+        for_ms: Millis,
+    },
+}
+
+impl Link {
+    /// A frame comes four times a second; this long without one, and something is wrong.
+    pub const QUIET_MS: Millis = 3_000;
+    /// This long, and the picture is of the past.
+    pub const STALE_MS: Millis = 20_000;
+
+    /// The link of a page whose newest frame (or whose HTML, before the first one) is so old.
+    #[must_use]
+    pub const fn judge(silent_ms: Millis, had_frame: bool) -> Self {
+        match silent_ms {
+            ..Self::QUIET_MS if had_frame => Self::Live,
+            ..Self::QUIET_MS => Self::Connecting,
+            ..Self::STALE_MS => Self::Reconnecting { for_ms: silent_ms },
+            _ => Self::Stale { for_ms: silent_ms },
+        }
+    }
+
+    /// Its class in the style sheet.
+    #[must_use]
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Reconnecting { .. } => "reconnecting",
+            Self::Stale { .. } => "stale",
+        }
+    }
+
+    /// The chip's words.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Connecting => "connecting".to_owned(),
+            Self::Live => "live".to_owned(),
+            Self::Reconnecting { for_ms } => format!("reconnecting since {}", crate::words::age(for_ms)),
+            Self::Stale { for_ms } => format!("stale since {}", crate::words::age(for_ms)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_told_by_its_length() {
+        assert_eq!(Link::judge(0, false), Link::Connecting);
+        assert_eq!(Link::judge(2_999, true), Link::Live);
+        assert_eq!(Link::judge(3_000, true), Link::Reconnecting { for_ms: 3_000 });
+        assert_eq!(Link::judge(3_000, false), Link::Reconnecting { for_ms: 3_000 });
+        assert_eq!(Link::judge(20_000, true).words().replace('\u{a0}', " "), "stale since 20 s");
+    }
+}

@@ -1,0 +1,134 @@
+//! An `EventSource` with a watchdog.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use model::Millis;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use web_sys::{EventSource, MessageEvent};
+
+use super::clock::page_ms;
+use crate::link::Link;
+
+/// What a page does with its stream.
+pub(crate) trait Wire {
+    /// The address to open, which says how far the page has come.
+    fn address(&self) -> String;
+    /// The events that it listens to.
+    fn names(&self) -> &'static [&'static str];
+    /// A frame came; `true` if it carried something to show.
+    fn heard(&self, name: &str, data: &str) -> bool;
+    /// Called about twice a second with the state of the connection.
+    fn looked(&self, link: Link);
+}
+
+/// The stream of a page; lives as long as the page.
+pub(crate) struct Stream<W> {
+    wire: W,
+    source: RefCell<Option<EventSource>>,
+    /// When the newest frame came, by the page's clock.
+    heard_ms: Cell<f64>,
+    has_heard: Cell<bool>,
+    opened_ms: Cell<f64>,
+    /// Since when the page has been hidden.
+    hidden_ms: Cell<Option<f64>>,
+    /// What the source calls; kept because the browser holds it by a raw reference.
+    listener: RefCell<Option<Closure<dyn Fn(MessageEvent)>>>,
+}
+
+/// How often the watchdog looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// A connection gets this long before it is given up for another.
+const PATIENCE_MS: f64 = 6_000.0;
+/// A page that nobody sees needs no stream after this long.
+const HIDDEN_MS: f64 = 60_000.0;
+
+impl<W: Wire + 'static> Stream<W> {
+    /// Opens the stream and watches it.
+    pub(crate) fn follow(wire: W) {
+        let stream = Rc::new(Self {
+            wire,
+            source: RefCell::new(None),
+            heard_ms: Cell::new(page_ms()),
+            has_heard: Cell::new(false),
+            opened_ms: Cell::new(0.0),
+            hidden_ms: Cell::new(None),
+            listener: RefCell::new(None),
+        });
+        let listening = Rc::clone(&stream);
+        let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| listening.receive(&event));
+        stream.listener.replace(Some(listener));
+        stream.open();
+        set_interval(move || stream.look(), LOOK);
+    }
+
+    fn receive(&self, event: &MessageEvent) {
+        let Some(data) = event.data().as_string() else { return };
+        if self.wire.heard(&event.type_(), &data) {
+            self.heard_ms.set(page_ms());
+            if !self.has_heard.replace(true) {
+                self.wire.looked(Link::Live);
+            }
+        }
+    }
+
+    fn open(&self) {
+        self.close();
+        self.opened_ms.set(page_ms());
+        let Ok(source) = EventSource::new(&self.wire.address()) else { return };
+        if let Some(listener) = self.listener.borrow().as_ref() {
+            for name in self.wire.names() {
+                let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
+            }
+        }
+        self.source.replace(Some(source));
+    }
+
+    fn close(&self) {
+        if let Some(source) = self.source.take() {
+            source.close();
+        }
+    }
+
+    /// The watchdog: says how old the picture is, and opens another connection where the browser would not.
+    fn look(&self) {
+        let now_ms = page_ms();
+        if self.rests(now_ms) {
+            return;
+        }
+        let silent_ms = (now_ms - self.heard_ms.get()).max(0.0);
+        self.wire.looked(Link::judge(silent_ms as Millis, self.has_heard.get()));
+        let is_given_up = self.source.borrow().as_ref().is_none_or(|s| s.ready_state() == EventSource::CLOSED);
+        let is_mute = silent_ms > PATIENCE_MS;
+        // Pages that lost their server at the same time come back at different times.
+        let patience_ms = PATIENCE_MS * if is_mute { 1.0 } else { 0.5 } + f64::from(now_ms.to_bits() as u8) * 8.0;
+        if (is_given_up || is_mute) && now_ms - self.opened_ms.get() > patience_ms {
+            self.open();
+        }
+    }
+
+    /// Closes the stream of a page that has been hidden for a minute, and opens it when somebody looks again.
+    fn rests(&self, now_ms: f64) -> bool {
+        let is_hidden = web_sys::window().and_then(|w| w.document()).is_some_and(|document| document.hidden());
+        match (is_hidden, self.hidden_ms.get()) {
+            (true, None) => self.hidden_ms.set(Some(now_ms)),
+            (true, Some(since_ms)) if now_ms - since_ms > HIDDEN_MS => {
+                self.close();
+                return true;
+            }
+            (false, Some(_)) => {
+                self.hidden_ms.set(None);
+                if self.source.borrow().is_none() {
+                    self.heard_ms.set(now_ms);
+                    self.has_heard.set(false);
+                    self.open();
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+}

@@ -1,0 +1,243 @@
+//! The chart: both topics' lag, what the pods may owe, and the lives of the pods on the same time axis.
+//!
+//! Redrawn once a second from one [`Drawing`]; between two seconds only its tip and the labels at its end move.
+
+use leptos::prelude::*;
+use model::figures::count;
+use model::snapshot::short_name;
+use model::wire::Picture;
+use model::{Input, Millis, history};
+
+use crate::chart::{Cross, Drawing, Flag, HEIGHT, WIDTH, apart};
+use crate::store::{Part, Store};
+use crate::words;
+
+/// What the labels at the curves' end need between them, as a fraction of the plot.
+const LABEL_GAP: f64 = 0.085;
+
+pub(super) fn chart(store: Store) -> AnyView {
+    let drawing = Memo::new(move |_| {
+        let end_ms = store.axis_ms.get();
+        store.read(&[Part::History, Part::Cluster], |picture| Drawing::of(picture, end_ms))
+    });
+    let drawn = move |path: fn(&Drawing) -> String| Signal::derive(move || drawing.with(path));
+    let view_box = format!("0 0 {WIDTH} {HEIGHT}");
+    view! {
+        <figure class="chart" aria-label="Lag and pods over the last ten minutes">
+            {move || flags(drawing.with(|d| d.wide.clone()), "flags wide")}
+            {move || flags(drawing.with(|d| d.narrow.clone()), "flags narrow")}
+            <div class="curves">
+                {ticks(drawing)}
+                <svg viewBox=view_box.clone() preserveAspectRatio="none" aria-hidden="true">
+                    <path class="area" d=drawn(|d| d.area.clone())></path>
+                    <path class="band" d=drawn(|d| d.band.clone())></path>
+                    <path class="allowed" d=drawn(|d| d.allowed.clone())></path>
+                    <path class="curve responses" d=drawn(|d| d.responses.clone())></path>
+                    <path class="curve responses" d=tip(store, drawing, Input::Responses)></path>
+                    <path class="curve requests" d=drawn(|d| d.requests.clone())></path>
+                    <path class="curve requests" d=tip(store, drawing, Input::Requests)></path>
+                </svg>
+                {rule(store, drawing)}
+                {end(store, drawing, Input::Requests)}
+                {end(store, drawing, Input::Responses)}
+            </div>
+            <div class="lives" style=drawn(|d| format!("--lanes:{}", d.lanes.count))>
+                <svg viewBox=view_box preserveAspectRatio="none" aria-hidden="true">
+                    {(0..model::PARTITIONS as usize).map(|slot| bars(drawing, slot)).collect_view()}
+                    <path class="outline" d=drawn(|d| d.outline.clone())></path>
+                </svg>
+                {move || crosses(drawing.with(|d| d.crosses.clone()))}
+                {(0..model::PARTITIONS as u8).map(|slot| name(store, drawing, slot)).collect_view()}
+            </div>
+            <p class="times" aria-hidden="true">
+                <span>"−10 min"</span><span>"−8 min"</span><span>"−6 min"</span><span>"−4 min"</span>
+                <span>"−2 min"</span><span>"now"</span>
+            </p>
+            {tables(store)}
+        </figure>
+    }
+    .into_any()
+}
+
+fn lag_now(picture: &Picture, input: Input) -> Option<u64> {
+    picture.snapshot.lag.as_ref().and_then(|lag| lag.total(input))
+}
+
+fn ticks(drawing: Memo<Drawing>) -> impl IntoView {
+    move || {
+        let values = drawing.with(|drawing| drawing.values);
+        let tick = |value| {
+            let style = format!("bottom:{:.2}%", values.at(value) * 100.0);
+            view! { <span class="tick" style=style>{count(value)}</span> }
+        };
+        view! { <div class="ticks" aria-hidden="true">{values.ticks().map(tick).collect_view()}</div> }
+    }
+}
+
+fn tip(store: Store, drawing: Memo<Drawing>, input: Input) -> Signal<String> {
+    Signal::derive(move || {
+        let (last, now) = store.read(&[Part::Lag], |picture| {
+            let value = |point: &history::Point| match input {
+                Input::Requests => point.requests,
+                Input::Responses => point.responses,
+            };
+            let last = picture.history.points.back().and_then(|point| Some((point.at_ms, value(point)?)));
+            (last, lag_now(picture, input))
+        });
+        drawing.with(|drawing| drawing.tip(last, now))
+    })
+}
+
+/// The dot and the label at a curve's end.
+fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> AnyView {
+    let place = move || {
+        let lags = store.read(&[Part::Lag], |picture| Input::ALL.map(|input| lag_now(picture, input)));
+        let [requests, responses] = lags.map(|lag| drawing.with(|d| lag.map(|lag| d.values.at(lag))));
+        let own = if input == Input::Requests { requests } else { responses };
+        let labels = match (requests, responses) {
+            (Some(requests), Some(responses)) => apart(requests, responses, LABEL_GAP),
+            (requests, responses) => (requests.unwrap_or(0.0), responses.unwrap_or(0.0)),
+        };
+        (own, if input == Input::Requests { labels.0 } else { labels.1 })
+    };
+    let dot = Signal::derive(move || match place().0 {
+        Some(at) => format!("bottom:{:.2}%", at * 100.0),
+        None => "display:none".to_owned(),
+    });
+    let label = Signal::derive(move || match place() {
+        (Some(_), at) => format!("bottom:{:.2}%", at * 100.0),
+        _ => "display:none".to_owned(),
+    });
+    let class = input.noun();
+    view! {
+        <i class=format!("dot {class}") style=dot></i>
+        <span class=format!("end {class}") style=label aria-hidden="true">
+            <b>{store.text(&[Part::Lag], move |picture| words::count_or_unknown(lag_now(picture, input)))}</b>
+            " " {class}
+        </span>
+    }
+    .into_any()
+}
+
+/// Says what the dashed line is, where it ends.
+fn rule(store: Store, drawing: Memo<Drawing>) -> AnyView {
+    let style = Signal::derive(move || match drawing.with(|d| d.allowed_at) {
+        Some(at) => format!("bottom:{:.2}%", at * 100.0),
+        None => "display:none".to_owned(),
+    });
+    let each = store.text(&[Part::Cluster], |picture| {
+        let target = picture.snapshot.cluster.as_ref().and_then(|c| c.policy.metrics.first()).map(|m| m.target);
+        format!("what the pods may owe: {} each", words::count_or_unknown(target))
+    });
+    view! { <span class="rule" style=style>{each}</span> }.into_any()
+}
+
+fn bars(drawing: Memo<Drawing>, slot: usize) -> AnyView {
+    let path = move |which: fn(&crate::chart::Lane) -> &String| {
+        Signal::derive(move || drawing.with(|d| d.bars.get(slot).map(which).cloned().unwrap_or_default()))
+    };
+    view! {
+        <g class=format!("slot-{slot}")>
+            <path class="bar" d=path(|lane| &lane.ready)></path>
+            <path class="bar faint" d=path(|lane| &lane.faint)></path>
+        </g>
+    }
+    .into_any()
+}
+
+fn crosses(crosses: Vec<Cross>) -> impl IntoView {
+    let cross = |cross: Cross| {
+        let style = format!("left:{:.2}%;top:{:.2}%", cross.x * 100.0, cross.y * 100.0);
+        view! { <i class="cross" style=style title=cross.pod>"✕"</i> }
+    };
+    view! { <div class="crosses" aria-hidden="true">{crosses.into_iter().map(cross).collect_view()}</div> }
+}
+
+/// The name of the pod that lives in a lane now, at the lane's end.
+fn name(store: Store, drawing: Memo<Drawing>, slot: u8) -> AnyView {
+    let name = store.text(&[Part::Cluster], move |picture| {
+        let pods = picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice()).unwrap_or_default();
+        let pod = pods.iter().rev().find(|pod| pod.slot == slot);
+        pod.map(|pod| short_name(&pod.name).to_owned()).unwrap_or_default()
+    });
+    let style = Signal::derive(move || format!("top:{:.2}%", drawing.with(|d| d.lanes.middle(slot)) * 100.0));
+    view! { <span class=format!("name slot-{slot}") style=style aria-hidden="true">{name}</span> }.into_any()
+}
+
+fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
+    let flag = |flag: Flag| {
+        let side = if flag.leftward { " leftward" } else { "" };
+        let class = format!("flag row-{} {}{side}", flag.row, flag.kind.class());
+        let style = format!("left:{:.2}%", flag.x * 100.0);
+        view! {
+            <li class=class style=style title=flag.tells.join(", ")>
+                <i>{flag.kind.sign()}</i><span>{flag.words}</span>
+            </li>
+        }
+    };
+    view! { <ul class=class aria-hidden="true">{flags.into_iter().map(flag).collect_view()}</ul> }
+}
+
+/// What the chart shows, for those who do not see it.
+fn tables(store: Store) -> AnyView {
+    let events = move || {
+        store.axis_ms.track();
+        let rows = store.read(&[Part::History], |picture| {
+            let end_ms = picture.snapshot.at_ms;
+            let told = |marker: &history::Marker| (end_ms.saturating_sub(marker.at_ms), words::event(&marker.event));
+            picture.history.markers.iter().rev().map(told).collect::<Vec<_>>()
+        });
+        let row = |(age_ms, said): (Millis, String)| {
+            view! { <tr><td>{format!("{} ago", words::age(age_ms))}</td><td>{said}</td></tr> }
+        };
+        rows.into_iter().map(row).collect_view()
+    };
+    let minutes = move || {
+        let end_ms = store.axis_ms.get();
+        let rows = store.read(&[Part::History], |picture| minutes(picture, end_ms));
+        let row = |(minute, point): (u64, history::Point)| {
+            let cells = [point.requests, point.responses, point.ready.map(u64::from), point.desired.map(u64::from)];
+            let cell = |value: Option<u64>| {
+                let said = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+                view! { <td>{said}</td> }
+            };
+            view! { <tr><th scope="row">{format!("{minute} min ago")}</th>{cells.map(cell).collect_view()}</tr> }
+        };
+        rows.into_iter().map(row).collect_view()
+    };
+    let newest = store.text(&[Part::History], |picture| {
+        picture.history.markers.back().map(|marker| words::event(&marker.event)).unwrap_or_default()
+    });
+    view! {
+        <div class="unseen">
+            <p aria-live="polite">{newest}</p>
+            <table>
+                <caption>"Lag and pods, minute by minute"</caption>
+                <thead><tr>
+                    <th scope="col">"When"</th><th scope="col">"Requests behind"</th>
+                    <th scope="col">"Responses behind"</th><th scope="col">"Pods ready"</th>
+                    <th scope="col">"Pods desired"</th>
+                </tr></thead>
+                <tbody>{minutes}</tbody>
+            </table>
+            <table>
+                <caption>"What happened"</caption>
+                <thead><tr><th scope="col">"When"</th><th scope="col">"What"</th></tr></thead>
+                <tbody>{events}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// The last point of each minute, newest first.
+fn minutes(picture: &Picture, end_ms: Millis) -> Vec<(u64, history::Point)> {
+    let mut minutes: Vec<(u64, history::Point)> = Vec::new();
+    for point in picture.history.points.iter().rev() {
+        let minute = end_ms.saturating_sub(point.at_ms) / 60_000;
+        if minutes.last().is_none_or(|(last, _)| *last != minute) {
+            minutes.push((minute, *point));
+        }
+    }
+    minutes
+}

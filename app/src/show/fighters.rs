@@ -1,0 +1,58 @@
+//! The leaderboard, and the way in for phones.
+
+use leptos::prelude::*;
+use model::snapshot::Leader;
+use model::wire::Picture;
+
+use crate::boot::Boot;
+use crate::store::{Part, Store};
+use crate::words;
+
+/// As many as the server ranks.
+const LINES: usize = 10;
+
+pub(super) fn fighters(store: Store, boot: &Boot) -> AnyView {
+    let address = boot.join_url.clone();
+    let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
+    view! {
+        <section class="panel fighters" aria-labelledby="fighters-title">
+            <h2 id="fighters-title">"Fighters"</h2>
+            <table>
+                <thead class="unseen"><tr>
+                    <th scope="col">"Fighter"</th><th scope="col">"Score"</th>
+                    <th scope="col">"Last hit came back in"</th>
+                </tr></thead>
+                <tbody>{(0..LINES).map(|line| leader(store, line)).collect_view()}</tbody>
+            </table>
+            <p class="empty" hidden=store.flag(&[Part::Arena], |p| !p.snapshot.arena.leaders.is_empty())>
+                "Nobody plays yet. Scan, pick a fighter, hit: each tap is a record in Kafka."
+            </p>
+            <a class="join" href=address>
+                <span class="qr" aria-hidden="true" inner_html=boot.qr_svg.clone()></span>
+                <span class="address"><span class="unseen">"Play at "</span>{shown}</span>
+            </a>
+        </section>
+    }
+    .into_any()
+}
+
+fn leader(store: Store, line: usize) -> AnyView {
+    let of = move |said: fn(&Leader) -> String| {
+        store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
+    };
+    view! {
+        <tr hidden=store.flag(&[Part::Arena], move |picture| at(picture, line).is_none())>
+            <th scope="row" title=of(|leader| leader.fighter.clone())>{of(|leader| leader.fighter.clone())}</th>
+            <td class="score">{of(|leader| words::score(leader.score))}</td>
+            <td class="took">{of(|leader| match leader.last_ms {
+                Some(took_ms) => model::figures::duration(took_ms.into()),
+                None => words::UNKNOWN.to_owned(),
+            })}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn at(picture: &Picture, line: usize) -> Option<&Leader> {
+    picture.snapshot.arena.leaders.get(line)
+}

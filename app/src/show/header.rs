@@ -1,0 +1,74 @@
+//! The header: title, chips for connection and source, and the figures of the whole show.
+
+use leptos::prelude::*;
+use model::Millis;
+use model::wire::Picture;
+
+use crate::show::presenter;
+use crate::store::{Part, Store};
+use crate::words;
+
+pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyView {
+    let link = Signal::derive(move || store.link.get().words());
+    view! {
+        <header>
+            <h1>"King of " <em>"Scaling"</em></h1>
+            <p class="chips">
+                <span class="chip link" role="status"><i></i>{link}</span>
+                <span class="chip source">{store.text(&[Part::Source], source)}</span>
+                <span class="chip away" hidden=store.flag(&[Part::Outages], |picture| away(picture, 0).is_none())>
+                    {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
+                </span>
+            </p>
+            <p class="fresh">{fresh(store)}</p>
+            <dl class="figures">
+                {figure("produced", "Records appended to both topics per second",
+                    store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.produced))))}
+                {figure("consumed", "Records whose offsets were committed per second",
+                    store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.consumed))))}
+                {figure("lost", "Records that retention deleted before they were read",
+                    store.text(&[Part::Lag], |p| words::count_or_unknown(p.snapshot.lag.as_ref().map(|lag| lag.lost))))}
+                {figure("players", "Phones that have joined",
+                    store.text(&[Part::Arena], |p| p.snapshot.arena.players.to_string()))}
+            </dl>
+            {(can_present && !presenter).then(presenter::sign_in)}
+        </header>
+    }
+    .into_any()
+}
+
+fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> AnyView {
+    view! { <div title=title><dt>{name}</dt><dd>{value}</dd></div> }.into_any()
+}
+
+fn source(picture: &Picture) -> String {
+    let source = &picture.snapshot.source;
+    let known = [&source.kafka, &source.cluster].into_iter().filter(|part| !part.is_empty());
+    let said = known.map(String::as_str).collect::<Vec<_>>().join(" · ");
+    if said.is_empty() { "source unknown yet".to_owned() } else { said }
+}
+
+/// What outside does not answer, and since when.
+fn away(picture: &Picture, now_ms: Millis) -> Option<String> {
+    let outages = &picture.snapshot.outages;
+    let (name, outage) = match (&outages.kafka, &outages.cluster) {
+        (Some(outage), _) => ("Kafka", outage),
+        (None, Some(outage)) => ("Cluster", outage),
+        (None, None) => return None,
+    };
+    Some(format!("{name} away since {}", words::age(now_ms.saturating_sub(outage.since_ms))))
+}
+
+/// How fresh the figures are: before frames come, how old they were when the page was rendered.
+fn fresh(store: Store) -> Signal<String> {
+    Signal::derive(move || match store.fresh_ms.get() {
+        Some(fresh_ms) => format!("{fresh_ms}\u{a0}ms from commit to this screen"),
+        None => store.read(&[Part::Lag], |picture| match &picture.snapshot.lag {
+            Some(lag) => {
+                let age_ms = picture.snapshot.at_ms.saturating_sub(lag.sampled_ms);
+                format!("sampled {} before this page", model::figures::duration(age_ms))
+            }
+            None => "waiting for the first sample".to_owned(),
+        }),
+    })
+}

@@ -1,0 +1,187 @@
+//! The pods, as things one can point at: one card a slot, which keeps its place as long as its pod lives.
+
+use leptos::prelude::*;
+use model::controls::Manner;
+use model::figures::{count, plural};
+use model::policy::MAX_REPLICAS;
+use model::snapshot::{Cluster, Phase, Pod};
+use model::wire::Picture;
+use model::{Millis, PARTITIONS};
+
+use super::desk::{Desk, Place};
+use super::presenter::answer;
+use crate::store::{Part, Store};
+use crate::words;
+
+pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
+    let class = store.text(&[Part::Cluster], |picture| {
+        let crowd = match cards(picture) {
+            0 => "none",
+            1..=4 => "few",
+            5..=6 => "some",
+            _ => "many",
+        };
+        format!("panel pods {crowd}")
+    });
+    view! {
+        <section class=class aria-labelledby="pods-title">
+            <h2 id="pods-title">
+                <span>"Pods"</span>
+                <b class="loud">{store.text(&[Part::Cluster], |p| of_cluster(p, |c| c.ready().to_string()))}</b>
+                <span>{store.text(&[Part::Cluster], rest)}</span>
+                <span class="limit">{store.text(&[Part::Cluster], limit)}</span>
+            </h2>
+            <ul class="cards">
+                {(0..MAX_REPLICAS as u8).map(|slot| card(store, desk, slot)).collect_view()}
+            </ul>
+            <p class="empty" hidden=store.flag(&[Part::Cluster], |picture| cards(picture) > 0)>
+                {store.text(&[Part::Cluster], |p| match p.snapshot.cluster {
+                    None => "The pods are not known yet.".to_owned(),
+                    Some(_) => "There are no pods.".to_owned(),
+                })}
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
+/// One card; hidden while its slot is free.
+fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
+    let of_pod = move |said: fn(&Pod) -> String| {
+        store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
+    };
+    let state = store.text_now(&[Part::Cluster], move |picture, now_ms| {
+        pod_in(picture, slot).map(|pod| words::standing(pod, now_ms)).unwrap_or_default()
+    });
+    let class = store.text(&[Part::Cluster], move |picture| {
+        let phase = pod_in(picture, slot).map_or("gone", |pod| words::phase(pod.phase));
+        format!("card slot-{slot} {phase}")
+    });
+    let fill = store.text(&[Part::Rates, Part::Cluster, Part::Ownership], move |picture| {
+        format!("width:{:.1}%", share(picture, slot).unwrap_or(0.0) * 100.0)
+    });
+    let rate = store.text(&[Part::Rates, Part::Cluster, Part::Ownership], move |picture| {
+        let rate = pod_in(picture, slot).and_then(|pod| rate(picture, pod));
+        rate.map_or_else(|| words::UNKNOWN.to_owned(), |rate| format!("{} rec/s", count(rate.into())))
+    });
+    let parts = (0..PARTITIONS).map(|partition| {
+        let class = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
+            let owner = owner(picture, partition);
+            let own = owner.is_some() && owner == pod_in(picture, slot).map(|pod| pod.name.as_str());
+            if own { "own".to_owned() } else { String::new() }
+        });
+        view! { <li class=class>{partition}</li> }.into_any()
+    });
+    let owned = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
+        let Some(pod) = pod_in(picture, slot) else { return String::new() };
+        let own = (0..PARTITIONS).filter(|partition| owner(picture, *partition) == Some(pod.name.as_str()));
+        let own = own.map(|partition| partition.to_string()).collect::<Vec<_>>();
+        if own.is_empty() { "no partitions".to_owned() } else { format!("partitions {}", own.join(", ")) }
+    });
+    view! {
+        <li class=class hidden=store.flag(&[Part::Cluster], move |picture| pod_in(picture, slot).is_none())>
+            <h3 title=of_pod(|pod| pod.name.clone())>
+                <span class="unseen">"Pod "</span>{of_pod(|pod| pod.short_name().to_owned())}
+            </h3>
+            <p class="state">{state}</p>
+            <ol class="owned" aria-hidden="true">{parts.collect_view()}</ol>
+            <p class="unseen">{owned}</p>
+            <div class="gauge" aria-hidden="true"><i style=fill></i></div>
+            <p class="rate">
+                <span>{rate}</span>
+                <span class="restarts">{of_pod(|pod| match pod.restarts {
+                    0 => String::new(),
+                    restarts => plural(restarts, "restart"),
+                })}</span>
+            </p>
+            {desk.map(|desk| buttons(store, desk, slot))}
+        </li>
+    }
+    .into_any()
+}
+
+fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
+    let place = Place::Pod(slot);
+    let hurt = move |manner| {
+        let pod = store.read(&[], |picture| pod_in(picture, slot).map(|pod| pod.name.clone()));
+        if let Some(pod) = pod {
+            desk.kill(place, Some(pod), manner);
+        }
+    };
+    let label = move |verb: &'static str| {
+        store.text(&[Part::Cluster], move |picture| {
+            format!("{verb} pod {}", pod_in(picture, slot).map(Pod::short_name).unwrap_or_default())
+        })
+    };
+    view! {
+        <div class="hurt">
+            <button type="button" class="danger" aria-label=label("Kill") title="SIGTERM: another pod takes its place"
+                on:click=move |_| hurt(Manner::Graceful)>"Kill"</button>
+            <button type="button" class="danger" aria-label=label("Crash") title="SIGKILL: the same pod starts again"
+                on:click=move |_| hurt(Manner::Crash)>"Crash"</button>
+        </div>
+        {answer(desk, place)}
+    }
+    .into_any()
+}
+
+/// The pod that a slot shows: during an upgrade of twelve pods two may share one, and the newer is the one to see.
+pub(super) fn pod_in(picture: &Picture, slot: u8) -> Option<&Pod> {
+    let pods = picture.snapshot.cluster.as_ref()?.pods.iter().filter(|pod| pod.slot == slot);
+    pods.max_by_key(|pod| (!matches!(pod.phase, Phase::Terminating { .. }), pod.created_ms))
+}
+
+/// Who owns a partition, as far as the coordinator knows.
+pub(super) fn owner(picture: &Picture, partition: u32) -> Option<&str> {
+    let ownership = picture.snapshot.ownership.as_ref()?;
+    ownership.partitions.get(partition as usize)?.pod.as_deref()
+}
+
+fn cards(picture: &Picture) -> usize {
+    (0..MAX_REPLICAS as u8).filter(|slot| pod_in(picture, *slot).is_some()).count()
+}
+
+/// Records per second that a pod consumes: those of the partitions that it owns.
+fn rate(picture: &Picture, pod: &Pod) -> Option<u32> {
+    let rates = picture.snapshot.rates.as_ref()?;
+    let own = (0..PARTITIONS).filter(|partition| owner(picture, *partition) == Some(pod.name.as_str()));
+    Some(own.filter_map(|partition| rates.by_partition.get(partition as usize)).sum())
+}
+
+/// How much of its capacity a pod uses; without a limit, compared with the busiest pod.
+fn share(picture: &Picture, slot: u8) -> Option<f64> {
+    let cluster = picture.snapshot.cluster.as_ref()?;
+    let own = rate(picture, pod_in(picture, slot)?)?;
+    let whole = match cluster.capacity {
+        0 => cluster.pods.iter().filter_map(|pod| rate(picture, pod)).max()?,
+        capacity => capacity,
+    };
+    Some((f64::from(own) / f64::from(whole.max(1))).min(1.0))
+}
+
+fn of_cluster(picture: &Picture, said: fn(&Cluster) -> String) -> String {
+    picture.snapshot.cluster.as_ref().map_or_else(|| words::UNKNOWN.to_owned(), said)
+}
+
+/// The pods that are not ready, in words.
+fn rest(picture: &Picture) -> String {
+    let Some(cluster) = &picture.snapshot.cluster else { return "ready".to_owned() };
+    let count = |wanted: fn(Phase) -> bool| cluster.pods.iter().filter(|pod| wanted(pod.phase)).count();
+    let kinds = [
+        (count(|phase| matches!(phase, Phase::Pending | Phase::Starting)), "starting"),
+        (count(|phase| matches!(phase, Phase::Crashed { .. })), "crashed"),
+        (count(|phase| matches!(phase, Phase::Terminating { .. })), "leaving"),
+    ];
+    let others = kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}"));
+    format!("ready{}", others.collect::<String>())
+}
+
+fn limit(picture: &Picture) -> String {
+    match picture.snapshot.cluster.as_ref().map(|cluster| cluster.capacity) {
+        Some(capacity) if capacity > 0 => format!("each limited to {} rec/s", count(capacity.into())),
+        _ => String::new(),
+    }
+}
+
+/// When the page says that a hand-over is long ago.
+pub(super) const HANDOVER_SHOWN_MS: Millis = 15_000;

@@ -1,0 +1,62 @@
+//! The presenter's keys, for a keyboard and for a clicker, which sends the keys that turn pages.
+
+use leptos::prelude::*;
+use model::command::Command;
+use model::controls::Manner;
+
+use crate::browser;
+use crate::show::desk::{Desk, Place};
+
+/// What a key does, as the help says it.
+const KEYS: [(&str, &str); 11] = [
+    ("2  5  0", "load ×2, ×5, ×10 for 20 s"),
+    ("K", "kill a random pod (SIGTERM)"),
+    ("C", "crash a random pod (SIGKILL)"),
+    ("R", "restart all pods"),
+    ("U", "rolling upgrade"),
+    ("A", "autoscaler on or off"),
+    ("+  −", "one pod more or fewer, by hand"),
+    ("Y  N  Esc", "answer a question"),
+    ("?", "this help"),
+    ("clicker →  (Page Down)", "load ×10"),
+    ("clicker ←  (Page Up)", "crash a random pod"),
+];
+
+/// Listens to the whole page, but for fields that a person types into.
+pub(super) fn listen(desk: Desk) {
+    browser::on_key(move |key| {
+        match key {
+            "2" => burst(desk, 2),
+            "5" => burst(desk, 5),
+            "0" | "PageDown" => burst(desk, 10),
+            "k" => desk.kill(Place::Bar, None, Manner::Graceful),
+            "c" | "PageUp" => desk.kill(Place::Bar, None, Manner::Crash),
+            "r" => desk.send(Place::Bar, Command::RestartAll { confirmed: false }),
+            "u" => desk.send(Place::Bar, Command::Roll { capacity: None }),
+            "a" => super::toggle_autoscaler(desk),
+            "+" => super::step_replicas(desk, 1),
+            "-" => super::step_replicas(desk, -1),
+            "y" => desk.yes(),
+            "n" | "Escape" => desk.no(),
+            "?" => browser::toggle_details("keys"),
+            _ => return false,
+        }
+        true
+    });
+}
+
+fn burst(desk: Desk, factor: u32) {
+    desk.send(Place::Bar, Command::Burst { factor });
+}
+
+/// The small help.
+pub(super) fn help() -> AnyView {
+    let line = |(key, does): (&'static str, &'static str)| view! { <dt>{key}</dt><dd>{does}</dd> };
+    view! {
+        <details class="help" id="keys">
+            <summary aria-label="Keys">"?"</summary>
+            <dl>{KEYS.map(line).collect_view()}</dl>
+        </details>
+    }
+    .into_any()
+}

@@ -1,0 +1,59 @@
+//! What the autoscaler just decided, in one sentence, and when it looks next.
+
+use leptos::prelude::*;
+use model::Millis;
+use model::scaling::{Decision, Emphasis, Span};
+use model::wire::Picture;
+
+use crate::store::{Part, Store};
+use crate::words;
+
+pub(super) fn verdict(store: Store) -> AnyView {
+    // Most ticks carry a cluster with the same decision: the sentence changes when the decision does.
+    let sentence = Memo::new(move |_| {
+        store.read(&[Part::Cluster], |picture| decision(picture).map(Decision::sentence).unwrap_or_else(nothing_yet))
+    });
+    let spoken = store.text(&[Part::Cluster], |p| decision(p).map(Decision::spoken).unwrap_or_default());
+    let piece = |span: Span| {
+        let class = match span.emphasis {
+            Emphasis::Plain => "plain",
+            Emphasis::Lag => "lag",
+            Emphasis::Pods => "pods",
+        };
+        view! { <span class=class>{span.text}</span> }
+    };
+    view! {
+        <section class="panel verdict" aria-labelledby="verdict-title">
+            <h2 id="verdict-title" class="unseen">"The autoscaler's decision"</h2>
+            <p class="sentence" aria-hidden="true">
+                {move || sentence.get().into_iter().map(piece).collect_view()}
+            </p>
+            <p class="unseen" aria-live="polite">{spoken}</p>
+            <p class="next" hidden=store.flag(&[Part::Cluster], |p| !looks(p))>
+                <span>"next look in"</span>
+                <b>{store.text_now(&[Part::Cluster], next)}</b>
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
+fn decision(picture: &Picture) -> Option<&Decision> {
+    picture.snapshot.cluster.as_ref()?.decision.as_ref()
+}
+
+fn nothing_yet() -> Vec<Span> {
+    vec![Span { text: "The autoscaler has not looked yet.".to_owned(), emphasis: Emphasis::Plain }]
+}
+
+fn looks(picture: &Picture) -> bool {
+    let enabled = picture.snapshot.cluster.as_ref().is_some_and(|cluster| cluster.policy.enabled);
+    enabled && decision(picture).is_some()
+}
+
+fn next(picture: &Picture, now_ms: Millis) -> String {
+    decision(picture).map_or_else(
+        || words::UNKNOWN.to_owned(),
+        |decision| words::age(decision.next_ms.saturating_sub(now_ms) + 500),
+    )
+}

@@ -1,0 +1,160 @@
+//! The picture that a page shows, and the signals that tell which part of it changed.
+//!
+//! There is one picture. A tick touches only the parts that it carries, and what a part's readers write into the
+//! document changes only where its text does: four ticks a second cost little.
+
+use leptos::prelude::*;
+use model::Millis;
+use model::wire::{Picture, Tick};
+
+use crate::boot::Boot;
+use crate::link::Link;
+
+/// A part of the picture that changes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of the snapshot, and the history")]
+pub enum Part {
+    Source,
+    Lag,
+    Ownership,
+    Rates,
+    Cluster,
+    Load,
+    Arena,
+    Outages,
+    Progress,
+    History,
+}
+
+const PARTS: usize = Part::History as usize + 1;
+
+/// The page's state.
+#[derive(Debug, Clone, Copy)]
+pub struct Store {
+    picture: StoredValue<Picture>,
+    changed: StoredValue<[ArcTrigger; PARTS]>,
+    /// Now, by the server's clock; moves about once a second, for ages.
+    pub now_ms: RwSignal<Millis>,
+    /// Where the time axis ends; moves once a second.
+    pub axis_ms: RwSignal<Millis>,
+    /// The connection.
+    pub link: RwSignal<Link>,
+    /// From a commit in Kafka to this screen, about; `None` until frames come.
+    pub fresh_ms: RwSignal<Option<u32>>,
+}
+
+impl Store {
+    /// The state that the server rendered.
+    #[must_use]
+    pub fn new(boot: &Boot) -> Self {
+        Self {
+            picture: StoredValue::new(boot.picture.clone()),
+            changed: StoredValue::new(std::array::from_fn(|_| ArcTrigger::new())),
+            now_ms: RwSignal::new(boot.now_ms),
+            axis_ms: RwSignal::new(boot.picture.snapshot.at_ms),
+            link: RwSignal::new(Link::default()),
+            fresh_ms: RwSignal::new(None),
+        }
+    }
+
+    /// Reads the picture, now and whenever one of these parts changes.
+    pub fn read<T>(self, parts: &[Part], read: impl FnOnce(&Picture) -> T) -> T {
+        self.changed.with_value(|changed| parts.iter().for_each(|part| changed[*part as usize].track()));
+        self.picture.with_value(read)
+    }
+
+    /// A text from the picture, kept up to date.
+    pub fn text(
+        self,
+        parts: &'static [Part],
+        text: impl Fn(&Picture) -> String + Send + Sync + 'static,
+    ) -> Signal<String> {
+        Signal::derive(move || self.read(parts, &text))
+    }
+
+    /// A text from the picture and the time, kept up to date.
+    pub fn text_now(
+        self,
+        parts: &'static [Part],
+        text: impl Fn(&Picture, Millis) -> String + Send + Sync + 'static,
+    ) -> Signal<String> {
+        Signal::derive(move || {
+            let now_ms = self.now_ms.get();
+            self.read(parts, |picture| text(picture, now_ms))
+        })
+    }
+
+    /// A yes or no from the picture, kept up to date.
+    pub fn flag(
+        self,
+        parts: &'static [Part],
+        flag: impl Fn(&Picture) -> bool + Send + Sync + 'static,
+    ) -> Signal<bool> {
+        Signal::derive(move || self.read(parts, &flag))
+    }
+
+    /// Puts another picture in the place of this one.
+    pub fn replace(self, picture: Picture) {
+        self.axis_ms.set(picture.snapshot.at_ms);
+        self.picture.set_value(picture);
+        self.changed.with_value(|changed| changed.iter().for_each(Notify::notify));
+    }
+
+    /// Brings the picture up to date.
+    pub fn apply(self, tick: Tick) {
+        const SECOND_MS: Millis = 1_000;
+        let at_ms = tick.at_ms;
+        let has_history = !(tick.points.is_empty() && tick.markers.is_empty() && tick.lives.is_empty());
+        let has_point = !tick.points.is_empty();
+        let touched = touched(&tick);
+        self.picture.update_value(|picture| picture.apply(tick));
+        if has_point || at_ms >= self.axis_ms.get_untracked() + SECOND_MS {
+            self.axis_ms.set(at_ms);
+        }
+        self.changed.with_value(|changed| {
+            let all = changed.iter().zip(touched.into_iter().chain([has_history]));
+            all.filter(|(_, touched)| *touched).for_each(|(trigger, _)| trigger.notify());
+        });
+    }
+}
+
+/// Which parts a tick carries, in the order of [`Part`], but for the history.
+fn touched(tick: &Tick) -> [bool; PARTS - 1] {
+    [
+        tick.source.is_some(),
+        tick.lag.is_some(),
+        tick.ownership.is_some(),
+        tick.rates.is_some(),
+        tick.cluster.is_some(),
+        tick.load.is_some(),
+        tick.arena.is_some(),
+        tick.outages.is_some(),
+        tick.progress.is_some(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::snapshot::{Lag, Rates};
+
+    #[test]
+    fn a_tick_touches_what_it_carries() {
+        let tick = Tick { lag: Some(Lag::default()), progress: Some(None), ..Tick::default() };
+        let touched = touched(&tick);
+        assert!(touched[Part::Lag as usize] && touched[Part::Progress as usize]);
+        assert_eq!(touched.iter().filter(|touched| **touched).count(), 2);
+    }
+
+    #[test]
+    fn a_reader_sees_the_newest_picture() {
+        Owner::new_root(None).with(|| {
+            let store = Store::new(&Boot::default());
+            let said = store.text(&[Part::Rates], |picture| format!("{:?}", picture.snapshot.rates.as_ref().map(|r| r.produced)));
+            assert_eq!(said.get_untracked(), "None");
+            store.apply(Tick { at_ms: 5_000, rates: Some(Rates { produced: 7, ..Rates::default() }), ..Tick::default() });
+            assert_eq!(said.get_untracked(), "Some(7)");
+            assert_eq!(store.axis_ms.get_untracked(), 5_000);
+        });
+    }
+}

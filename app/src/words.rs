@@ -1,0 +1,128 @@
+//! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
+
+use model::figures::{count, duration, plural};
+use model::history::Event;
+use model::snapshot::{Phase, Pod, short_name};
+use model::Millis;
+
+/// What stands where a figure is not known.
+pub const UNKNOWN: &str = "–";
+
+/// A count, or the sign for an unknown one.
+#[must_use]
+pub fn count_or_unknown(value: Option<u64>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), count)
+}
+
+/// A rate per second, or the sign for an unknown one.
+#[must_use]
+pub fn rate_or_unknown(value: Option<u32>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), |rate| format!("{}/s", count(rate.into())))
+}
+
+/// A length of time in one unit, whole: `3 s`, `2 min`, `5 h`.
+#[must_use]
+pub fn age(age_ms: Millis) -> String {
+    match age_ms / 1_000 {
+        seconds @ ..100 => format!("{seconds}\u{a0}s"),
+        seconds @ ..6_000 => format!("{}\u{a0}min", seconds / 60),
+        seconds => format!("{}\u{a0}h", seconds / 3_600),
+    }
+}
+
+/// Where a pod stands, in one word.
+#[must_use]
+pub const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "pending",
+        Phase::Starting => "starting",
+        Phase::Ready => "ready",
+        Phase::Crashed { .. } => "crashed",
+        Phase::Terminating { .. } => "leaving",
+    }
+}
+
+/// Where a pod stands and since when; for a crashed one, when it starts again.
+#[must_use]
+pub fn standing(pod: &Pod, now_ms: Millis) -> String {
+    match pod.phase {
+        Phase::Crashed { retry_ms: Some(retry_ms) } if retry_ms > now_ms => {
+            format!("crashed, again in {}", age(retry_ms - now_ms + 999))
+        }
+        _ => format!("{} {}", phase(pod.phase), age(now_ms.saturating_sub(pod.phase_since_ms))),
+    }
+}
+
+/// What happened, in a sentence without a full stop.
+#[must_use]
+pub fn event(event: &Event) -> String {
+    match event {
+        Event::Burst { factor } => format!("load multiplied by {factor}"),
+        Event::Base { to } => format!("base load set to {to} frames a second"),
+        Event::Hot { partition } => format!("partition {partition} made hot"),
+        Event::Killed { pod } => format!("pod {} killed", short_name(pod)),
+        Event::Crashed { pod } => format!("pod {} crashed", short_name(pod)),
+        Event::Scaled { from, to, auto: true } => format!("autoscaler: {from} to {}", plural(*to, "pod")),
+        Event::Scaled { from, to, auto: false } => format!("by hand: {from} to {}", plural(*to, "pod")),
+        Event::Rebalance { moved } => format!("rebalance, {} moved", plural(*moved, "partition")),
+        Event::Upgrade { revision } => format!("rolling upgrade to revision {revision}"),
+        Event::KafkaAway => "Kafka did not answer".to_owned(),
+        Event::ClusterAway => "the cluster did not answer".to_owned(),
+        Event::ServerRestarted => "the server was started again".to_owned(),
+        Event::Reset => "everything was reset".to_owned(),
+    }
+}
+
+/// How long a hand-over took, beside its tower.
+#[must_use]
+pub fn took(took_ms: Millis) -> String {
+    format!("took {}", duration(took_ms))
+}
+
+/// A place: `1st`, `2nd`, `11th`.
+#[must_use]
+pub fn ordinal(place: u32) -> String {
+    let ending = match (place % 100, place % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{place}{ending}")
+}
+
+/// A score with its thousands set apart: `17 910`.
+#[must_use]
+pub fn score(points: u64) -> String {
+    let digits = points.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (age_ms, said) in [(900, "0 s"), (99_000, "99 s"), (100_000, "1 min"), (7_200_000, "2 h")] {
+            assert_eq!(age(age_ms).replace('\u{a0}', " "), said);
+        }
+    }
+
+    #[test]
+    fn places_and_scores_read_well() {
+        for (place, said) in [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (112, "112th"), (221, "221st")] {
+            assert_eq!(ordinal(place), said);
+        }
+        assert_eq!(score(950), "950");
+        assert_eq!(score(1_234_567).replace('\u{202f}', " "), "1 234 567");
+    }
+}

@@ -1,0 +1,128 @@
+//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo.
+//!
+//! `cargo xtask bench NAME` starts a demo on free ports and runs `bench NAME` with its address in the environment.
+//! Every load is bounded in number and time and goes to this machine only; every wait is for a condition, with a limit.
+
+mod browser;
+mod clock;
+mod demo;
+mod distribution;
+mod figure;
+mod freshness;
+mod handover;
+mod live;
+mod memory;
+mod offsets;
+mod page;
+mod processes;
+mod sample;
+mod scale;
+mod session;
+mod show;
+mod start;
+mod stream;
+mod taps;
+mod viewers;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::demo::DemoArgs;
+use crate::figure::Figure;
+
+/// Measure the figures of King of Scaling against a running demo.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Cli {
+    #[command(flatten)]
+    demo: DemoArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// From `cargo xtask demo` to the page: a second start and, when asked, a fresh clone
+    Start(start::Options),
+    /// Memory of the server, of each pod and of the generator after a minute of default load
+    Memory(memory::Options),
+    /// How long a sample of all partitions takes, and what sampling costs
+    Sample(sample::Options),
+    /// From a commit in Kafka to an event at a client, and to a pixel in a browser
+    Freshness(freshness::Options),
+    /// Bytes of the page with all that it loads, and the time to its first numbers
+    Page(page::Options),
+    /// Bytes a minute of the live streams
+    Stream(stream::Options),
+    /// From load x10 to the autoscaler's decision and to the first record of the new pod
+    Scale(scale::Options),
+    /// The longest pause of a partition when its owner is killed
+    Handover(handover::Options),
+    /// A thousand browsers' worth of streams
+    Viewers(viewers::Options),
+    /// Taps a second that come back through the application, and how long they take
+    Taps(taps::Options),
+    /// Everything that needs one running demo, with default options
+    All,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli).await {
+        Ok(figures) => {
+            println!();
+            figures.iter().for_each(|figure| println!("{figure}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<Vec<Figure>> {
+    if let Command::Start(options) = &cli.command {
+        return start::run(options).await;
+    }
+    let demo = cli.demo.open()?;
+    match &cli.command {
+        Command::Start(_) | Command::All => all(cli).await,
+        Command::Memory(options) => memory::run(&demo, options).await,
+        Command::Sample(options) => sample::run(&demo, options).await,
+        Command::Freshness(options) => freshness::run(&demo, options).await,
+        Command::Page(options) => page::run(&demo, options).await,
+        Command::Stream(options) => stream::run(&demo, options).await,
+        Command::Scale(options) => scale::run(&demo, options).await,
+        Command::Handover(options) => handover::run(&demo, options).await,
+        Command::Viewers(options) => viewers::run(&demo, options).await,
+        Command::Taps(options) => taps::run(&demo, options).await,
+    }
+}
+
+/// Runs every group as if it were asked for alone. One that fails is named at the end; the others' figures are kept.
+async fn all(cli: &Cli) -> Result<Vec<Figure>> {
+    const GROUPS: [&str; 9] =
+        ["memory", "page", "stream", "sample", "freshness", "scale", "handover", "taps", "viewers"];
+    let mut figures = Vec::new();
+    let mut failed = Vec::new();
+    for name in GROUPS {
+        println!("\n== {name}");
+        let one = Cli { demo: cli.demo.clone(), ..Cli::try_parse_from(["bench", name])? };
+        match Box::pin(run(&one)).await {
+            Ok(measured) => figures.extend(measured),
+            Err(error) => {
+                eprintln!("{name}: {error:#}");
+                failed.push(name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(figures);
+    }
+    figures.iter().for_each(|figure| println!("{figure}"));
+    anyhow::bail!("not measured: {}", failed.join(", "))
+}

@@ -1,0 +1,47 @@
+//! The readiness probe: `GET /readyz` of a pod's admin endpoints. Only the status line is read.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// Between two probes of a pod that is not ready: the show should not wait for it.
+const IMPATIENT: Duration = Duration::from_millis(100);
+/// Between two probes of a pod that is ready (`periodSeconds`).
+const PERIOD: Duration = Duration::from_secs(1);
+/// How long an answer may take (`timeoutSeconds`).
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// So many failures in a row make a ready pod unready (`failureThreshold`).
+const FAILURES: u32 = 3;
+
+/// Probes for ever; sends each change. A pod begins as not ready.
+pub(super) async fn watch(address: SocketAddr, changes: mpsc::Sender<bool>) {
+    let mut ready = false;
+    let mut failures = 0;
+    loop {
+        failures = if succeeds(address).await { 0 } else { failures + 1 };
+        let now_ready = if ready { failures < FAILURES } else { failures == 0 };
+        if now_ready != ready && changes.send(now_ready).await.is_err() {
+            return;
+        }
+        ready = now_ready;
+        sleep(if ready { PERIOD } else { IMPATIENT }).await;
+    }
+}
+
+async fn succeeds(address: SocketAddr) -> bool {
+    matches!(timeout(TIMEOUT, status(address)).await, Ok(Ok(status)) if status == *b"200")
+}
+
+async fn status(address: SocketAddr) -> std::io::Result<[u8; 3]> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut line).await?;
+    let [.., hundreds, tens, ones] = line;
+    Ok([hundreds, tens, ones])
+}

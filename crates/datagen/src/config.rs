@@ -1,0 +1,41 @@
+//! What can be set from outside.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use game::generator::MAX_MACHINES;
+use kafka::Brokers;
+use process::ProcessArgs;
+
+/// Produces the load: frames of many machines, requests and responses.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "datagen", version)]
+pub struct Config {
+    /// Where Kafka is: HOST:PORT, or several with commas between them
+    #[arg(long, env = "KAFKA_BROKERS", default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
+    pub kafka: Brokers,
+    /// How many machines play, some at a time; with few, some partitions get twice the mean and others nothing
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MACHINES)))]
+    pub machines: u32,
+    /// Seed of the machines and their hits: the same seed gives the same machines
+    #[arg(long, default_value_t = 2018)]
+    pub seed: u64,
+    /// Frames per second, instead of what the control topic says
+    #[arg(long, value_name = "N")]
+    pub frames_per_second: Option<u32>,
+    /// Where to serve /livez, /readyz and /metrics; port 0 takes a free one and prints it
+    #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
+    pub admin_address: Option<SocketAddr>,
+    /// The topic of the requests
+    #[arg(long, hide = true, default_value = model::REQUESTS)]
+    pub requests: String,
+    /// The topic of the responses
+    #[arg(long, hide = true, default_value = model::RESPONSES)]
+    pub responses: String,
+    /// The topic that says how much to produce
+    #[arg(long, hide = true, default_value = kafka::topics::CONTROL)]
+    pub control: String,
+    /// Options of every process
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}

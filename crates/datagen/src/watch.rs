@@ -1,0 +1,83 @@
+//! Compares what is achieved with what is asked for, once a second, and says when the one falls behind the other.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How much may be missing, in percent of the target, before it is worth a word.
+const TOLERANCE_PERCENT: u32 = 5;
+/// In how many seconds in a row.
+const PATIENCE: u32 = 2;
+
+/// Looks at the rate.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    looked: Duration,
+    frames: u64,
+    /// The lowest target since the last look: a burst that has just begun cannot be missed yet.
+    target: Option<u32>,
+    behind: u32,
+}
+
+impl Watch {
+    /// Takes note of the target and of all frames that Kafka acknowledged so far.
+    pub(crate) fn look(&mut self, elapsed: Duration, target: u32, frames: u64, metrics: &Metrics) {
+        let lowest = self.target.map_or(target, |lowest| lowest.min(target));
+        self.target = Some(lowest);
+        let passed = elapsed.saturating_sub(self.looked);
+        if passed < INTERVAL {
+            return;
+        }
+        let achieved = (frames.saturating_sub(self.frames) as f64 / passed.as_secs_f64()).round() as u32;
+        metrics.achieved.set(achieved.into());
+        self.judge(lowest, achieved);
+        (self.looked, self.frames, self.target) = (elapsed, frames, None);
+    }
+
+    fn judge(&mut self, target: u32, achieved: u32) {
+        let enough = target.saturating_sub(target.saturating_mul(TOLERANCE_PERCENT) / 100).saturating_sub(1);
+        if achieved < enough {
+            self.behind += 1;
+            if self.behind == PATIENCE {
+                warn!(target, achieved, "cannot keep up: Kafka takes fewer frames a second than asked for");
+            }
+        } else {
+            if self.behind >= PATIENCE {
+                info!(target, achieved, "keeping up again");
+            }
+            self.behind = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortfall_counts_once_it_lasts_and_is_over_when_the_rate_is_back() {
+        let (mut watch, metrics) = (Watch::default(), Metrics::default());
+        let mut frames = 0;
+        let mut second = |watch: &mut Watch, at, target, achieved| {
+            frames += achieved;
+            watch.look(Duration::from_secs(at), target, frames, &metrics);
+            assert_eq!(metrics.achieved.get() as u64, achieved);
+            watch.behind
+        };
+        assert_eq!(second(&mut watch, 1, 400, 399), 0);
+        assert_eq!(second(&mut watch, 2, 400, 300), 1);
+        assert_eq!(second(&mut watch, 3, 400, 0), 2);
+        assert_eq!(second(&mut watch, 4, 400, 401), 0);
+    }
+
+    #[test]
+    fn a_target_that_has_just_been_raised_is_not_missed() {
+        let (mut watch, metrics) = (Watch::default(), Metrics::default());
+        watch.look(Duration::from_millis(500), 400, 200, &metrics);
+        watch.look(Duration::from_millis(1_000), 4_000, 400, &metrics);
+        assert_eq!(watch.behind, 0);
+    }
+}

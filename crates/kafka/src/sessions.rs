@@ -1,0 +1,146 @@
+//! The topic `SESSIONS` from its end on: what the application writes comes back to those who wait for it.
+//!
+//! Thousands of records a second may pass; a filter on the key's bytes decides which are copied at all. A reader that
+//! does not keep up slows the tail down, never the application.
+
+use std::time::Duration;
+
+use model::Millis;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::client::{self, Brokers, Tracing};
+
+const POD: &str = "pod";
+const JOINED_AT: &str = "joined-at";
+const RQ_OFFSET: &str = "rq-offset";
+/// How long the tail's thread may sleep before it looks whether it should end.
+const POLL: Duration = Duration::from_millis(100);
+/// Records that may wait for the reader.
+const QUEUE: usize = 1_024;
+
+/// One record of `SESSIONS`. Key and value are as they were written; what a header does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Its partition, which is also the one of the frames in it.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: i64,
+    /// The key's bytes.
+    pub key: Vec<u8>,
+    /// The value's bytes.
+    pub value: Vec<u8>,
+    /// The pod that wrote it.
+    pub pod: Option<String>,
+    /// When the newest frame in it was joined, by the pod's clock.
+    pub joined_at_ms: Option<Millis>,
+    /// The highest request offset of this machine that is folded in.
+    pub rq_offset: Option<i64>,
+    /// When it was written.
+    pub timestamp_ms: Option<Millis>,
+}
+
+/// What to tail.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Kafka is.
+    pub brokers: Brokers,
+    /// How the tail calls itself.
+    pub client_id: String,
+    /// The topic.
+    pub topic: String,
+    /// Its partitions.
+    pub partitions: u32,
+}
+
+impl Config {
+    /// All of `SESSIONS`.
+    #[must_use]
+    pub fn new(brokers: &Brokers, client_id: &str) -> Self {
+        Self {
+            brokers: brokers.clone(),
+            client_id: client_id.to_owned(),
+            topic: model::SESSIONS.to_owned(),
+            partitions: model::PARTITIONS,
+        }
+    }
+}
+
+/// The headers of a session, as the application writes them; numbers are decimal text.
+#[must_use]
+pub fn headers(pod: &str, joined_at_ms: Millis, rq_offset: i64) -> OwnedHeaders {
+    OwnedHeaders::new_with_capacity(3)
+        .insert(Header { key: POD, value: Some(pod) })
+        .insert(Header { key: JOINED_AT, value: Some(&joined_at_ms.to_string()) })
+        .insert(Header { key: RQ_OFFSET, value: Some(&rq_offset.to_string()) })
+}
+
+/// Tails the topic on a thread of its own until `cancel` fires or the receiver is dropped. Only records whose key
+/// passes `keep` are copied and sent.
+pub fn tail(
+    config: &Config,
+    keep: impl Fn(&[u8]) -> bool + Send + 'static,
+    cancel: CancellationToken,
+) -> Result<mpsc::Receiver<SessionRecord>, Error> {
+    let mut settings = client::reader(&config.brokers, &config.client_id);
+    settings
+        .set("group.id", &config.client_id)
+        .set("auto.offset.reset", "latest")
+        // The broker answers as soon as there is one record; this is how long it may wait for that.
+        .set("fetch.min.bytes", "1")
+        .set("fetch.wait.max.ms", "250");
+    let consumer: BaseConsumer<Tracing> = client::create(&settings)?;
+    let failed = |source| Error::Assign { topic: config.topic.clone(), source };
+    let mut assignment = TopicPartitionList::new();
+    for partition in 0..i32::try_from(config.partitions).unwrap_or(i32::MAX) {
+        assignment.add_partition_offset(&config.topic, partition, Offset::End).map_err(failed)?;
+    }
+    consumer.assign(&assignment).map_err(failed)?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    std::thread::Builder::new()
+        .name("kafka-sessions".to_owned())
+        .spawn(move || run(&consumer, &sender, &keep, &cancel))
+        .map_err(|source| Error::SpawnThread { name: "kafka-sessions", source })?;
+    Ok(receiver)
+}
+
+fn run(
+    consumer: &BaseConsumer<Tracing>,
+    sender: &mpsc::Sender<SessionRecord>,
+    keep: &impl Fn(&[u8]) -> bool,
+    cancel: &CancellationToken,
+) {
+    while !cancel.is_cancelled() && !sender.is_closed() {
+        match consumer.poll(POLL) {
+            Some(Ok(record)) if record.key().is_some_and(keep) => {
+                if sender.blocking_send(copy(&record)).is_err() {
+                    return;
+                }
+            }
+            Some(Ok(_)) | None => {}
+            Some(Err(error)) => tracing::debug!(%error, "the sessions do not arrive"),
+        }
+    }
+}
+
+fn copy(record: &BorrowedMessage<'_>) -> SessionRecord {
+    SessionRecord {
+        partition: u32::try_from(record.partition()).unwrap_or(0),
+        offset: record.offset(),
+        key: record.key().unwrap_or_default().to_vec(),
+        value: record.payload().unwrap_or_default().to_vec(),
+        pod: header(record, POD).map(str::to_owned),
+        joined_at_ms: header(record, JOINED_AT).and_then(|text| text.parse().ok()),
+        rq_offset: header(record, RQ_OFFSET).and_then(|text| text.parse().ok()),
+        timestamp_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
+    }
+}
+
+fn header<'a>(record: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
+    let found = record.headers()?.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(found.value?).ok()
+}

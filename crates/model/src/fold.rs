@@ -1,0 +1,320 @@
+//! The fold: samples of Kafka, sights of the cluster, settings and players go in one by one; the picture that everybody
+//! sees comes out, and with each step the tick that brings a page up to date.
+//!
+//! Pure: one task of the server owns it and gives it the time. What happened (a kill, a scale step, a rebalance) is read
+//! from the differences between two sights, so local pods and a real cluster are told alike.
+
+mod markers;
+mod ownership;
+
+use crate::Millis;
+use crate::history::{Event, History, Life, Marker, Point, Second};
+use crate::lag::{OffsetReset, Outage, Sample, Sampled};
+use crate::load::LoadSettings;
+use crate::rates::RateWindow;
+use crate::snapshot::{Arena, Cluster, Lag, Progress, Snapshot, Source};
+use crate::wire::{Picture, Tick};
+use crate::{Input, history};
+
+use markers::MarkerIds;
+
+/// Owns the picture and knows how to go on with it.
+#[derive(Debug)]
+pub struct Fold {
+    picture: Picture,
+    rates: RateWindow,
+    /// The last pod that owned each pair, also while nobody does.
+    last_owners: Vec<Option<String>>,
+    ids: MarkerIds,
+    /// Markers and lives of the second that is under way, for [`Second`].
+    second: Second,
+    /// Of what began or changed lately, when: for pages that were away.
+    touched: Vec<(Millis, Touched)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Touched {
+    Marker(u64),
+    Life(String),
+}
+
+impl Fold {
+    /// Begins with what is left of the last run, as of `now_ms`. `epoch` tells this run from the others.
+    #[must_use]
+    pub fn new(epoch: u64, source: Source, history: History, now_ms: Millis) -> Self {
+        let snapshot = Snapshot { at_ms: now_ms, source, ..Snapshot::default() };
+        let mut fold = Self {
+            ids: MarkerIds::after(&history),
+            picture: Picture { epoch, snapshot, history },
+            rates: RateWindow::default(),
+            last_owners: Vec::new(),
+            second: Second::default(),
+            touched: Vec::new(),
+        };
+        if let Some(last_ms) = fold.picture.history.points.back().map(|point| point.at_ms) {
+            fold.picture.history.end_lives(last_ms);
+            let marker = fold.ids.marker(now_ms, Event::ServerRestarted);
+            fold.second.markers.push(marker.clone());
+            fold.picture.history.put_marker(marker);
+        }
+        fold.picture.history.prune(now_ms);
+        fold
+    }
+
+    /// The picture as it is.
+    #[must_use]
+    pub const fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// Folds what the sampler last knew: this is the tick of the show.
+    pub fn sampled(&mut self, now_ms: Millis, sampled: &Sampled) -> Tick {
+        self.step(now_ms, |fold, at_ms| {
+            fold.kafka_outage(at_ms, sampled.outage.clone());
+            let Some(sample) = &sampled.sample else { return };
+            let known_ms = fold.picture.snapshot.lag.as_ref().map_or(0, |lag| lag.sampled_ms);
+            if sample.sampled_ms > known_ms {
+                fold.sample(at_ms, sample);
+            }
+        })
+    }
+
+    /// Folds a sight of the cluster, at once.
+    pub fn cluster(&mut self, now_ms: Millis, cluster: Cluster) -> Tick {
+        self.step(now_ms, |fold, at_ms| {
+            let events = markers::of_cluster(fold.picture.snapshot.cluster.as_ref(), &cluster);
+            events.into_iter().for_each(|event| fold.mark(at_ms, event));
+            let lives = fold.picture.history.observe(at_ms, &cluster.pods);
+            lives.into_iter().for_each(|life| fold.touch_life(at_ms, life));
+            fold.picture.snapshot.cluster = Some(cluster);
+            fold.refresh_owners(at_ms, None);
+        })
+    }
+
+    /// Folds whether the cluster answers.
+    pub fn cluster_outage(&mut self, now_ms: Millis, outage: Option<Outage>) -> Tick {
+        self.step(now_ms, |fold, at_ms| {
+            let began = fold.picture.snapshot.outages.cluster.is_none() && outage.is_some();
+            if began {
+                fold.mark(at_ms, Event::ClusterAway);
+            }
+            fold.picture.snapshot.outages.cluster = outage;
+        })
+    }
+
+    /// Folds the load settings in force.
+    pub fn load(&mut self, now_ms: Millis, load: LoadSettings) -> Tick {
+        self.step(now_ms, |fold, at_ms| {
+            let events = markers::of_load(fold.picture.snapshot.load.as_ref(), &load);
+            for event in events {
+                let until_ms = load.burst.filter(|_| matches!(event, Event::Burst { .. })).map(|b| b.until_ms);
+                fold.mark_until(at_ms, until_ms, event);
+            }
+            fold.picture.snapshot.load = Some(load);
+        })
+    }
+
+    /// Folds the players' standings.
+    pub fn arena(&mut self, now_ms: Millis, arena: Arena) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.arena = arena)
+    }
+
+    /// Folds how far a command has come.
+    pub fn progress(&mut self, now_ms: Millis, progress: Option<Progress>) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.progress = progress)
+    }
+
+    /// Folds what is known of the source.
+    pub fn source(&mut self, now_ms: Millis, source: Source) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.source = source)
+    }
+
+    /// Marks a reset: offsets were moved by hand, so slopes over it mean nothing.
+    pub fn reset(&mut self, now_ms: Millis) -> Tick {
+        self.step(now_ms, |fold, at_ms| {
+            fold.rates.clear();
+            fold.mark(at_ms, Event::Reset);
+        })
+    }
+
+    /// Closes a second: adds its point to the picture, and gives back the tick and what to keep in `KING-HISTORY`.
+    /// A second without a fresh sample has no point: a gap in the chart.
+    pub fn second(&mut self, now_ms: Millis) -> (Tick, Option<Second>) {
+        let mut closed = None;
+        let tick = self.step(now_ms, |fold, at_ms| {
+            fold.picture.snapshot.rates =
+                if fold.is_fresh(at_ms) { fold.rates.rates() } else { fold.picture.snapshot.rates.take() };
+            fold.picture.history.prune(at_ms);
+            if !fold.is_fresh(at_ms) {
+                return;
+            }
+            let point = fold.point(at_ms);
+            fold.picture.history.push_point(point);
+            let mut second = std::mem::take(&mut fold.second);
+            second.point = point;
+            for life in fold.picture.history.lives.iter().filter(|life| life.ended_ms.is_none()) {
+                if !second.lives.contains(life) {
+                    second.lives.push(life.clone());
+                }
+            }
+            closed = Some(second);
+        });
+        (tick, closed)
+    }
+
+    /// All that changed since a frame of this run: for a page that was away, or that reads too slowly.
+    #[must_use]
+    pub fn since(&self, seq: u64) -> Tick {
+        let history = &self.picture.history;
+        let touched = |wanted: &Touched| self.touched.iter().any(|(at_ms, what)| *at_ms > seq && what == wanted);
+        Tick {
+            points: history.points.iter().filter(|point| point.at_ms > seq).copied().collect(),
+            markers: history.markers.iter().filter(|m| touched(&Touched::Marker(m.id))).cloned().collect(),
+            lives: history.lives.iter().filter(|l| touched(&Touched::Life(l.pod.clone()))).cloned().collect(),
+            ..Tick::whole(&self.picture.snapshot)
+        }
+    }
+
+    /// Runs one change at a time that is later than every one before, and says what it changed.
+    fn step(&mut self, now_ms: Millis, change: impl FnOnce(&mut Self, Millis)) -> Tick {
+        let before = self.picture.snapshot.clone();
+        let at_ms = now_ms.max(before.at_ms + 1);
+        self.picture.snapshot.at_ms = at_ms;
+        change(self, at_ms);
+        self.touched.retain(|(touched_ms, _)| *touched_ms + history::KEPT_MS > at_ms);
+        let history = &self.picture.history;
+        let is_new = |wanted: &Touched| self.touched.contains(&(at_ms, wanted.clone()));
+        Tick {
+            points: history.points.back().filter(|point| point.at_ms == at_ms).copied().into_iter().collect(),
+            markers: history.markers.iter().filter(|m| is_new(&Touched::Marker(m.id))).cloned().collect(),
+            lives: history.lives.iter().filter(|l| is_new(&Touched::Life(l.pod.clone()))).cloned().collect(),
+            ..Tick::between(&before, &self.picture.snapshot)
+        }
+    }
+
+    fn sample(&mut self, at_ms: Millis, sample: &Sample) {
+        self.rates.push(sample);
+        self.picture.snapshot.lag = Some(lag(sample));
+        self.refresh_owners(at_ms, Some(sample));
+    }
+
+    fn refresh_owners(&mut self, at_ms: Millis, sample: Option<&Sample>) {
+        let pods = self.picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice());
+        let Some(next) = ownership::next(self.picture.snapshot.ownership.as_ref(), sample, pods, at_ms) else {
+            return;
+        };
+        let moved = ownership::moved(&mut self.last_owners, &next);
+        self.picture.snapshot.ownership = Some(next);
+        if moved > 0 {
+            self.mark_rebalance(at_ms, moved);
+        }
+    }
+
+    /// A hand-over that is seen in several steps is one rebalance.
+    fn mark_rebalance(&mut self, at_ms: Millis, moved: u32) {
+        const ONE_REBALANCE_MS: Millis = 3_000;
+        let last = self.picture.history.markers.iter().rev().find_map(|marker| match marker.event {
+            Event::Rebalance { moved } if marker.at_ms + ONE_REBALANCE_MS > at_ms => Some((marker.clone(), moved)),
+            _ => None,
+        });
+        match last {
+            Some((marker, before)) => {
+                let event = Event::Rebalance { moved: before.max(moved) };
+                self.touch_marker(at_ms, Marker { until_ms: Some(at_ms), event, ..marker });
+            }
+            None => self.mark(at_ms, Event::Rebalance { moved }),
+        }
+    }
+
+    fn kafka_outage(&mut self, at_ms: Millis, outage: Option<Outage>) {
+        let began = self.picture.snapshot.outages.kafka.is_none();
+        if let Some(outage) = outage.as_ref().filter(|_| began) {
+            let marker = self.ids.marker(outage.since_ms, Event::KafkaAway);
+            self.touch_marker(at_ms, marker);
+        }
+        if outage.is_none() && !began {
+            let away = self.picture.history.markers.iter().rev().find(|m| m.event == Event::KafkaAway).cloned();
+            if let Some(away) = away {
+                self.touch_marker(at_ms, Marker { until_ms: Some(at_ms), ..away });
+            }
+        }
+        self.picture.snapshot.outages.kafka = outage;
+    }
+
+    fn mark(&mut self, at_ms: Millis, event: Event) {
+        self.mark_until(at_ms, None, event);
+    }
+
+    fn mark_until(&mut self, at_ms: Millis, until_ms: Option<Millis>, event: Event) {
+        let marker = Marker { until_ms, ..self.ids.marker(at_ms, event) };
+        self.touch_marker(at_ms, marker);
+    }
+
+    fn touch_marker(&mut self, at_ms: Millis, marker: Marker) {
+        self.touched.push((at_ms, Touched::Marker(marker.id)));
+        self.second.markers.retain(|known| known.id != marker.id);
+        self.second.markers.push(marker.clone());
+        self.picture.history.put_marker(marker);
+    }
+
+    fn touch_life(&mut self, at_ms: Millis, life: Life) {
+        self.touched.push((at_ms, Touched::Life(life.pod.clone())));
+        self.second.lives.retain(|known| known.pod != life.pod);
+        self.second.lives.push(life);
+    }
+
+    /// Whether the newest sample is young enough to be this second's.
+    fn is_fresh(&self, at_ms: Millis) -> bool {
+        self.picture.snapshot.lag.as_ref().is_some_and(|lag| lag.sampled_ms + 1_500 > at_ms)
+    }
+
+    fn point(&self, at_ms: Millis) -> Point {
+        let now = &self.picture.snapshot;
+        let total = |input| now.lag.as_ref().and_then(|lag| lag.total(input));
+        let count = |pods: usize| u32::try_from(pods).unwrap_or(u32::MAX);
+        Point {
+            at_ms,
+            requests: total(Input::Requests),
+            responses: total(Input::Responses),
+            produced: now.rates.as_ref().map(|rates| rates.produced),
+            consumed: now.rates.as_ref().map(|rates| rates.consumed),
+            desired: now.cluster.as_ref().map(|cluster| cluster.desired),
+            ready: now.cluster.as_ref().map(|cluster| count(cluster.ready())),
+            allowed: now.cluster.as_ref().and_then(Cluster::allowed),
+        }
+    }
+}
+
+impl Cluster {
+    /// Records of one input that the current pods may owe before the autoscaler adds one: the line in the chart.
+    #[must_use]
+    pub fn allowed(&self) -> Option<u64> {
+        let target = self.policy.metrics.iter().map(|metric| metric.target).min()?;
+        Some(target * u64::try_from(self.current()).ok()?)
+    }
+}
+
+/// The lag of both inputs that a sample means, with what makes it doubtful.
+#[must_use]
+pub fn lag(sample: &Sample) -> Lag {
+    let mut lag = Lag { sampled_ms: sample.sampled_ms, ..Lag::default() };
+    for input in Input::ALL {
+        let mut lags = Vec::with_capacity(sample.offsets(input).len());
+        for (partition, offsets) in (0..).zip(sample.offsets(input)) {
+            let of_partition = offsets.map(|offsets| offsets.lag(OffsetReset::Earliest));
+            lags.push(of_partition.map(|of_partition| of_partition.lag));
+            lag.lost += of_partition.map_or(0, |of_partition| of_partition.lost);
+            if let Some(doubt) = of_partition.and_then(|of_partition| of_partition.doubt) {
+                lag.doubts.push((input, partition, doubt));
+            }
+        }
+        match input {
+            Input::Requests => lag.requests = lags,
+            Input::Responses => lag.responses = lags,
+        }
+    }
+    lag
+}
+
+#[cfg(test)]
+mod tests;

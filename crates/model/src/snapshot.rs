@@ -1,0 +1,289 @@
+//! The state of the show at one instant, as the page shows it: current values only; the past is in [`crate::history`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::lag::{Doubt, Outage};
+use crate::load::LoadSettings;
+use crate::policy::Policy;
+use crate::scaling::Decision;
+use crate::{Input, Millis};
+
+/// Everything that is true now. An unknown is `None`, never 0.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When this was folded, by the server's clock.
+    pub at_ms: Millis,
+    /// Which Kafka and which cluster this shows.
+    pub source: Source,
+    /// Lag per input and partition; `None` until the first sample.
+    pub lag: Option<Lag>,
+    /// Who owns which partition; `None` until the coordinator was asked.
+    pub ownership: Option<Ownership>,
+    /// Records per second; `None` until two samples can be compared.
+    pub rates: Option<Rates>,
+    /// Pods and replicas; `None` until the cluster was seen.
+    pub cluster: Option<Cluster>,
+    /// What the generator is asked to do; `None` until the control topic was read.
+    pub load: Option<LoadSettings>,
+    /// The people who play.
+    pub arena: Arena,
+    /// What outside does not answer, so that its part of this is old.
+    pub outages: Outages,
+    /// A command that takes its time, while it runs.
+    pub progress: Option<Progress>,
+}
+
+/// What outside does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outages {
+    /// Lag, owners and rates are old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<Outage>,
+    /// Pods and replicas are old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Outage>,
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done, for example `Reset`.
+    pub what: String,
+    /// The step under way, in a few words.
+    pub step: String,
+    /// Its number, from 1.
+    pub number: u32,
+    /// How many steps there are.
+    pub of: u32,
+}
+
+/// Where the picture comes from; the page says it in a chip.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Source {
+    /// For example `Kafka 4.3`; empty until the broker was asked.
+    pub kafka: String,
+    /// For example `local pods` or `Kubernetes 1.37`.
+    pub cluster: String,
+}
+
+/// Lag of both inputs, indexed by partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lag {
+    /// When the log ends were read.
+    pub sampled_ms: Millis,
+    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer.
+    #[serde(rename = "rq")]
+    pub requests: Vec<Option<u64>>,
+    /// Records behind in `GAME-FRAME-RS`.
+    #[serde(rename = "rs")]
+    pub responses: Vec<Option<u64>>,
+    /// Records that were deleted before the group read them, over both inputs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u64,
+    /// What to say beside single figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<(Input, u32, Doubt)>,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl Lag {
+    /// The lags of one input, indexed by partition.
+    #[must_use]
+    pub fn partitions(&self, input: Input) -> &[Option<u64>] {
+        match input {
+            Input::Requests => &self.requests,
+            Input::Responses => &self.responses,
+        }
+    }
+
+    /// Total lag of one input; `None` as soon as one partition is unknown, since a part is not a total.
+    #[must_use]
+    pub fn total(&self, input: Input) -> Option<u64> {
+        let lags = self.partitions(input);
+        (!lags.is_empty()).then(|| lags.iter().copied().sum::<Option<u64>>()).flatten()
+    }
+
+    /// The input with the larger total lag, and that lag: the one that decides. Requests where they are equal.
+    #[must_use]
+    pub fn worst(&self) -> Option<(Input, u64)> {
+        let requests = self.total(Input::Requests)?;
+        let responses = self.total(Input::Responses)?;
+        Some(if responses > requests { (Input::Responses, responses) } else { (Input::Requests, requests) })
+    }
+
+    /// Requests and responses of one pair of partitions together.
+    #[must_use]
+    pub fn pair(&self, partition: usize) -> Option<u64> {
+        Some((*self.requests.get(partition)?)? + (*self.responses.get(partition)?)?)
+    }
+}
+
+/// Who owns which pair of partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ownership {
+    /// The group's state as Kafka spells it.
+    pub state: String,
+    /// Indexed by partition.
+    pub partitions: Vec<Owner>,
+}
+
+/// The owner of one pair of partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Owner {
+    /// The pod's name; `None` while nobody owns it, as far as the coordinator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// When the pod that works on it died or it lost its owner, while nobody works on it: the hole in the show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since_ms: Option<Millis>,
+    /// How long the last hole lasted, and when it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
+}
+
+/// A pair of partitions found a new pod that works on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// When the new owner's first progress was seen.
+    pub at_ms: Millis,
+    /// How long nobody worked on it.
+    pub took_ms: Millis,
+}
+
+/// Records per second over the last two seconds, both inputs together unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rates {
+    /// Records appended.
+    pub produced: u32,
+    /// Records whose offsets were committed.
+    pub consumed: u32,
+    /// Requests appended, which is frames: compare with the load's target.
+    pub frames: u32,
+    /// Records consumed, indexed by partition.
+    pub by_partition: Vec<u32>,
+}
+
+/// The Deployment `kstreams` and its pods.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Sorted by the time they were made.
+    pub pods: Vec<Pod>,
+    /// Replicas asked for.
+    pub desired: u32,
+    /// The Deployment's revision; a rolling upgrade makes a new one.
+    pub revision: u32,
+    /// Records per second that a pod of the newest revision may process; 0: no limit.
+    pub capacity: u32,
+    /// The autoscaler's policy.
+    pub policy: Policy,
+    /// What the autoscaler decided last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+impl Cluster {
+    /// Pods that exist and are not on their way out.
+    #[must_use]
+    pub fn current(&self) -> usize {
+        self.pods.iter().filter(|pod| !matches!(pod.phase, Phase::Terminating { .. })).count()
+    }
+
+    /// Pods that pass their readiness probe.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.pods.iter().filter(|pod| pod.phase == Phase::Ready).count()
+    }
+}
+
+/// One pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// For example `kstreams-7c9d8f6b5-kx7w2`.
+    pub name: String,
+    /// Its colour and lane, 0 to 11: the lowest one that was free when it was first seen.
+    pub slot: u8,
+    /// Where it stands.
+    pub phase: Phase,
+    /// When it entered that phase.
+    pub phase_since_ms: Millis,
+    /// When it was made.
+    pub created_ms: Millis,
+    /// How often its process was started again after it died.
+    pub restarts: u32,
+    /// The revision of the template that it was made from.
+    pub revision: u32,
+}
+
+impl Pod {
+    /// The five characters that tell it from its brothers.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        short_name(&self.name)
+    }
+}
+
+/// What follows the last dash of a pod's name.
+#[must_use]
+pub fn short_name(pod: &str) -> &str {
+    pod.rsplit('-').next().unwrap_or(pod)
+}
+
+/// Where a pod stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Scheduled, not running yet.
+    Pending,
+    /// Running, not ready yet.
+    Starting,
+    /// Running and ready.
+    Ready,
+    /// Its process died; it will be started again.
+    Crashed {
+        /// When (`CrashLoopBackOff`).
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        retry_ms: Option<Millis>,
+    },
+    /// Told to stop.
+    Terminating {
+        /// Why, as far as it is known.
+        reason: EndReason,
+    },
+}
+
+/// Why a pod was told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndReason {
+    /// Somebody killed it.
+    Killed,
+    /// There were more pods than desired.
+    ScaledIn,
+    /// A newer revision replaces it.
+    Upgraded,
+    /// Not known.
+    Unknown,
+}
+
+/// The people who play.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Arena {
+    /// Who has joined and not left.
+    pub players: u32,
+    /// Taps per second over the last few seconds.
+    pub taps_per_second: u32,
+    /// The best, best first, at most ten.
+    pub leaders: Vec<Leader>,
+}
+
+/// A line of the leaderboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    /// The fighter's name, from the list.
+    pub fighter: String,
+    /// Points of the hits that came back through `SESSIONS`.
+    pub score: u64,
+    /// How long the player's last tap took to come back.
+    pub last_ms: Option<u32>,
+}

@@ -1,0 +1,62 @@
+// What the server sends is a page already: numbers and charts, before any script has run.
+
+import { URL_OF_DEMO } from "../harness/demo.ts";
+import { Phone } from "../harness/phone.ts";
+import { Show } from "../harness/show.ts";
+import { expect, test } from "../harness/test.ts";
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the show has its numbers", async ({ page, known: _ }) => {
+    const show = new Show(page);
+    await show.open();
+    await expect(show.lag).toHaveText(/\d/);
+    await expect(show.ready).toHaveText(/^1$/);
+    await expect(show.produced).toHaveText(/\d/);
+    await expect(show.consumed).toHaveText(/\d/);
+    await expect(show.pods).toHaveCount(1);
+    await expect(show.towers).toHaveCount(12);
+    await expect(show.source).toHaveText(/Kafka.*local pods/);
+    await expect(show.decision).toHaveText(/\d/);
+  });
+
+  test("the show has its charts", async ({ page, known: _ }) => {
+    const show = new Show(page);
+    await show.open();
+    for (const curve of await show.curves.all()) {
+      expect((await curve.getAttribute("d"))?.length).toBeGreaterThan(50);
+      await expect(curve).toBeVisible();
+    }
+    await expect(show.curves).not.toHaveCount(0);
+    await expect(show.lives).not.toHaveCount(0);
+    await expect(show.qrCode).toBeVisible();
+  });
+
+  test("the game has its fighters", async ({ page }) => {
+    const phone = new Phone(page);
+    await phone.open();
+    await expect(phone.fighters).toHaveCount(24);
+  });
+});
+
+test("going live changes nothing that was drawn, and the browser has nothing to say", async ({ show, phone }) => {
+  await show.open();
+  await show.untilLive();
+  await phone.untilLive();
+  // The fixtures listen: a hydration that does not find what it expects warns in the console.
+});
+
+test("what the pages load is theirs alone", async ({ page }) => {
+  const elsewhere: string[] = [];
+  page.on("request", (request) => {
+    if (!request.url().startsWith(URL_OF_DEMO) && !request.url().startsWith("data:")) {
+      elsewhere.push(request.url());
+    }
+  });
+  for (const path of ["/", "/play"]) {
+    await page.goto(path);
+    await new Show(page).untilLive();
+  }
+  expect(elsewhere).toEqual([]);
+});

@@ -1,0 +1,112 @@
+// The pages fit where they are shown, from a small phone to a wall.
+
+import { Show } from "../harness/show.ts";
+import { expect, test } from "../harness/test.ts";
+
+const SIZES = [
+  { width: 360, height: 640 },
+  { width: 390, height: 844 },
+  { width: 768, height: 1024 },
+  { width: 1440, height: 900 },
+  { width: 1920, height: 1080 },
+  { width: 3840, height: 2160 },
+];
+
+/** Where an element ends that is wider than the window; nothing where all fit. */
+function sticksOut(): string[] {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) {
+    return [];
+  }
+  const wide = [...document.querySelectorAll("body *")].filter((element) => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && box.right > width + 1;
+  });
+  return wide.map((element) => `${element.tagName} .${element.getAttribute("class")} ${element.id}`);
+}
+
+test("the show fits every screen", async ({ show }) => {
+  await show.open();
+  await show.untilLive();
+  for (const size of SIZES) {
+    await show.page.setViewportSize(size);
+    await expect.poll(() => show.page.evaluate(sticksOut), `${size.width} px wide`).toEqual([]);
+    if (size.width >= 1920) {
+      const scroll = () => show.page.evaluate(() => document.documentElement.scrollHeight - innerHeight);
+      await expect.poll(scroll, "a projector shows everything at once").toBeLessThanOrEqual(0);
+    }
+  }
+});
+
+test("the presenter's show fits every screen", async ({ presenter }) => {
+  for (const size of SIZES) {
+    await presenter.page.setViewportSize(size);
+    await expect.poll(() => presenter.page.evaluate(sticksOut), `${size.width} px wide`).toEqual([]);
+  }
+});
+
+test("the game fits every screen, with its pad within reach of thumbs", async ({ phone }) => {
+  for (const size of SIZES) {
+    await phone.page.setViewportSize(size);
+    await expect.poll(() => phone.page.evaluate(sticksOut), `fighters, ${size.width} px wide`).toEqual([]);
+  }
+  await phone.join();
+  for (const size of SIZES) {
+    await phone.page.setViewportSize(size);
+    await expect.poll(() => phone.page.evaluate(sticksOut), `pad, ${size.width} px wide`).toEqual([]);
+    for (const key of await phone.pad.all()) {
+      await expect(key).toBeInViewport({ ratio: 1 });
+    }
+  }
+});
+
+test("on a projector the words are large and the key numbers larger", async ({ page }) => {
+  await page.setViewportSize({ width: 1920, height: 1080 });
+  const show = new Show(page);
+  await show.open();
+  await show.untilLive();
+  const size = (element: Element) => Number.parseFloat(getComputedStyle(element).fontSize);
+  expect(await show.lag.evaluate(size)).toBeGreaterThanOrEqual(40);
+  expect(await show.ready.evaluate(size)).toBeGreaterThanOrEqual(40);
+  const small = await page.evaluate(() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = new Set<string>();
+    while (texts.nextNode()) {
+      const element = texts.currentNode.parentElement;
+      const text = texts.currentNode.textContent?.trim();
+      const box = element?.getBoundingClientRect();
+      // Text for screen readers only is clipped to a pixel.
+      if (element && text && box && box.width > 2 && box.height > 2 && !element.closest("script, style, noscript")) {
+        // Within an SVG a unit is not a pixel: the drawing is scaled.
+        const svg = element.closest("svg");
+        const scale = svg ? (svg.getScreenCTM()?.a ?? 1) : 1;
+        const pixels = Number.parseFloat(getComputedStyle(element).fontSize) * scale;
+        if (pixels < 17.5) {
+          found.add(`${pixels.toFixed(1)} px: ${text.slice(0, 40)}`);
+        }
+      }
+    }
+    return [...found];
+  });
+  expect(small).toEqual([]);
+});
+
+test("nothing moves for whom motion is reduced", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  for (const path of ["/", "/play"]) {
+    await page.goto(path);
+    const moving = await page.evaluate(() => {
+      const seconds = (list: string) => Math.max(...list.split(",").map((time) => Number.parseFloat(time)));
+      return [...document.querySelectorAll("*")]
+        .filter((element) => {
+          const style = getComputedStyle(element);
+          return (
+            (style.animationName !== "none" && seconds(style.animationDuration) > 0.01) ||
+            seconds(style.transitionDuration) > 0.01
+          );
+        })
+        .map((element) => `${element.tagName} .${element.getAttribute("class")}`);
+    });
+    expect(moving, path).toEqual([]);
+  }
+});

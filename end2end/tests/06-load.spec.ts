@@ -1,0 +1,63 @@
+// Load, lag, pods: the story of the show.
+
+import { picture, readyPods, totalLag } from "../harness/picture.ts";
+import { expect, test } from "../harness/test.ts";
+
+test("a burst of x10 raises the lag, pods follow, and the lag drains", async ({ known: _, presenter, show }) => {
+  test.setTimeout(180_000);
+  await show.open();
+  await show.untilLive();
+  expect(await show.readyShown()).toBe(1);
+  const before = await show.lagShown();
+  const bursts = await show.told("load multiplied by 10");
+  const steps = await show.told(/autoscaler: 1 to/);
+  await presenter.burst(10);
+  await expect.poll(() => show.lagShown(), { timeout: 15_000 }).toBeGreaterThan(before + 5_000);
+  await expect.poll(() => show.told("load multiplied by 10")).toBe(bursts + 1);
+  await expect(show.flag(/load multiplied by 10/)).toBeVisible();
+  await expect.poll(() => show.readyShown(), { timeout: 30_000 }).toBe(4);
+  expect(await show.told(/autoscaler: 1 to/)).toBe(steps + 1);
+  await expect(show.flag(/autoscaler: 1 to/)).toBeVisible();
+  await expect(show.decision).toHaveText(/\d/);
+  await expect.poll(() => show.owners().then((owners) => new Set(owners).size), { timeout: 20_000 }).toBe(4);
+  // The burst ends after 20 s; four pods are faster than the base rate.
+  await expect.poll(() => show.lagShown(), { timeout: 60_000 }).toBeLessThan(1_500);
+  // Then nothing is left to do for four: the window of 30 s, and a look every 5 s.
+  await expect.poll(() => show.readyShown(), { timeout: 60_000 }).toBe(1);
+  expect((await picture()).snapshot.cluster?.desired).toBe(1);
+});
+
+test("the base rate and a hot partition change what is produced", async ({ known: _, presenter, show }) => {
+  await show.open();
+  await show.untilLive();
+  await presenter.base(1_000);
+  await expect.poll(() => show.producedShown(), { timeout: 15_000 }).toBeGreaterThan(1_500);
+  await presenter.hot(5);
+  await expect(show.hotMark(5)).toBeVisible();
+  await expect(show.flag(/partition 5 made hot/)).toBeVisible();
+  await presenter.hot(undefined);
+  await expect(show.hotMark(5)).toBeHidden();
+});
+
+test("reset puts everything back within 15 s, and says how far it is", async ({ known: _, presenter, show }) => {
+  await show.open();
+  await show.untilLive();
+  await presenter.autoscaler(false);
+  await presenter.scale(2);
+  await presenter.burst(10);
+  await expect.poll(() => show.lagShown(), { timeout: 15_000 }).toBeGreaterThan(10_000);
+  const resets = await show.told("everything was reset");
+  const begun = Date.now();
+  await presenter.reset();
+  await expect(presenter.progress).toHaveText(/Reset \d of \d: ./);
+  await expect(presenter.progress).toBeHidden({ timeout: 15_000 });
+  await expect.poll(() => show.readyShown(), { timeout: 15_000 - (Date.now() - begun) }).toBe(1);
+  await expect.poll(() => show.lagShown(), { timeout: 15_000 - (Date.now() - begun) }).toBeLessThan(2_000);
+  const now = await picture();
+  expect(readyPods(now)).toHaveLength(1);
+  expect(totalLag(now)).toBeLessThan(3_000);
+  expect(now.snapshot.load).toMatchObject({ base: 400 });
+  expect(now.snapshot.load?.burst).toBeUndefined();
+  expect(now.snapshot.cluster?.policy.enabled).toBe(true);
+  await expect.poll(() => show.told("everything was reset")).toBe(resets + 1);
+});

@@ -1,0 +1,250 @@
+//! Kafka and the pods, started in the background: the pages are there at once and show as unknown what is not known
+//! yet. Whatever cannot start now is tried again, a little later each time.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cluster::LagView;
+use cluster::local::{self, LocalConfig};
+use kafka::control::Control;
+use kafka::history::HistoryWriter;
+use kafka::{Brokers, client, sampler, sessions, topics};
+use model::Millis;
+use model::controls::ClusterControls;
+use model::history::{History, KEPT_MS, Second};
+use model::lag::{Outage, Sample, Sampled};
+use model::snapshot::{Cluster, Source};
+use process::Shutdown;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::arena::Arena;
+use crate::clock::Clock;
+use crate::commands::Commander;
+use crate::metrics::Metrics;
+use crate::play;
+use crate::show::{Keep, Note, Notes};
+use crate::state::lock;
+
+/// How we call ourselves in Kafka.
+pub const CLIENT_ID: &str = "king-server";
+/// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// The first picture waits so long for the last run's ten minutes.
+const HISTORY_WITHIN: Duration = Duration::from_secs(2);
+/// The pods wait so long for the policy that was in force.
+const CONTROL_WITHIN: Duration = Duration::from_secs(3);
+/// What the chip says of these pods.
+const LOCAL_PODS: &str = "local pods";
+
+/// The sending ends of what the fold task reads.
+pub struct Outlets {
+    /// Samples.
+    pub sampled: watch::Sender<Sampled>,
+    /// Sights of the cluster.
+    pub cluster: watch::Sender<Option<Cluster>>,
+    /// The control topic.
+    pub control: watch::Sender<Control>,
+    /// Everything else.
+    pub notes: Notes,
+}
+
+/// What the adapters need.
+pub struct Adapters {
+    /// Where Kafka is.
+    pub brokers: Brokers,
+    /// How the pods are run; the policy is replaced by the one that was kept.
+    pub local: LocalConfig,
+    /// Where everything goes.
+    pub outlets: Outlets,
+    /// Gets the cluster's controls.
+    pub commander: Arc<Commander>,
+    /// Gets what comes back.
+    pub arena: Arc<Mutex<Arena>>,
+    /// Gets the sampler's timings.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Adapters {
+    /// Starts everything, and feeds the show until the server stops. Returns when the pods have ended.
+    pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        let stopped = tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            result = self.start(&mut tasks, &shutdown) => result,
+        };
+        stopped?;
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+            anyhow::ensure!(shutdown.is_requested(), "a feed of the show has ended");
+        }
+        Ok(())
+    }
+
+    async fn start(&self, tasks: &mut JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+        self.ensure_topics().await?;
+        let token = shutdown.token();
+        let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;
+        let control = kafka::control::follow(&self.brokers, CLIENT_ID, token.clone())?;
+        let sessions =
+            sessions::tail(&sessions::Config::new(&self.brokers, CLIENT_ID), play::is_players, token.clone())?;
+        tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
+        tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
+        tasks.spawn(return_taps(sessions, Arc::clone(&self.arena), self.clock.clone()));
+        let metrics = Arc::clone(&self.metrics);
+        tasks.spawn(async move {
+            while sampler.timings.changed().await.is_ok() {
+                if let Some(median) = sampler.timings.borrow_and_update().median() {
+                    metrics.sample_took(median);
+                }
+            }
+            Ok(())
+        });
+        self.tell_source(String::new()).await;
+        self.start_pods(tasks, sampler.sampled, control, shutdown).await;
+        self.tell_source(self.kafka_label().await).await;
+        Ok(())
+    }
+
+    /// Makes the topics; says as an outage why it cannot, and tries again.
+    async fn ensure_topics(&self) -> anyhow::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        let mut since_ms = None;
+        loop {
+            let error = match topics::ensure(&self.brokers, &topics::all()).await {
+                Ok(made) if made.is_empty() => return Ok(()),
+                Ok(made) => {
+                    info!(topics = made.join(", "), "made");
+                    return Ok(());
+                }
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(process::Unavailable::new(error.to_string()).into()),
+            };
+            let since_ms = *since_ms.get_or_insert_with(|| {
+                warn!(%error, "trying again");
+                self.clock.now_ms()
+            });
+            let outage = Some(Outage { since_ms, reason: error.to_string() });
+            self.outlets.sampled.send_replace(Sampled { sample: None, outage });
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Starts the pods under the policy that was in force when the last server ended.
+    async fn start_pods(
+        &self,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        sampled: watch::Receiver<Sampled>,
+        mut control: watch::Receiver<Control>,
+        shutdown: &Shutdown,
+    ) {
+        let kept = match timeout(CONTROL_WITHIN, control.wait_for(|control| control.caught_up)).await {
+            Ok(Ok(control)) => control.policy.clone(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        let mut config = self.local.clone();
+        config.policy = kept.filter(|policy| policy.max <= config.max_pods).unwrap_or(config.policy);
+        let (views, view) = watch::channel(None);
+        tasks.spawn(forward(sampled, views, |sampled| sampled.sample.as_ref().map(lag_view)));
+        let local = local::start(config, StdRng::from_rng(&mut rand::rng()), view, shutdown.token());
+        let controls: Arc<dyn ClusterControls> = Arc::new(local.controls);
+        self.commander.set_cluster(controls);
+        tasks.spawn(forward(local.cluster, self.outlets.cluster.clone(), Some));
+        tasks.spawn(async move { Ok(local.task.await?) });
+    }
+
+    async fn tell_source(&self, kafka: String) {
+        self.outlets.notes.send(Note::Source(Source { kafka, cluster: LOCAL_PODS.to_owned() })).await;
+    }
+
+    /// What the chip says of this Kafka.
+    async fn kafka_label(&self) -> String {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match client::describe_broker(&self.brokers).await {
+                Ok(description) => return description.label,
+                Err(error) => info!(%error, "cannot ask which Kafka this is, trying again"),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Passes each new value on, until either end is gone.
+async fn forward<T: Clone, U>(
+    mut from: watch::Receiver<T>,
+    to: watch::Sender<U>,
+    turn: impl Fn(T) -> U,
+) -> anyhow::Result<()> {
+    from.mark_changed();
+    while from.changed().await.is_ok() {
+        let value = from.borrow_and_update().clone();
+        to.send_replace(turn(value));
+    }
+    Ok(())
+}
+
+/// What the autoscaler reads of a sample.
+fn lag_view(sample: &Sample) -> LagView {
+    LagView { lag: model::fold::lag(sample), group: sample.group.clone() }
+}
+
+/// Tells the arena what comes back through `SESSIONS`.
+async fn return_taps(
+    mut sessions: tokio::sync::mpsc::Receiver<sessions::SessionRecord>,
+    arena: Arc<Mutex<Arena>>,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    while let Some(record) = sessions.recv().await {
+        if let Some((machine, returned)) = play::returned(&record) {
+            lock(&arena).returned(clock.now_ms(), machine, returned);
+        }
+    }
+    Ok(())
+}
+
+/// The last run's ten minutes, if Kafka has them soon.
+pub async fn last_minutes(brokers: &Brokers, now_ms: Millis) -> History {
+    let since_ms = now_ms.saturating_sub(KEPT_MS);
+    let records = match timeout(HISTORY_WITHIN, kafka::history::read_recent(brokers, since_ms)).await {
+        Ok(Ok(records)) => records,
+        Ok(Err(error)) => {
+            info!(%error, "beginning without a history");
+            Vec::new()
+        }
+        Err(_) => {
+            info!("Kafka does not answer in time: beginning without a history");
+            Vec::new()
+        }
+    };
+    let mut history = History::default();
+    for record in records {
+        match serde_json::from_slice::<Second>(&record) {
+            Ok(second) => history.push_second(second),
+            Err(error) => warn!(%error, "skipping a second of the history that does not decode"),
+        }
+    }
+    history
+}
+
+/// Keeps seconds in `KING-HISTORY`.
+pub struct KeptInKafka(pub HistoryWriter);
+
+impl Keep for KeptInKafka {
+    fn keep(&self, second: &Second) {
+        let Ok(value) = serde_json::to_vec(second) else { return };
+        if let Err(error) = self.0.append(second.point.at_ms, &value) {
+            // While Kafka is away this is once a second, and the outage is told elsewhere.
+            tracing::debug!(%error, "a second is not kept");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the presenter asks for: checked against the picture, then handed to the cluster or to Kafka.
+
+mod reset;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use model::command::{Command, Outcome};
+use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
+use model::load::{BURST_MS, Burst, HotPartition, LoadSettings, MAX_FRAMES_PER_SECOND};
+use model::policy::Policy;
+use model::snapshot::{Cluster, Phase, Snapshot, short_name};
+use model::{PARTITIONS, figures};
+use rand::seq::IteratorRandom;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::access::Presenter;
+use crate::arena::{Arena, Bucket};
+use crate::clock::Clock;
+use crate::live::Hub;
+use crate::show::Notes;
+
+/// What the slowest finger and the fastest script may ask for.
+const COMMANDS_PER_SECOND: u32 = 5;
+/// The part of all frames that a hot partition gets, in percent.
+const HOT_PERCENT: u8 = 50;
+const FACTORS: [u32; 3] = [2, 5, 10];
+
+/// Carries commands out.
+pub struct Commander {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) arena: Arc<Mutex<Arena>>,
+    pub(crate) kafka: Arc<dyn KafkaControls>,
+    /// Set once the cluster's adapter has started.
+    pub(crate) cluster: OnceLock<Arc<dyn ClusterControls>>,
+    pub(crate) sights: watch::Receiver<Option<Cluster>>,
+    pub(crate) notes: Notes,
+    pub(crate) clock: Clock,
+    /// The most pods that the laptop may run.
+    pub(crate) max_pods: u32,
+    rate: Mutex<Bucket>,
+    /// Held by the reset that is under way.
+    resetting: Arc<tokio::sync::Mutex<()>>,
+    /// Resets run on when their caller has hung up.
+    tasks: TaskTracker,
+}
+
+/// What a commander is made of.
+pub struct Parts {
+    /// The picture.
+    pub hub: Arc<Hub>,
+    /// The players, for a reset.
+    pub arena: Arc<Mutex<Arena>>,
+    /// Kafka.
+    pub kafka: Arc<dyn KafkaControls>,
+    /// What the cluster's adapter sees.
+    pub sights: watch::Receiver<Option<Cluster>>,
+    /// To the fold task.
+    pub notes: Notes,
+    /// The time.
+    pub clock: Clock,
+    /// The most pods.
+    pub max_pods: u32,
+}
+
+impl Commander {
+    /// Without a cluster yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let rate = Bucket::new(COMMANDS_PER_SECOND, 2 * COMMANDS_PER_SECOND, parts.clock.now_ms());
+        Self {
+            hub: parts.hub,
+            arena: parts.arena,
+            kafka: parts.kafka,
+            cluster: OnceLock::new(),
+            sights: parts.sights,
+            notes: parts.notes,
+            clock: parts.clock,
+            max_pods: parts.max_pods,
+            rate: Mutex::new(rate),
+            resetting: Arc::default(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The cluster's adapter has started. The first one counts.
+    pub fn set_cluster(&self, cluster: Arc<dyn ClusterControls>) {
+        if self.cluster.set(cluster).is_err() {
+            tracing::warn!("a second cluster is left aside");
+        }
+    }
+
+    /// Carries a command out; only a presenter can ask.
+    pub async fn carry_out(self: &Arc<Self>, _: Presenter, command: Command) -> Outcome {
+        if let Err(wait_ms) = self.rate.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now_ms()) {
+            return refused(format!("Too many commands at once: try again in {}.", figures::duration(wait_ms.into())));
+        }
+        tracing::info!(?command, "the presenter asks");
+        let done = match command {
+            Command::Reset { confirmed } => return self.reset(confirmed),
+            _ if self.resetting.try_lock().is_err() => return refused("A reset is under way: wait until it is done."),
+            Command::Burst { factor } => self.burst(factor).await,
+            Command::Base { frames_per_second } => self.base(frames_per_second).await,
+            Command::Hot { partition } => self.hot(partition).await,
+            Command::Kill { pod, manner, confirmed } => return self.kill(pod, manner, confirmed).await,
+            Command::RestartAll { confirmed: false } => {
+                return confirm("All pods stop at once, and lag grows until new ones are ready. Restart them all?");
+            }
+            Command::RestartAll { confirmed: true } => self.restart_all().await,
+            Command::Roll { capacity } => self.roll(capacity).await,
+            Command::Scale { replicas } => self.scale(replicas).await,
+            Command::Autoscaler { enabled } => self.autoscaler(enabled).await,
+            Command::SetPolicy { policy } => self.set_policy(policy).await,
+        };
+        outcome(done)
+    }
+
+    async fn burst(&self, factor: u32) -> Result<(), Refusal> {
+        if !FACTORS.contains(&factor) {
+            return Err(rejected("A burst is 2, 5 or 10 times the base rate."));
+        }
+        let now_ms = self.clock.now_ms();
+        let burst = Some(Burst { factor, from_ms: now_ms, until_ms: now_ms + BURST_MS });
+        self.kafka.set_load(LoadSettings { burst, ..self.load() }).await
+    }
+
+    async fn base(&self, frames_per_second: u32) -> Result<(), Refusal> {
+        if frames_per_second > MAX_FRAMES_PER_SECOND {
+            return Err(rejected(format!("At most {MAX_FRAMES_PER_SECOND} frames per second.")));
+        }
+        self.kafka.set_load(LoadSettings { base: frames_per_second, ..self.load() }).await
+    }
+
+    async fn hot(&self, partition: Option<u32>) -> Result<(), Refusal> {
+        if partition.is_some_and(|partition| partition >= PARTITIONS) {
+            return Err(rejected(format!("There is no such partition: they are 0 to {}.", PARTITIONS - 1)));
+        }
+        let hot = partition.map(|partition| HotPartition { partition, percent: HOT_PERCENT });
+        self.kafka.set_load(LoadSettings { hot, ..self.load() }).await
+    }
+
+    async fn kill(&self, pod: Option<String>, manner: Manner, confirmed: bool) -> Outcome {
+        let Some(sight) = self.snapshot().cluster else { return outcome(Err(no_cluster())) };
+        let victim = match &pod {
+            Some(name) => sight.pods.iter().find(|pod| pod.name == *name),
+            None => sight.pods.iter().filter(|pod| pod.phase == Phase::Ready).choose(&mut rand::rng()),
+        };
+        let Some(victim) = victim else {
+            return refused(match pod {
+                Some(name) => format!("There is no pod {} any more.", short_name(&name)),
+                None => "No pod is ready: there is none to draw.".to_owned(),
+            });
+        };
+        if matches!(victim.phase, Phase::Terminating { .. }) {
+            return refused(format!("The pod {} is stopping already.", victim.short_name()));
+        }
+        let leaves = sight.ready() - usize::from(victim.phase == Phase::Ready);
+        if leaves < 1 && !confirmed {
+            let short = victim.short_name();
+            return confirm(&format!("Without {short} no pod is ready, and nothing is consumed for a while. Kill it?"));
+        }
+        let name = victim.name.clone();
+        outcome(match self.cluster() {
+            Ok(cluster) => cluster.kill(&name, manner).await,
+            Err(refusal) => Err(refusal),
+        })
+    }
+
+    async fn restart_all(&self) -> Result<(), Refusal> {
+        self.cluster()?.restart_all().await
+    }
+
+    async fn roll(&self, capacity: Option<u32>) -> Result<(), Refusal> {
+        self.cluster()?.roll(capacity).await
+    }
+
+    async fn scale(&self, replicas: u32) -> Result<(), Refusal> {
+        let policy = self.policy()?;
+        if policy.enabled {
+            return Err(rejected("The autoscaler decides: switch it off first."));
+        }
+        if !(policy.min..=policy.max).contains(&replicas) {
+            return Err(rejected(format!("From {} to {} pods.", policy.min, policy.max)));
+        }
+        self.cluster()?.scale(replicas).await
+    }
+
+    async fn autoscaler(&self, enabled: bool) -> Result<(), Refusal> {
+        self.put_policy(Policy { enabled, ..self.policy()? }).await
+    }
+
+    async fn set_policy(&self, policy: Policy) -> Result<(), Refusal> {
+        self.check(&policy)?;
+        self.put_policy(policy).await
+    }
+
+    /// In force first, then kept: a policy that cannot be kept is in force until the server's next start.
+    async fn put_policy(&self, policy: Policy) -> Result<(), Refusal> {
+        self.cluster()?.set_policy(policy.clone()).await?;
+        self.kafka.keep_policy(policy).await
+    }
+
+    fn check(&self, policy: &Policy) -> Result<(), Refusal> {
+        let max = self.max_pods;
+        if policy.min < 1 || policy.max < policy.min || policy.max > max {
+            return Err(rejected(format!("Pods: a minimum of at least 1, a maximum from there to {max}.")));
+        }
+        if policy.metrics.is_empty() || policy.metrics.iter().any(|metric| metric.target == 0) {
+            return Err(rejected("At least one metric, each with a target above 0."));
+        }
+        if !(0.0..1.0).contains(&policy.tolerance) {
+            return Err(rejected("The tolerance is from 0 to below 1."));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cluster(&self) -> Result<&Arc<dyn ClusterControls>, Refusal> {
+        self.cluster.get().ok_or_else(no_cluster)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.hub.look(|picture| picture.snapshot.clone())
+    }
+
+    fn load(&self) -> LoadSettings {
+        self.snapshot().load.unwrap_or_default()
+    }
+
+    pub(crate) fn policy(&self) -> Result<Policy, Refusal> {
+        self.snapshot().cluster.map(|cluster| cluster.policy).ok_or_else(no_cluster)
+    }
+}
+
+fn no_cluster() -> Refusal {
+    Refusal::Unavailable("The pods are not known yet: try again in a moment.".to_owned())
+}
+
+fn rejected(reason: impl Into<String>) -> Refusal {
+    Refusal::Rejected(reason.into())
+}
+
+fn refused(reason: impl Into<String>) -> Outcome {
+    Outcome::Refused { reason: reason.into() }
+}
+
+fn confirm(question: &str) -> Outcome {
+    Outcome::Confirm { question: question.to_owned() }
+}
+
+fn outcome(done: Result<(), Refusal>) -> Outcome {
+    done.map_or_else(|refusal| refused(refusal.to_string()), |()| Outcome::Done)
+}

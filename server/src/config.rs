@@ -1,0 +1,189 @@
+//! The server's configuration: options for what may be seen, the environment for what may not.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kafka::Brokers;
+use process::{ConfigError, ProcessArgs};
+use rand::Rng;
+
+use crate::access::PublicUrl;
+
+/// Signs the cookies: 64 bytes in hexadecimal. Without it they end with this process.
+const COOKIE_SECRET: &str = "KING_COOKIE_SECRET";
+/// Makes a presenter. Without it there is none.
+const PASSCODE: &str = "KING_PASSCODE";
+
+/// Serves the show and the phones, runs the pods, and keeps what all look at
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "server", version)]
+pub struct Args {
+    /// Where Kafka is
+    #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT[,HOST:PORT..]", default_value = "localhost:9092")]
+    kafka: Brokers,
+    /// The port of the pages
+    #[arg(long, default_value_t = 8930)]
+    port: u16,
+    /// The address of the pages; 0.0.0.0 lets phones in
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
+    bind: IpAddr,
+    /// What the outside calls this server, where a tunnel or an ingress is in front
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// How often the autoscaler looks, in seconds
+    #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
+    sync: u64,
+    /// The most pods that there may be
+    #[arg(long, default_value_t = 12, value_name = "PODS", value_parser = clap::value_parser!(u32).range(4..=12))]
+    max_pods: u32,
+    /// Records per second that a pod may process; 0: no limit
+    #[arg(long, default_value_t = 2_000, value_name = "RECORDS")]
+    capacity: u32,
+    /// The program of a pod; by default the one beside this program
+    #[arg(long, value_name = "PATH")]
+    streams: Option<PathBuf>,
+    /// The directory of the page's files
+    #[arg(long, default_value = "target/site", value_name = "DIRECTORY")]
+    site: PathBuf,
+    /// What all our programs take.
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// The configuration, checked.
+pub struct Config {
+    /// Where Kafka is.
+    pub kafka: Brokers,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// What the outside calls this server.
+    pub public: Option<PublicUrl>,
+    /// How often the autoscaler looks.
+    pub sync: Duration,
+    /// The most pods.
+    pub max_pods: u32,
+    /// Records per second of a pod; 0: no limit.
+    pub capacity: u32,
+    /// The program of a pod.
+    pub streams: PathBuf,
+    /// The directory of the page's files.
+    pub site: PathBuf,
+    /// What a presenter types.
+    pub passcode: Option<String>,
+    /// Signs the cookies.
+    pub secret: [u8; 64],
+}
+
+impl Args {
+    /// Checks what clap cannot, with secrets from the environment.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what would be right.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let secret = match environment(COOKIE_SECRET)? {
+            Some(text) => secret(&text)?,
+            None => random_secret(),
+        };
+        let public = self.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        Ok(Config {
+            kafka: self.kafka,
+            address: SocketAddr::new(self.bind, self.port),
+            public,
+            sync: Duration::from_secs(self.sync),
+            max_pods: self.max_pods,
+            capacity: self.capacity,
+            streams: self.streams.map_or_else(sibling, existing)?,
+            site: self.site,
+            passcode: environment(PASSCODE)?,
+            secret,
+        })
+    }
+}
+
+impl Config {
+    /// Where players join: the public address, or the one that this machine has in its network.
+    #[must_use]
+    pub fn join_url(&self) -> String {
+        let origin = self.public.as_ref().map_or_else(|| format!("http://{}", self.seen_from_outside()), PublicUrl::origin);
+        format!("{origin}/play")
+    }
+
+    fn seen_from_outside(&self) -> SocketAddr {
+        let address = self.address.ip();
+        let address = if address.is_unspecified() { own_address().unwrap_or(address) } else { address };
+        SocketAddr::new(address, self.address.port())
+    }
+}
+
+/// The address that packets to the outside would have. Nothing is sent: 192.0.2.1 is nobody's.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+fn environment(name: &str) -> Result<Option<String>, ConfigError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::new(format!("{name} is not UTF-8"))),
+    }
+}
+
+fn secret(text: &str) -> Result<[u8; 64], ConfigError> {
+    // The value stays out of the sentence: it may be half right.
+    let wrong = || ConfigError::new(format!("{COOKIE_SECRET} must be 64 bytes, as 128 hexadecimal digits"));
+    let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    if digits.len() != text.chars().count() {
+        return Err(wrong());
+    }
+    let (pairs, []) = digits.as_chunks::<2>() else { return Err(wrong()) };
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    bytes.try_into().map_err(|_| wrong())
+}
+
+fn random_secret() -> [u8; 64] {
+    let mut secret = [0; 64];
+    rand::rng().fill_bytes(&mut secret);
+    secret
+}
+
+fn sibling() -> Result<PathBuf, ConfigError> {
+    let own = std::env::current_exe()
+        .map_err(|error| ConfigError::new(format!("cannot find this program's directory ({error}): give --streams")))?;
+    existing(own.with_file_name(format!("streams{}", std::env::consts::EXE_SUFFIX)))
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(ConfigError::new(format!("there is no program of a pod at {}: give --streams PATH", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_64_bytes_in_hexadecimal() {
+        assert_eq!(secret(&"0f".repeat(64)).unwrap(), [15; 64]);
+        for bad in ["", "0f", &"0f".repeat(63), &"0g".repeat(64), &"0f".repeat(65)] {
+            let error = secret(bad).unwrap_err().to_string();
+            assert!(!error.contains("0f0f"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_said_before_a_port_is_opened() {
+        for wrong in [["--max-pods", "13"], ["--sync", "0"], ["--kafka", "nowhere"], ["--bind", "here"]] {
+            assert!(Args::try_parse_from([&["server"][..], &wrong].concat()).is_err(), "{wrong:?}");
+        }
+        let args = Args::try_parse_from(["server", "--public-url", "king.example", "--streams", "/"]).unwrap();
+        assert!(args.check().is_err());
+    }
+}

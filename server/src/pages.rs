@@ -1,0 +1,164 @@
+//! `/` and `/play`: rendered here with their numbers, so that nobody waits for a script to see them.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use app::{Boot, Page, PlayerView};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use model::wire::Picture;
+use process::ConfigError;
+use qrcode::QrCode;
+use qrcode::render::svg;
+use sha2::{Digest, Sha256};
+
+use crate::access::Client;
+use crate::state::Server;
+
+/// Where phones go, also as a picture.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// The address.
+    pub url: String,
+    /// The same as an `<svg>` element.
+    pub qr_svg: String,
+}
+
+impl Join {
+    /// Draws the address.
+    ///
+    /// # Errors
+    /// When it is too long to be drawn.
+    pub fn new(url: String) -> Result<Self, ConfigError> {
+        let code = QrCode::new(&url).map_err(|error| {
+            ConfigError::new(format!("--public-url is no address for a QR code ({error}): take a shorter one"))
+        })?;
+        let svg = code
+            .render::<svg::Color<'_>>()
+            .dark_color(svg::Color("#0c0e14"))
+            .light_color(svg::Color("#ffffff"))
+            .build();
+        // In a page it is an element; the declaration before it belongs to a file.
+        let start = svg.find("<svg").unwrap_or(0);
+        Ok(Self { url, qr_svg: svg[start..].to_owned() })
+    }
+}
+
+/// `GET /`
+pub async fn show(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    let boot = boot(&server, peer, &headers, server.hub.picture());
+    page(Page::Show, boot)
+}
+
+/// `GET /play`
+pub async fn play(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    // A phone needs no history, and a room of them asks at once.
+    let picture = server.hub.look(|picture| Picture {
+        epoch: picture.epoch,
+        snapshot: picture.snapshot.clone(),
+        ..Picture::default()
+    });
+    let mut boot = boot(&server, peer, &headers, picture);
+    boot.player = server.player(&headers).and_then(|player| {
+        let view = server.arena().phone(server.clock.now_ms(), player.machine, 0)?;
+        Some(PlayerView { player: view.player, standing: view.standing, taps: view.taps })
+    });
+    page(Page::Play, boot)
+}
+
+fn boot(server: &Server, peer: SocketAddr, headers: &HeaderMap, picture: Picture) -> Boot {
+    let now_ms = server.clock.now_ms();
+    let client = Client::of(peer, headers, server.access.public());
+    Boot {
+        picture,
+        presenter: server.access.presenter(now_ms, &client, headers).is_some(),
+        can_present: server.access.can_present(&client),
+        player: None,
+        join_url: server.join.url.clone(),
+        qr_svg: server.join.qr_svg.clone(),
+        site: server.site.files.clone(),
+        now_ms,
+    }
+}
+
+fn page(page: Page, boot: Boot) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Html(app::render(page, boot))).into_response()
+}
+
+/// `GET /healthz`: this process serves; what it knows of Kafka and pods is in the picture.
+pub async fn healthz() -> (StatusCode, &'static str) {
+    (StatusCode::OK, "ok\n")
+}
+
+/// What a browser may do with our pages: load our own files, run our own script and module, nothing else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = base64(&Sha256::digest(app::START_SCRIPT));
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-{hash}'; style-src 'self'; \
+         style-src-attr 'unsafe-inline'; font-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// Puts the headers on every answer that keep other sites' hands off.
+pub async fn secured(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// As a policy writes a hash (RFC 4648, with padding).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |chunk: &[u8]| {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let count = chunk.len() + 1;
+        (0..4).map(move |at| match at < count {
+            true => char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]),
+            false => '=',
+        }).collect::<String>()
+    };
+    bytes.chunks(3).map(digits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn the_address_is_drawn_as_an_element() {
+        let join = Join::new("http://192.0.2.1:8930/play".to_owned()).unwrap();
+        assert!(join.qr_svg.starts_with("<svg"));
+        assert!(Join::new("x".repeat(5_000)).is_err());
+    }
+}

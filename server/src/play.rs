@@ -1,0 +1,72 @@
+//! A tap's way: drawn in the arena, written to Kafka as a request and its response, seen again in `SESSIONS`.
+
+use async_trait::async_trait;
+use game::{Frame, Machine, avro};
+use model::Millis;
+use model::controls::Refusal;
+use model::play::{Direction, Key, TapAnswer};
+
+use crate::arena::{Draft, Returned};
+use crate::state::Server;
+
+/// Writes a player's frame to Kafka.
+#[async_trait]
+pub trait TapWriter: Send + Sync {
+    /// Writes request and response; returns the request's partition and offset when Kafka has both.
+    async fn write(&self, frame: &Frame, partition: u32) -> Result<(u32, i64), Refusal>;
+}
+
+#[async_trait]
+impl TapWriter for kafka::taps::Taps {
+    async fn write(&self, frame: &Frame, partition: u32) -> Result<(u32, i64), Refusal> {
+        let key = avro::encode_header(&frame.header);
+        let [request, response] = [false, true].map(|approval| avro::encode_body(approval, &frame.hits));
+        let tap = kafka::taps::Tap { partition, key: &key, request: &request, response: &response };
+        match self.tap(tap).await {
+            Ok(receipt) => Ok((receipt.partition, receipt.offset)),
+            Err(error) => Err(Refusal::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// Sends a tap of a player who has joined.
+pub async fn tap(server: &Server, machine: Machine, key: Key, direction: Option<Direction>) -> TapAnswer {
+    let answer = match draft(server, machine, key, direction) {
+        Ok(draft) => send(server, &draft).await,
+        Err(answer) => answer,
+    };
+    server.metrics.tapped(&answer);
+    answer
+}
+
+fn draft(server: &Server, machine: Machine, key: Key, direction: Option<Direction>) -> Result<Draft, TapAnswer> {
+    server.arena().tap(server.clock.now_ms(), machine, (key, direction), &mut rand::rng())
+}
+
+async fn send(server: &Server, draft: &Draft) -> TapAnswer {
+    match server.taps.write(&draft.frame, draft.partition).await {
+        Ok((partition, offset)) => {
+            let tap = server.arena().acked(server.clock.now_ms(), draft, partition, offset);
+            tap.map_or(TapAnswer::Unknown, TapAnswer::Sent)
+        }
+        Err(refusal) => {
+            server.arena().failed(draft);
+            TapAnswer::Unavailable { reason: refusal.to_string() }
+        }
+    }
+}
+
+/// Whether a record of `SESSIONS` is a player's, by the bytes of its key.
+#[must_use]
+pub fn is_players(key: &[u8]) -> bool {
+    avro::decode_header(key).is_ok_and(|header| header.machine.is_player())
+}
+
+/// What a record of `SESSIONS` tells of a player's taps; `None` where it lacks what is needed.
+#[must_use]
+pub fn returned(record: &kafka::sessions::SessionRecord) -> Option<(Machine, Returned)> {
+    let machine = avro::decode_header(&record.key).ok()?.machine;
+    let joined_at_ms: Millis = record.joined_at_ms?;
+    let (rq_offset, pod) = (record.rq_offset?, record.pod.clone()?);
+    Some((machine, Returned { partition: record.partition, rq_offset, pod, joined_at_ms }))
+}

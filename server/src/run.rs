@@ -1,0 +1,145 @@
+//! The wiring, as a list of steps.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cluster::local::LocalConfig;
+use kafka::control::Control;
+use kafka::history::HistoryWriter;
+use kafka::taps::Taps;
+use model::fold::Fold;
+use model::lag::Sampled;
+use model::policy::Policy;
+use model::snapshot::Source;
+use process::Shutdown;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::access::Access;
+use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets};
+use crate::arena::Arena;
+use crate::clock::Clock;
+use crate::commands::{Commander, Parts};
+use crate::config::Config;
+use crate::listener;
+use crate::live::Hub;
+use crate::metrics::Metrics;
+use crate::pages::Join;
+use crate::router::router;
+use crate::show::{Feeds, Notes, Show};
+use crate::site::Site;
+use crate::state::Server;
+
+/// A pod that does not stop by then is killed: a presenter's kill must not take longer than the audience's patience.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves until a stop is requested.
+///
+/// # Errors
+/// When something that cannot be done without cannot be had, with the exit code that belongs to it.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let site = Site::load(&config.site)?;
+    let join = Join::new(config.join_url())?;
+    let taps = Taps::new(&config.kafka, CLIENT_ID)?;
+    let kafka = Arc::new(kafka::Controls::new(&config.kafka, CLIENT_ID)?);
+    let keep = Box::new(KeptInKafka(HistoryWriter::new(&config.kafka, CLIENT_ID)?));
+    let listener = listener::bind(config.address).await?;
+
+    let epoch = clock.now_ms();
+    let history = adapters::last_minutes(&config.kafka, epoch).await;
+    let hub = Arc::new(Hub::new(Fold::new(epoch, Source::default(), history, clock.now_ms())));
+    let arena = Arc::new(Mutex::new(Arena::new(epoch)));
+    let metrics = Arc::new(Metrics::new());
+    let (outlets, feeds) = channels();
+    let commander = Arc::new(Commander::new(Parts {
+        hub: Arc::clone(&hub),
+        arena: Arc::clone(&arena),
+        kafka,
+        sights: feeds.cluster.clone(),
+        notes: outlets.notes.clone(),
+        clock: clock.clone(),
+        max_pods: config.max_pods,
+    }));
+    let show = Show {
+        hub: Arc::clone(&hub),
+        arena: Arc::clone(&arena),
+        keep,
+        metrics: Arc::clone(&metrics),
+        clock: clock.clone(),
+    };
+    let adapters = Adapters {
+        brokers: config.kafka.clone(),
+        local: pods(&config),
+        outlets,
+        commander: Arc::clone(&commander),
+        arena: Arc::clone(&arena),
+        metrics: Arc::clone(&metrics),
+        clock: clock.clone(),
+    };
+    let server = Arc::new(Server {
+        hub,
+        arena,
+        commander,
+        taps: Arc::new(taps),
+        access: Access::new(config.passcode, &config.secret, config.public),
+        site,
+        join,
+        metrics,
+        clock,
+        shutdown: shutdown.clone(),
+        places: Server::all_places(),
+    });
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(show.run(feeds, shutdown.clone()));
+    tasks.spawn(adapters.run(shutdown.clone()));
+    tasks.spawn(serve(listener, server, shutdown.clone()));
+    all_end_together(tasks, &shutdown).await
+}
+
+/// Everything between the adapters and the show.
+fn channels() -> (Outlets, Feeds) {
+    let (sampled, sampled_feed) = watch::channel(Sampled::default());
+    let (cluster, cluster_feed) = watch::channel(None);
+    let (control, control_feed) = watch::channel(Control::default());
+    let (notes, notes_feed) = Notes::channel();
+    let outlets = Outlets { sampled, cluster, control, notes };
+    (outlets, Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed })
+}
+
+fn pods(config: &Config) -> LocalConfig {
+    LocalConfig {
+        streams: config.streams.clone(),
+        args: vec!["--kafka".to_owned(), config.kafka.to_string()],
+        capacity: config.capacity,
+        policy: Policy::default(),
+        max_pods: config.max_pods,
+        sync: config.sync,
+        grace: GRACE,
+        log_dir: None,
+        clock: || Clock::system().now_ms(),
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, server: Arc<Server>, shutdown: Shutdown) -> anyhow::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = async move { shutdown.requested().await };
+    axum::serve(listener::watched(listener), service).with_graceful_shutdown(stop).await?;
+    Ok(())
+}
+
+/// The first task that ends asks the others to stop; the first error is the process' own.
+async fn all_end_together(mut tasks: JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let result = ended.unwrap_or_else(|panic| Err(panic.into()));
+        if first.is_ok() {
+            first = result;
+        }
+        shutdown.request();
+    }
+    first
+}

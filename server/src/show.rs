@@ -1,0 +1,210 @@
+//! The one task that folds: samples, sights of the cluster, settings and players go in, ticks come out to everybody.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kafka::control::Control;
+use model::history::{Event, Second};
+use model::lag::{Sample, Sampled};
+use model::snapshot::{Cluster, Phase, Progress, Snapshot, Source, short_name};
+use model::wire::Tick;
+use process::Shutdown;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::arena::Arena;
+use crate::clock::Clock;
+use crate::live::Hub;
+use crate::metrics::Metrics;
+use crate::state::lock;
+
+/// Notes that may wait for the fold task; it takes them in microseconds.
+const WAITING_NOTES: usize = 64;
+
+/// What else there is to fold.
+#[derive(Debug)]
+pub enum Note {
+    /// Which Kafka, which cluster.
+    Source(Source),
+    /// How far a command has come.
+    Progress(Option<Progress>),
+    /// Offsets were moved by hand.
+    Reset,
+}
+
+/// Sends notes to the fold task.
+#[derive(Debug, Clone)]
+pub struct Notes(mpsc::Sender<Note>);
+
+impl Notes {
+    /// A pair of ends.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<Note>) {
+        let (sender, receiver) = mpsc::channel(WAITING_NOTES);
+        (Self(sender), receiver)
+    }
+
+    /// Hands a note over.
+    pub async fn send(&self, note: Note) {
+        if self.0.send(note).await.is_err() {
+            tracing::debug!("the show has ended");
+        }
+    }
+}
+
+/// Keeps each second for the next start.
+pub trait Keep: Send {
+    /// Appends a second; does not wait.
+    fn keep(&self, second: &Second);
+}
+
+/// What is folded. The other ends belong to the adapters.
+pub struct Feeds {
+    /// From the sampler: its tick is the tick of the show.
+    pub sampled: watch::Receiver<Sampled>,
+    /// From the cluster; `None` until it was seen.
+    pub cluster: watch::Receiver<Option<Cluster>>,
+    /// From the control topic.
+    pub control: watch::Receiver<Control>,
+    /// From everybody else.
+    pub notes: mpsc::Receiver<Note>,
+}
+
+/// The fold task.
+pub struct Show {
+    /// Where the picture is.
+    pub hub: Arc<Hub>,
+    /// The players, whose taps wait for what is folded here.
+    pub arena: Arc<Mutex<Arena>>,
+    /// Where the seconds go.
+    pub keep: Box<dyn Keep>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Show {
+    /// Folds until the server stops.
+    pub async fn run(self, mut feeds: Feeds, shutdown: Shutdown) -> anyhow::Result<()> {
+        let mut seconds = seconds();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(()),
+                Some(note) = feeds.notes.recv() => self.note(note),
+                Ok(()) = feeds.cluster.changed() => self.cluster(feeds.cluster.borrow_and_update().clone()),
+                Ok(()) = feeds.control.changed() => self.control(&feeds.control.borrow_and_update().clone()),
+                Ok(()) = feeds.sampled.changed() => self.sampled(&feeds.sampled.borrow_and_update().clone()),
+                _ = seconds.tick() => self.second(),
+            }
+        }
+    }
+
+    fn note(&self, note: Note) {
+        self.step(|fold, now_ms| match note {
+            Note::Source(source) => fold.source(now_ms, source),
+            Note::Progress(progress) => fold.progress(now_ms, progress),
+            Note::Reset => fold.reset(now_ms),
+        });
+    }
+
+    fn cluster(&self, sight: Option<Cluster>) {
+        if let Some(cluster) = sight {
+            self.step(|fold, now_ms| fold.cluster(now_ms, cluster));
+        }
+    }
+
+    fn control(&self, control: &Control) {
+        if control.caught_up {
+            self.step(|fold, now_ms| fold.load(now_ms, control.load.clone().unwrap_or_default()));
+        }
+    }
+
+    fn sampled(&self, sampled: &Sampled) {
+        if let Some(sample) = &sampled.sample {
+            lock(&self.arena).committed(positions(sample));
+        }
+        let tick = self.step(|fold, now_ms| fold.sampled(now_ms, sampled));
+        if let Some(lag) = &tick.lag {
+            self.metrics.sample_folded(tick.at_ms.saturating_sub(lag.sampled_ms));
+        }
+    }
+
+    fn second(&self) {
+        let now_ms = self.clock.now_ms();
+        let standings = {
+            let mut arena = lock(&self.arena);
+            arena.tick(now_ms);
+            arena.standings()
+        };
+        self.metrics.players(standings.players);
+        if self.hub.look(|picture| picture.snapshot.arena != standings) {
+            self.step(|fold, now_ms| fold.arena(now_ms, standings));
+        }
+        let mut closed = None;
+        self.step(|fold, now_ms| {
+            let (tick, second) = fold.second(now_ms);
+            closed = second;
+            tick
+        });
+        if let Some(second) = closed {
+            self.keep.keep(&second);
+        }
+    }
+
+    fn step(&self, change: impl FnOnce(&mut model::fold::Fold, model::Millis) -> Tick) -> Tick {
+        let now_ms = self.clock.now_ms();
+        let tick = self.hub.step(|fold| change(fold, now_ms));
+        self.metrics.ticked();
+        self.wounds(&tick);
+        tick
+    }
+
+    /// Tells the arena which partitions have lost their pod, and which have found another.
+    fn wounds(&self, tick: &Tick) {
+        if tick.cluster.is_none() && tick.ownership.is_none() {
+            return;
+        }
+        let hurt = tick.markers.iter().filter_map(|marker| match &marker.event {
+            Event::Killed { pod } | Event::Crashed { pod } => Some(pod.as_str()),
+            _ => None,
+        });
+        self.hub.look(|picture| {
+            let mut arena = lock(&self.arena);
+            let owners = picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.partitions);
+            for (partition, owner) in owners.enumerate() {
+                if let Some(pod) = hurt.clone().find(|pod| owner.pod.as_deref() == Some(*pod)) {
+                    arena.wound(partition, short_name(pod));
+                } else if arena.wounded_by(partition).is_some_and(|pod| {
+                    owner.idle_since_ms.is_none() && is_at_work(&picture.snapshot, owner.pod.as_deref(), pod)
+                }) {
+                    arena.heal(partition);
+                }
+            }
+        });
+    }
+}
+
+/// Whether the owner of a wounded partition is another pod, or the same one up again.
+fn is_at_work(now: &Snapshot, owner: Option<&str>, wounded_by: &str) -> bool {
+    let Some(owner) = owner else { return false };
+    let pods = now.cluster.iter().flat_map(|cluster| &cluster.pods);
+    short_name(owner) != wounded_by || pods.into_iter().any(|pod| pod.name == owner && pod.phase == Phase::Ready)
+}
+
+/// Where the application is in each partition of the requests: what it has committed, or where it will begin.
+fn positions(sample: &Sample) -> Vec<Option<u64>> {
+    let position = |offsets: &Option<model::lag::PartitionOffsets>| {
+        let offsets = offsets.as_ref()?;
+        let committed = offsets.committed_offset.unwrap_or(offsets.log_start_offset);
+        u64::try_from(committed.max(offsets.log_start_offset)).ok()
+    };
+    sample.requests.iter().map(position).collect()
+}
+
+fn seconds() -> Interval {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    seconds
+}

@@ -1,0 +1,68 @@
+//! What all requests share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use process::Shutdown;
+use tokio::sync::Semaphore;
+
+use crate::access::Access;
+use crate::arena::{Arena, Identity};
+use crate::clock::Clock;
+use crate::commands::Commander;
+use crate::live::{Hub, MAX_STREAMS};
+use crate::metrics::Metrics;
+use crate::pages::Join;
+use crate::play::TapWriter;
+use crate::site::Site;
+
+/// The server, as its handlers see it. The fold task and the adapters hold the parts that they feed.
+pub struct Server {
+    /// The picture, and those who look on.
+    pub hub: Arc<Hub>,
+    /// The people who play.
+    pub arena: Arc<Mutex<Arena>>,
+    /// Carries out what the presenter wants.
+    pub commander: Arc<Commander>,
+    /// Writes taps to Kafka.
+    pub taps: Arc<dyn TapWriter>,
+    /// Who may do what.
+    pub access: Access,
+    /// The page's files.
+    pub site: Site,
+    /// Where phones go.
+    pub join: Join,
+    /// What the server says of itself.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// Ends the streams.
+    pub shutdown: Shutdown,
+    /// One for each stream that may still be opened.
+    pub places: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Places for as many streams as there may be.
+    #[must_use]
+    pub fn all_places() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(MAX_STREAMS))
+    }
+
+    /// The players, briefly: every tap and every phone waits meanwhile.
+    pub fn arena(&self) -> MutexGuard<'_, Arena> {
+        lock(&self.arena)
+    }
+
+    /// The player that a request's cookie names, who is let in again if need be.
+    #[must_use]
+    pub fn player(&self, headers: &HeaderMap) -> Option<Identity> {
+        let identity = self.access.player(headers)?;
+        self.arena().rejoin(self.clock.now_ms(), identity).then_some(identity)
+    }
+}
+
+/// Locks the arena. Its changes are complete when they return, so a panic elsewhere leaves it whole.
+pub(crate) fn lock(arena: &Mutex<Arena>) -> MutexGuard<'_, Arena> {
+    arena.lock().unwrap_or_else(PoisonError::into_inner)
+}

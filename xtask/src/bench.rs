@@ -1,0 +1,35 @@
+//! `cargo xtask bench`: runs one measurement against a demo of its own.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::test::RunningDemo;
+use crate::tool;
+use crate::workspace::Workspace;
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The figure, and its own arguments; `help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds the benchmarks, starts a demo and runs one against it.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    crate::stop::on_signals(|| {})?;
+    let workspace = Workspace::find()?;
+    let mut build = workspace.cargo();
+    build.args(["build", "--release", "-p", "bench"]);
+    if !tool::show(&build)?.success() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let demo = RunningDemo::start(&workspace, "bench")?;
+    let mut command = std::process::Command::new(workspace.binary("bench"));
+    command.args(&options.arguments);
+    demo.describe_to(&mut command);
+    let status = tool::show(&command)?;
+    demo.stop()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

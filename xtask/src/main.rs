@@ -1,0 +1,69 @@
+//! `cargo xtask`: the one door for people and CI.
+//!
+//! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures. It uses threads and the standard library
+//! only: it is compiled before it can say a word.
+
+mod bench;
+mod binaries;
+mod console;
+mod demo;
+mod guard;
+mod http;
+mod instance;
+mod kafka;
+mod port;
+mod prerequisites;
+mod secret;
+mod service;
+mod site;
+mod stop;
+mod supervise;
+mod test;
+mod tool;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// King of Scaling: run the demo, the tests and the benchmarks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build everything, start Kafka and the show, and print the address to open
+    Demo(demo::Options),
+    /// Build what the demo runs, without starting it
+    Build,
+    /// Formatting, lints, unit and integration tests on a real Kafka, and Playwright against a running demo
+    Test(test::Options),
+    /// Measure one of the figures against a demo that is started for it
+    Bench(bench::Options),
+    /// Run a foreign command and end it with its process group when standard input closes
+    #[command(hide = true)]
+    Guard(guard::Options),
+}
+
+fn main() -> ExitCode {
+    console::started();
+    let result = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Build => demo::build_only(),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Guard(options) => guard::run(&options),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if error.is::<stop::Stopped>() => ExitCode::from(130),
+        Err(error) => {
+            console::problem(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The two secrets of a demo: the passcode that a presenter types, and the key that signs cookies.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Short words that are spelled as they sound: a passcode is read from one screen and typed on another.
+const WORDS: [&str; 64] = [
+    "alpha", "amber", "arena", "bingo", "blaze", "bonus", "brave", "cabin", "camel", "candy", "cargo",
+    "chess", "cider", "cobra", "comet", "coral", "delta", "disco", "dodge", "eagle", "ember", "fable",
+    "fancy", "flame", "flute", "fudge", "ghost", "giant", "green", "happy", "honey", "ivory", "jelly",
+    "joker", "jumbo", "karma", "laser", "lemon", "lucky", "magic", "mango", "maple", "melon", "metro",
+    "ninja", "ocean", "olive", "onion", "panda", "pearl", "piano", "pilot", "pixel", "polar", "radio",
+    "robot", "royal", "salsa", "solar", "sugar", "tango", "tiger", "turbo", "zebra",
+];
+
+/// A passcode like `lemon-robot-47`: about 360,000 of them, and the server limits attempts.
+pub(crate) fn passcode() -> Result<String> {
+    let bytes: [u8; 4] = random()?;
+    let first = usize::from(bytes[0]) % WORDS.len();
+    // Never the same word twice.
+    let second = (first + 1 + usize::from(bytes[1]) % (WORDS.len() - 1)) % WORDS.len();
+    let number = 10 + u16::from_le_bytes([bytes[2], bytes[3]]) % 90;
+    Ok(format!("{}-{}-{number}", WORDS[first], WORDS[second]))
+}
+
+/// The key that signs cookies, in hexadecimal: made once and kept with the demo's data, so that players and presenters outlive a restart.
+pub(crate) fn cookie_secret(file: &Path) -> Result<String> {
+    if let Ok(secret) = std::fs::read_to_string(file)
+        && secret.len() == 128
+    {
+        return Ok(secret);
+    }
+    let secret: String = random::<64>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    write_private(file, secret.as_bytes())?;
+    Ok(secret)
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(file: &Path, content: &[u8]) -> Result<()> {
+    let new = file.with_extension("new");
+    // A leftover of a writer that was killed may have other permissions.
+    let _ = std::fs::remove_file(&new);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut opened| opened.write_all(content))
+        .and_then(|()| std::fs::rename(&new, file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context("cannot read random bytes from /dev/urandom")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passcode_is_two_words_and_two_digits() {
+        let passcode = passcode().unwrap();
+        let parts: Vec<_> = passcode.split('-').collect();
+        assert_eq!(parts.len(), 3);
+        assert!(WORDS.contains(&parts[0]) && WORDS.contains(&parts[1]));
+        assert!((10..100).contains(&parts[2].parse::<u32>().unwrap()));
+    }
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask test`: everything that CI does, one stage after the other, each with its time.
+
+mod browser;
+mod demo;
+
+use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::instance::Instance;
+use crate::kafka::{self, Source};
+use crate::prerequisites::{self, Consent};
+use crate::supervise::Supervisor;
+use crate::workspace::Workspace;
+use crate::{console, http, stop, tool};
+
+pub(crate) use demo::RunningDemo;
+
+/// Which stages to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The stages [default: all]
+    stages: Vec<Stage>,
+    /// What follows goes to `cargo test` (unit) or to Playwright (e2e)
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// A part of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// rustfmt, and clippy for the server's side and the browser's
+    Lint,
+    /// Unit tests, and integration tests on a real Kafka
+    Unit,
+    /// Playwright against a running demo
+    E2e,
+}
+
+/// Runs the stages; the first that fails ends the run.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    stop::on_signals(|| {})?;
+    let workspace = Workspace::find()?;
+    let stages = if options.stages.is_empty() {
+        vec![Stage::Lint, Stage::Unit, Stage::E2e]
+    } else {
+        options.stages.clone()
+    };
+    prerequisites::disk(&workspace, &workspace.target)?;
+    prerequisites::to_build()?;
+    let mut times = Vec::new();
+    for stage in stages {
+        let name = stage.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        console::step(format_args!("stage {name}"));
+        let begin = Instant::now();
+        match stage {
+            Stage::Lint => lint(&workspace)?,
+            Stage::Unit => unit(&workspace, &options.arguments)?,
+            Stage::E2e => browser::test(&workspace, &options.arguments)?,
+        }
+        times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
+    }
+    console::step(format_args!("all stages passed: {}", times.join(", ")));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lint(workspace: &Workspace) -> Result<()> {
+    prerequisites::to_lint()?;
+    let cargo = |words: &str| {
+        let mut command = workspace.cargo();
+        command.args(words.split(' '));
+        command
+    };
+    pass(&cargo("fmt --all --check"), "the format differs: `cargo fmt --all`")?;
+    pass(
+        &cargo("clippy --release --all-targets -- -D warnings"),
+        "clippy complains about the server's side",
+    )?;
+    // `app` has exactly one of its features here: the two sides are never built together.
+    let page = "clippy --profile wasm -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings";
+    pass(&cargo(page), "clippy complains about the browser's side")
+}
+
+/// `cargo test` with a Kafka of its own, whose address is in `KING_TEST_KAFKA`.
+fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let (sender, events) = mpsc::channel();
+    let instance = Instance::take(&workspace.target.join("test"))?;
+    let source = Source::choose(workspace, None, Consent::GivenToRoot)?;
+    let directory = instance.directory.join("kafka");
+    source.forget(&directory)?;
+    let broker = source.start(workspace, &directory, &sender)?;
+    let mut supervisor = Supervisor::new(workspace, &instance, sender, events);
+    broker.service.into_iter().for_each(|service| supervisor.adopt(service));
+    let run = || {
+        supervisor.wait_for(
+            kafka::NAME,
+            || http::kafka_answers(&broker.address).is_ok(),
+            Duration::from_secs(60),
+        )?;
+        console::step(format_args!("Kafka for the tests answers at {}", broker.address));
+        let mut command = workspace.cargo();
+        command.args(["test", "--release"]).args(arguments).env("KING_TEST_KAFKA", &broker.address);
+        pass(&command, "a test failed")
+    };
+    let result = { run }();
+    supervisor.stop();
+    result
+}
+
+fn pass(command: &Command, problem: &str) -> Result<()> {
+    if tool::show(command)?.success() { Ok(()) } else { bail!("Stopped: {problem}.") }
+}

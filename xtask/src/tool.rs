@@ -1,0 +1,112 @@
+//! Foreign tools (cargo, mvn, npm, java) run under the guard, so that they end with us whatever ends us.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::stop::{self, Stopped};
+
+/// How often a running tool is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+static SPAWN: Mutex<()> = Mutex::new(());
+
+/// Starts a child in a process group of its own with a pipe to its standard input: Ctrl-C in the terminal reaches only us, and our end
+/// reaches the child.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    // Without pipe2 (macOS) a child that is forked between the making of a pipe and its close-on-exec flag would inherit the pipe and
+    // keep it open after our end: one at a time.
+    let _one_at_a_time = SPAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    command.process_group(0).stdin(Stdio::piped()).spawn()
+}
+
+/// The same command under the guard, with the guard's own options.
+pub(crate) fn guarded(command: &Command, options: &[&str]) -> Result<Command> {
+    let mut guarded = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+    guarded.arg("guard").args(options).arg("--").arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        guarded.current_dir(directory);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => guarded.env(name, value),
+            None => guarded.env_remove(name),
+        };
+    }
+    Ok(guarded)
+}
+
+/// Runs a tool to its end with its output shown; an error when it is time to stop before.
+pub(crate) fn show(command: &Command) -> Result<ExitStatus> {
+    finish(&mut guarded(command, &[])?)
+}
+
+/// Runs a tool to its end with its output in a file; when it fails, the error shows the file's last lines.
+pub(crate) fn quiet(command: &Command, log: &Path) -> Result<()> {
+    let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut guarded = guarded(command, &[])?;
+    guarded.stdout(file.try_clone()?).stderr(file);
+    let status = finish(&mut guarded)?;
+    if !status.success() {
+        bail!("`{}` failed ({status}):\n{}", name(command), tail(log, 15));
+    }
+    Ok(())
+}
+
+fn finish(command: &mut Command) -> Result<ExitStatus> {
+    stop::check()?;
+    let mut child = spawn(command).with_context(|| format!("cannot run {}", name(command)))?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if stop::wanted() {
+            drop(child.stdin.take());
+            child.wait()?;
+            return Err(Stopped.into());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// What a short tool prints, or nothing when it is missing or fails.
+pub(crate) fn output(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    // `java -version` answers on standard error.
+    let text = [output.stdout, output.stderr].concat();
+    output.status.success().then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The first of the programs that is on the search path.
+pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    names.iter().find_map(|name| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
+    })
+}
+
+/// Whether a file can be run.
+pub(crate) fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// The last lines of a log.
+pub(crate) fn tail(log: &Path, lines: usize) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+fn name(command: &Command) -> String {
+    Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy()
+        .into_owned()
+}
