@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn a_path_names_its_page() {
-        for (path, page) in [("/", Page::Show), ("", Page::Show), ("/play", Page::Play), ("/play/", Page::Play)] {
+        for (path, page) in
+            [("/", Page::Show), ("", Page::Show), ("/play", Page::Play), ("/play/", Page::Play)]
+        {
             assert_eq!(Page::at(path), page, "{path}");
         }
     }

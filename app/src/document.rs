@@ -3,16 +3,13 @@
 use leptos::prelude::*;
 
 use crate::boot::{BOOT_ID, Boot, Page};
-use crate::play::PlayPage;
+use crate::play::{Hand, PlayPage};
 use crate::show::ShowPage;
 use crate::store::Store;
 
 /// The only script that is written into a page: it never changes, so a Content-Security-Policy can name its hash.
 pub const START_SCRIPT: &str = "const at=id=>document.getElementById(id).href;\
     import(at('js')).then(app=>app.default({module_or_path:at('wasm')}));";
-
-/// Hides what needs a living page, where there will be none.
-const WITHOUT_SCRIPT: &str = "<style>.chip.link,.next,.presenter,.sign-in,.pad{display:none!important}</style>";
 
 /// The HTML of a page. Needs no running executor: nothing in a page waits for anything.
 #[must_use]
@@ -37,7 +34,7 @@ fn shell(page: Page, boot: Boot) -> impl IntoView {
             let store = Store::new(&boot);
             view! { <ShowPage boot store /> }.into_any()
         }),
-        Page::Play => ("King of Scaling: play", view! { <PlayPage boot /> }.into_any()),
+        Page::Play => ("King of Scaling: play", view! { <PlayPage hand=Hand::from(&boot) /> }.into_any()),
     };
     view! {
         <html lang="en">
@@ -54,7 +51,6 @@ fn shell(page: Page, boot: Boot) -> impl IntoView {
                 {site.fonts.iter().map(font).collect_view()}
                 <link id="js" rel="modulepreload" href=at_root(&site.js) />
                 <link id="wasm" rel="preload" href=at_root(&site.wasm) r#as="fetch" crossorigin="anonymous" />
-                <noscript inner_html=WITHOUT_SCRIPT></noscript>
             </head>
             <body>
                 {body}

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::boot::{BOOT_ID, Boot, Page};
 use crate::live;
-use crate::play::PlayPage;
+use crate::play::{Hand, PlayPage};
 use crate::show::ShowPage;
 use crate::store::Store;
 
@@ -20,9 +20,13 @@ pub fn hydrate() {
             let now_ms = boot.now_ms;
             let store = Store::new(&boot);
             live::show(store, now_ms);
-            view! { <ShowPage boot store /> }.into_any()
+            view! { <ShowPage boot store /> }
         }),
-        Page::Play => hydrate_body(move || view! { <PlayPage boot /> }.into_any()),
+        Page::Play => hydrate_body(move || {
+            let hand = Hand::from(&boot);
+            live::phone(hand, boot.now_ms);
+            view! { <PlayPage hand /> }
+        }),
     }
     // For tests, which must not click before anybody listens.
     if let Some(html) = document.document_element() {

@@ -3,6 +3,9 @@
 //! Rendered on the server from a [`Boot`] (feature `ssr`), then brought to life in the browser from the same one
 //! (feature `hydrate`). It knows nothing of Kafka or Kubernetes: it draws a [`model::wire::Picture`].
 
+// The show is one view of many nested types.
+#![recursion_limit = "256"]
+
 pub mod actions;
 #[cfg(feature = "ssr")]
 pub mod backend;
@@ -27,6 +30,6 @@ pub use document::{START_SCRIPT, render};
 #[cfg(feature = "hydrate")]
 pub use hydrate::hydrate;
 pub use link::Link;
-pub use play::PlayPage;
+pub use play::{Hand, PlayPage};
 pub use show::ShowPage;
 pub use store::{Part, Store};

@@ -27,9 +27,8 @@ pub fn ShowPage(
     let desk = boot.presenter.then(|| Desk::new(store));
     let class = Signal::derive(move || {
         let role = if desk.is_some() { "presenting" } else { "watching" };
-        let data = store.read(&[Part::Outages], |picture| {
-            if picture.kafka_outage().is_some() { "old" } else { "fresh" }
-        });
+        let data = store
+            .read(&[Part::Outages], |picture| if picture.kafka_outage().is_some() { "old" } else { "fresh" });
         format!("show {role} {data} {}", store.link.get().class())
     });
     view! {

@@ -150,9 +150,15 @@ mod tests {
     fn a_reader_sees_the_newest_picture() {
         Owner::new_root(None).with(|| {
             let store = Store::new(&Boot::default());
-            let said = store.text(&[Part::Rates], |picture| format!("{:?}", picture.snapshot.rates.as_ref().map(|r| r.produced)));
+            let said = store.text(&[Part::Rates], |picture| {
+                format!("{:?}", picture.snapshot.rates.as_ref().map(|r| r.produced))
+            });
             assert_eq!(said.get_untracked(), "None");
-            store.apply(Tick { at_ms: 5_000, rates: Some(Rates { produced: 7, ..Rates::default() }), ..Tick::default() });
+            store.apply(Tick {
+                at_ms: 5_000,
+                rates: Some(Rates { produced: 7, ..Rates::default() }),
+                ..Tick::default()
+            });
             assert_eq!(said.get_untracked(), "Some(7)");
             assert_eq!(store.axis_ms.get_untracked(), 5_000);
         });

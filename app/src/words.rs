@@ -1,9 +1,9 @@
 //! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
 
+use model::Millis;
 use model::figures::{count, duration, plural};
 use model::history::Event;
 use model::snapshot::{Phase, Pod, short_name};
-use model::Millis;
 
 /// What stands where a figure is not known.
 pub const UNKNOWN: &str = "–";
@@ -119,7 +119,9 @@ mod tests {
 
     #[test]
     fn places_and_scores_read_well() {
-        for (place, said) in [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (112, "112th"), (221, "221st")] {
+        for (place, said) in
+            [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (112, "112th"), (221, "221st")]
+        {
             assert_eq!(ordinal(place), said);
         }
         assert_eq!(score(950), "950");

@@ -17,6 +17,7 @@ export class Show {
   readonly ready: Locator;
   readonly produced: Locator;
   readonly consumed: Locator;
+  readonly players: Locator;
   readonly curves: Locator;
   readonly lives: Locator;
   readonly flags: Locator;
@@ -50,6 +51,7 @@ export class Show {
       page.locator(".figures > div").filter({ has: page.getByText(name, { exact: true }) }).locator("dd");
     this.produced = figureNamed("produced");
     this.consumed = figureNamed("consumed");
+    this.players = figureNamed("players");
     this.curves = lag.locator("svg .curve[d^=M]");
     this.lives = lag.locator("svg .bar[d^=M]");
     this.flags = lag.locator(".flags:visible");

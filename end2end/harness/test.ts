@@ -3,7 +3,7 @@
 
 import { test as base, expect, type BrowserContext, type Page } from "@playwright/test";
 import { becomeKnown } from "./known.ts";
-import { Phone } from "./phone.ts";
+import { Phone, PHONE } from "./phone.ts";
 import { Show } from "./show.ts";
 
 interface Fixtures {
@@ -18,9 +18,6 @@ interface Fixtures {
   /** What a browser may complain about in this test; nothing otherwise. */
   complaints: { allowed: RegExp[] };
 }
-
-/** A phone as design/play.png has it. */
-export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
 export const test = base.extend<Fixtures>({
   complaints: [

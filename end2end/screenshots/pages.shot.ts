@@ -2,9 +2,9 @@
 
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "@playwright/test";
-import { Phone } from "../harness/phone.ts";
+import { Phone, PHONE } from "../harness/phone.ts";
 import { Show } from "../harness/show.ts";
-import { expect, PHONE, test } from "../harness/test.ts";
+import { expect, test } from "../harness/test.ts";
 
 const FOLDER = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
 const PLAYERS = 6;
@@ -52,7 +52,7 @@ test("pictures of a lively moment", async ({ browser, known: _, presenter }) => 
   await expect.poll(() => presenter.readyShown(), { timeout: 60_000 }).toBe(1);
   await presenter.burst(10);
   await expect.poll(() => presenter.readyShown(), { timeout: 40_000 }).toBeGreaterThan(2);
-  await phones[1]!.hold("up");
+  await phones[1]!.aim("Up");
   await phones[1]!.tap("X");
   await phones[1]!.tap("O");
   await inBothThemes("projector", projector.page);

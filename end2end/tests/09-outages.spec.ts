@@ -22,7 +22,7 @@ test("a killed server: reconnecting, then ten minutes of history again, and a ma
   const starts = startsOf("server");
   killService("server");
   await expect(presenter.connection).toHaveText(/reconnecting/i);
-  await expect(phone.connection).toHaveText(/reconnecting/i);
+  await expect(phone.away).toHaveText(/reconnecting/i);
   await expect.poll(() => startsOf("server"), { timeout: 15_000 }).toBeGreaterThan(starts);
   // The page is not loaded again: it finds the new server by itself.
   await presenter.untilLive(30_000);
@@ -44,7 +44,7 @@ test("a killed server: reconnecting, then ten minutes of history again, and a ma
   await presenter.page.reload();
   await expect(presenter.commands.first()).toBeVisible();
   await phone.untilLive(30_000);
-  await expect(phone.page.getByText(fighter).first()).toBeVisible();
+  await expect(phone.name).toHaveText(fighter);
 });
 
 test("a killed Kafka: the page says that it is away and how old the numbers are, and recovers", async ({

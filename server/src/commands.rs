@@ -216,6 +216,13 @@ impl Commander {
         Ok(())
     }
 
+    /// Waits until nothing is under way any more.
+    #[cfg(test)]
+    pub(crate) async fn settled(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     pub(crate) fn cluster(&self) -> Result<&Arc<dyn ClusterControls>, Refusal> {
         self.cluster.get().ok_or_else(no_cluster)
     }

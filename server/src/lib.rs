@@ -1,23 +1,25 @@
 //! The server: one picture, folded from Kafka, the cluster and the players, for everybody who looks at it; and the
 //! commands of the presenter on their way back.
 
-mod access;
-mod adapters;
-mod api;
-mod arena;
-mod clock;
-mod commands;
-mod config;
-mod listener;
-mod live;
-mod metrics;
-mod pages;
-mod play;
-mod router;
-mod run;
-mod show;
-mod site;
-mod state;
+pub mod access;
+pub mod adapters;
+pub mod api;
+pub mod arena;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod listener;
+pub mod live;
+pub mod metrics;
+pub mod pages;
+pub mod play;
+pub mod router;
+pub mod run;
+pub mod show;
+pub mod site;
+pub mod state;
+#[cfg(test)]
+mod testing;
 
 pub use config::{Args, Config};
 pub use run::run;

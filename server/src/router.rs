@@ -36,3 +36,6 @@ pub fn router(server: Arc<Server>) -> Router {
         .layer(CatchPanicLayer::new())
         .with_state(server)
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let result =
         start(options, &workspace, &instance, source, &sender, &mut supervisor, Show { port, passcode });
     let result = result.and_then(|()| supervisor.watch());
-    console::step(if stop::wanted() { "stopping" } else { "stopping, because something is wrong" });
+    let failed = result.as_ref().is_err_and(|error| !error.is::<stop::Stopped>());
+    console::step(if failed { "stopping, because something is wrong" } else { "stopping" });
     supervisor.stop();
     drop(instance);
     explain(result, &workspace)?;

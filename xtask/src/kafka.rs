@@ -55,7 +55,7 @@ impl Source {
             Ok(java) => return Ok(Self::Jars(java)),
             Err(missing) => missing,
         };
-        let stopped_engine = match Engine::find() {
+        let no_engine = match Engine::find() {
             Ok(engine) => {
                 console::step(format_args!("{missing}: using {engine} and the official image"));
                 return Ok(Self::Container(engine));
@@ -66,13 +66,10 @@ impl Source {
         if packages.offer(&missing, consent)? {
             return usable_java(workspace).map(Self::Jars).map_err(anyhow::Error::msg);
         }
-        let install = packages.command().map_or_else(
-            || "install Java 17 or newer and Maven".to_owned(),
-            |words| format!("install them with `{}`", words.join(" ")),
-        );
+        let how = packages.command().map_or_else(String::new, |words| format!(" (`{}`)", words.join(" ")));
         bail!(
-            "Kafka needs Java 17 or newer and mvn, or a container engine, and here {missing} and {stopped_engine}: {install}, or start Docker \
-             or Podman, or name a Kafka that you have with `--kafka HOST:PORT`."
+            "Kafka cannot be started here: {missing}, and {no_engine}. Install Java 17 or newer and Maven{how}, or start Docker or Podman, or \
+             name a Kafka that you have with `--kafka HOST:PORT`."
         )
     }
 
@@ -192,7 +189,7 @@ fn check_existing(brokers: &str) -> Result<()> {
 fn usable_java(workspace: &Workspace) -> Result<Java, String> {
     let java = Java::find()?;
     if tool::find(&["mvn"]).is_none() && !jars::are_there(workspace) {
-        return Err("mvn (Maven), which fetches Kafka's jars, is".to_owned());
+        return Err("mvn (Maven), which fetches Kafka's jars, is missing".to_owned());
     }
     Ok(java)
 }

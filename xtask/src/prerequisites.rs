@@ -139,16 +139,16 @@ impl Packages {
     }
 
     /// Installs them if that is agreed to; true when they were installed.
-    pub(crate) fn offer(self, what: &str, consent: Consent) -> Result<bool> {
+    pub(crate) fn offer(self, missing: &str, consent: Consent) -> Result<bool> {
         let Some(words) = self.command() else { return Ok(false) };
         let line = words.join(" ");
         let root = rustix::process::geteuid().is_root();
         match consent {
             Consent::GivenToRoot if root && words[0] == "apt-get" => {
-                console::step(format_args!("{what} missing, installing: {line}"))
+                console::step(format_args!("{missing}: installing it with {line}"))
             }
             _ if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => {
-                console::plain(format_args!("{what} missing. Install now with `{line}`? [Y/n]"));
+                console::plain(format_args!("{missing}. Install it now with `{line}`? [Y/n]"));
                 let mut answer = String::new();
                 std::io::stdin().lock().read_line(&mut answer)?;
                 if !matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes") {

@@ -13,7 +13,8 @@ pub(crate) fn reload() {
 
 /// Opens or closes a `<details>` element.
 pub(crate) fn toggle_details(id: &str) {
-    let Some(details) = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(id)) else {
+    let Some(details) = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(id))
+    else {
         return;
     };
     let _ = if details.has_attribute("open") {
@@ -27,7 +28,8 @@ pub(crate) fn toggle_details(id: &str) {
 pub(crate) fn on_key(pressed: impl Fn(&str) -> bool + 'static) {
     listen("keydown", move |event: KeyboardEvent| {
         let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
-        let is_typing = target.is_some_and(|t| matches!(t.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA"));
+        let is_typing =
+            target.is_some_and(|t| matches!(t.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA"));
         if is_typing || event.ctrl_key() || event.meta_key() || event.alt_key() || event.repeat() {
             return;
         }

@@ -54,7 +54,12 @@ pub fn steps(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>)
 
 /// The stripe of `share` above and below a line of steps.
 #[must_use]
-pub fn band(time: TimeAxis, values: ValueAxis, share: f64, dots: impl Iterator<Item = Dot> + Clone) -> String {
+pub fn band(
+    time: TimeAxis,
+    values: ValueAxis,
+    share: f64,
+    dots: impl Iterator<Item = Dot> + Clone,
+) -> String {
     let scaled = |factor: f64| {
         let dots = dots.clone().map(move |(at_ms, value)| (at_ms, value.map(|v| (v as f64 * factor) as u64)));
         runs(time, values, dots)

@@ -6,8 +6,8 @@ use model::policy::MAX_REPLICAS;
 use model::wire::Picture;
 
 use super::{
-    Cross, Flag, HEIGHT, Lane, Lanes, Room, TimeAxis, ValueAxis, WIDTH, area, band, crosses, curve, flags, lane, line,
-    outline, steps,
+    Cross, Flag, HEIGHT, Lane, Lanes, Room, TimeAxis, ValueAxis, WIDTH, area, band, crosses, curve, flags,
+    lane, line, outline, steps,
 };
 
 /// All that is drawn from the last ten minutes.
@@ -63,7 +63,11 @@ impl Drawing {
             responses: line(time, values, dots(|point| point.responses)),
             allowed: steps(time, values, dots(|point| point.allowed)),
             band: band(time, values, tolerance, dots(|point| point.allowed)),
-            allowed_at: history.points.back().and_then(|point| point.allowed).map(|allowed| values.at(allowed)),
+            allowed_at: history
+                .points
+                .back()
+                .and_then(|point| point.allowed)
+                .map(|allowed| values.at(allowed)),
             lanes,
             bars: slots.map(|slot| lane(time, lanes, slot, &history.lives)).collect(),
             outline: outline(time, lanes, history.points.iter()),
@@ -80,7 +84,8 @@ impl Drawing {
         if last.0 + curve::HOLE_MS < self.time.end_ms {
             return String::new();
         }
-        let (x, y) = (self.time.at(last.0) * f64::from(WIDTH), (1.0 - self.values.at(last.1)) * f64::from(HEIGHT));
+        let (x, y) =
+            (self.time.at(last.0) * f64::from(WIDTH), (1.0 - self.values.at(last.1)) * f64::from(HEIGHT));
         let end = (1.0 - self.values.at(now)) * f64::from(HEIGHT);
         format!("M{x:.0} {y:.0}L{WIDTH} {end:.0}")
     }

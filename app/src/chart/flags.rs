@@ -185,7 +185,13 @@ impl Story {
             Event::ServerRestarted => (Kind::Away, What::Words("server restarted".to_owned())),
             Event::Reset => (Kind::Away, What::Words("reset".to_owned())),
         };
-        Self { at_ms: marker.at_ms, last_ms: marker.at_ms, kind, what, tells: vec![crate::words::event(&marker.event)] }
+        Self {
+            at_ms: marker.at_ms,
+            last_ms: marker.at_ms,
+            kind,
+            what,
+            tells: vec![crate::words::event(&marker.event)],
+        }
     }
 
     fn words(&self) -> String {
@@ -310,7 +316,8 @@ mod tests {
     #[test]
     fn what_finds_no_room_joins_its_neighbour() {
         let burst = |factor| Event::Burst { factor };
-        let events = [(100_000, burst(2)), (101_000, burst(5)), (102_000, burst(9)), (103_000, killed("aaaaa"))];
+        let events =
+            [(100_000, burst(2)), (101_000, burst(5)), (102_000, burst(9)), (103_000, killed("aaaaa"))];
         check(Room::WIDE, &events, &[(0, "load ×2"), (1, "load ×5")]);
         check(Room::NARROW, &events, &[(0, "load ×2")]);
     }

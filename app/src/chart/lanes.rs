@@ -79,7 +79,11 @@ pub fn crosses(time: TimeAxis, lanes: Lanes, lives: &[Life]) -> Vec<Cross> {
         .iter()
         .flat_map(|life| life.spans.iter().map(move |(at_ms, condition)| (life, *at_ms, *condition)))
         .filter(|(_, at_ms, condition)| hurt(*condition) && *at_ms > time.start_ms())
-        .map(|(life, at_ms, _)| Cross { x: time.at(at_ms), y: lanes.middle(life.slot), pod: life.pod.clone() })
+        .map(|(life, at_ms, _)| Cross {
+            x: time.at(at_ms),
+            y: lanes.middle(life.slot),
+            pod: life.pod.clone(),
+        })
         .collect()
 }
 

@@ -27,7 +27,11 @@ impl Clock {
         let ahead_ms = at_ms as f64 - page_ms();
         let known_ms = self.ahead_ms.get();
         let is_off = (ahead_ms - known_ms).abs() > 5_000.0;
-        let next_ms = if ahead_ms > known_ms || is_off { ahead_ms } else { known_ms + (ahead_ms - known_ms) * FORGIVING };
+        let next_ms = if ahead_ms > known_ms || is_off {
+            ahead_ms
+        } else {
+            known_ms + (ahead_ms - known_ms) * FORGIVING
+        };
         self.ahead_ms.set(next_ms);
     }
 

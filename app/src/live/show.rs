@@ -6,9 +6,9 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use model::Millis;
 use model::wire::{Picture, Tick};
-use serde::de::DeserializeOwned;
 
 use super::clock::{Clock, page_ms};
+use super::read;
 use super::stream::{Stream, Wire};
 use crate::link::Link;
 use crate::store::Store;
@@ -85,7 +85,8 @@ impl Show {
         const MEMORY: f64 = 0.9;
         const SAID_EVERY_MS: f64 = 1_000.0;
         let apart_ms = sampled_ms.saturating_sub(self.sampled_ms.replace(sampled_ms)).min(1_000) as f64;
-        let (clock, fresh, said_ms) = (Rc::clone(&self.clock), Rc::clone(&self.fresh), Rc::clone(&self.said_ms));
+        let (clock, fresh, said_ms) =
+            (Rc::clone(&self.clock), Rc::clone(&self.fresh), Rc::clone(&self.said_ms));
         let store = self.store;
         request_animation_frame(move || {
             let measured = clock.travelled(sampled_ms) + apart_ms / 2.0;
@@ -98,9 +99,4 @@ impl Show {
             }
         });
     }
-}
-
-/// Reads a frame; one that cannot be read counts as none, and so shows as silence.
-pub(super) fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
-    serde_json::from_str(data).ok()
 }

@@ -59,7 +59,8 @@ impl<W: Wire + 'static> Stream<W> {
             listener: RefCell::new(None),
         });
         let listening = Rc::clone(&stream);
-        let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| listening.receive(&event));
+        let listener =
+            Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| listening.receive(&event));
         stream.listener.replace(Some(listener));
         stream.open();
         set_interval(move || stream.look(), LOOK);
@@ -101,10 +102,12 @@ impl<W: Wire + 'static> Stream<W> {
         }
         let silent_ms = (now_ms - self.heard_ms.get()).max(0.0);
         self.wire.looked(Link::judge(silent_ms as Millis, self.has_heard.get()));
-        let is_given_up = self.source.borrow().as_ref().is_none_or(|s| s.ready_state() == EventSource::CLOSED);
+        let is_given_up =
+            self.source.borrow().as_ref().is_none_or(|s| s.ready_state() == EventSource::CLOSED);
         let is_mute = silent_ms > PATIENCE_MS;
         // Pages that lost their server at the same time come back at different times.
-        let patience_ms = PATIENCE_MS * if is_mute { 1.0 } else { 0.5 } + f64::from(now_ms.to_bits() as u8) * 8.0;
+        let patience_ms =
+            PATIENCE_MS * if is_mute { 1.0 } else { 0.5 } + f64::from(now_ms.to_bits() as u8) * 8.0;
         if (is_given_up || is_mute) && now_ms - self.opened_ms.get() > patience_ms {
             self.open();
         }
@@ -112,7 +115,8 @@ impl<W: Wire + 'static> Stream<W> {
 
     /// Closes the stream of a page that has been hidden for a minute, and opens it when somebody looks again.
     fn rests(&self, now_ms: f64) -> bool {
-        let is_hidden = web_sys::window().and_then(|w| w.document()).is_some_and(|document| document.hidden());
+        let is_hidden =
+            web_sys::window().and_then(|w| w.document()).is_some_and(|document| document.hidden());
         match (is_hidden, self.hidden_ms.get()) {
             (true, None) => self.hidden_ms.set(Some(now_ms)),
             (true, Some(since_ms)) if now_ms - since_ms > HIDDEN_MS => {

@@ -15,7 +15,7 @@ use crate::words;
 /// What the labels at the curves' end need between them, as a fraction of the plot.
 const LABEL_GAP: f64 = 0.085;
 
-pub(super) fn chart(store: Store) -> AnyView {
+pub(super) fn chart(store: Store) -> impl IntoView {
     let drawing = Memo::new(move |_| {
         let end_ms = store.axis_ms.get();
         store.read(&[Part::History, Part::Cluster], |picture| Drawing::of(picture, end_ms))
@@ -56,7 +56,6 @@ pub(super) fn chart(store: Store) -> AnyView {
             {tables(store)}
         </figure>
     }
-    .into_any()
 }
 
 fn lag_now(picture: &Picture, input: Input) -> Option<u64> {
@@ -89,7 +88,7 @@ fn tip(store: Store, drawing: Memo<Drawing>, input: Input) -> Signal<String> {
 }
 
 /// The dot and the label at a curve's end.
-fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> AnyView {
+fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
     let place = move || {
         let lags = store.read(&[Part::Lag], |picture| Input::ALL.map(|input| lag_now(picture, input)));
         let [requests, responses] = lags.map(|lag| drawing.with(|d| lag.map(|lag| d.values.at(lag))));
@@ -116,23 +115,23 @@ fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> AnyView {
             " " {class}
         </span>
     }
-    .into_any()
 }
 
 /// Says what the dashed line is, where it ends.
-fn rule(store: Store, drawing: Memo<Drawing>) -> AnyView {
+fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let style = Signal::derive(move || match drawing.with(|d| d.allowed_at) {
         Some(at) => format!("bottom:{:.2}%", at * 100.0),
         None => "display:none".to_owned(),
     });
     let each = store.text(&[Part::Cluster], |picture| {
-        let target = picture.snapshot.cluster.as_ref().and_then(|c| c.policy.metrics.first()).map(|m| m.target);
+        let target =
+            picture.snapshot.cluster.as_ref().and_then(|c| c.policy.metrics.first()).map(|m| m.target);
         format!("what the pods may owe: {} each", words::count_or_unknown(target))
     });
-    view! { <span class="rule" style=style>{each}</span> }.into_any()
+    view! { <span class="rule" style=style>{each}</span> }
 }
 
-fn bars(drawing: Memo<Drawing>, slot: usize) -> AnyView {
+fn bars(drawing: Memo<Drawing>, slot: usize) -> impl IntoView {
     let path = move |which: fn(&crate::chart::Lane) -> &String| {
         Signal::derive(move || drawing.with(|d| d.bars.get(slot).map(which).cloned().unwrap_or_default()))
     };
@@ -142,7 +141,6 @@ fn bars(drawing: Memo<Drawing>, slot: usize) -> AnyView {
             <path class="bar faint" d=path(|lane| &lane.faint)></path>
         </g>
     }
-    .into_any()
 }
 
 fn crosses(crosses: Vec<Cross>) -> impl IntoView {
@@ -154,14 +152,15 @@ fn crosses(crosses: Vec<Cross>) -> impl IntoView {
 }
 
 /// The name of the pod that lives in a lane now, at the lane's end.
-fn name(store: Store, drawing: Memo<Drawing>, slot: u8) -> AnyView {
+fn name(store: Store, drawing: Memo<Drawing>, slot: u8) -> impl IntoView {
     let name = store.text(&[Part::Cluster], move |picture| {
-        let pods = picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice()).unwrap_or_default();
+        let pods =
+            picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice()).unwrap_or_default();
         let pod = pods.iter().rev().find(|pod| pod.slot == slot);
         pod.map(|pod| short_name(&pod.name).to_owned()).unwrap_or_default()
     });
     let style = Signal::derive(move || format!("top:{:.2}%", drawing.with(|d| d.lanes.middle(slot)) * 100.0));
-    view! { <span class=format!("name slot-{slot}") style=style aria-hidden="true">{name}</span> }.into_any()
+    view! { <span class=format!("name slot-{slot}") style=style aria-hidden="true">{name}</span> }
 }
 
 fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
@@ -179,12 +178,13 @@ fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
 }
 
 /// What the chart shows, for those who do not see it.
-fn tables(store: Store) -> AnyView {
+fn tables(store: Store) -> impl IntoView {
     let events = move || {
         store.axis_ms.track();
         let rows = store.read(&[Part::History], |picture| {
             let end_ms = picture.snapshot.at_ms;
-            let told = |marker: &history::Marker| (end_ms.saturating_sub(marker.at_ms), words::event(&marker.event));
+            let told =
+                |marker: &history::Marker| (end_ms.saturating_sub(marker.at_ms), words::event(&marker.event));
             picture.history.markers.iter().rev().map(told).collect::<Vec<_>>()
         });
         let row = |(age_ms, said): (Millis, String)| {
@@ -196,7 +196,8 @@ fn tables(store: Store) -> AnyView {
         let end_ms = store.axis_ms.get();
         let rows = store.read(&[Part::History], |picture| minutes(picture, end_ms));
         let row = |(minute, point): (u64, history::Point)| {
-            let cells = [point.requests, point.responses, point.ready.map(u64::from), point.desired.map(u64::from)];
+            let cells =
+                [point.requests, point.responses, point.ready.map(u64::from), point.desired.map(u64::from)];
             let cell = |value: Option<u64>| {
                 let said = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
                 view! { <td>{said}</td> }
@@ -227,7 +228,6 @@ fn tables(store: Store) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
 }
 
 /// The last point of each minute, newest first.

@@ -11,7 +11,7 @@ use crate::words;
 /// As many as the server ranks.
 const LINES: usize = 10;
 
-pub(super) fn fighters(store: Store, boot: &Boot) -> AnyView {
+pub(super) fn fighters(store: Store, boot: &Boot) -> impl IntoView + use<> {
     let address = boot.join_url.clone();
     let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     view! {
@@ -33,10 +33,9 @@ pub(super) fn fighters(store: Store, boot: &Boot) -> AnyView {
             </a>
         </section>
     }
-    .into_any()
 }
 
-fn leader(store: Store, line: usize) -> AnyView {
+fn leader(store: Store, line: usize) -> impl IntoView {
     let of = move |said: fn(&Leader) -> String| {
         store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
     };
@@ -50,7 +49,6 @@ fn leader(store: Store, line: usize) -> AnyView {
             })}</td>
         </tr>
     }
-    .into_any()
 }
 
 fn at(picture: &Picture, line: usize) -> Option<&Leader> {

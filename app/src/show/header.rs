@@ -8,7 +8,7 @@ use crate::show::presenter;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyView {
+pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl IntoView {
     let link = Signal::derive(move || store.link.get().words());
     view! {
         <header>
@@ -34,11 +34,10 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyVie
             {(can_present && !presenter).then(presenter::sign_in)}
         </header>
     }
-    .into_any()
 }
 
-fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> AnyView {
-    view! { <div title=title><dt>{name}</dt><dd>{value}</dd></div> }.into_any()
+fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> impl IntoView {
+    view! { <div title=title><dt>{name}</dt><dd>{value}</dd></div> }
 }
 
 fn source(picture: &Picture) -> String {

@@ -7,7 +7,7 @@ use super::chart;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn lag(store: Store) -> AnyView {
+pub(super) fn lag(store: Store) -> impl IntoView {
     view! {
         <section class="panel lag" aria-labelledby="lag-title">
             <h2 id="lag-title">
@@ -22,7 +22,6 @@ pub(super) fn lag(store: Store) -> AnyView {
             {chart::chart(store)}
         </section>
     }
-    .into_any()
 }
 
 fn worst(picture: &Picture) -> String {

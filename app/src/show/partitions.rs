@@ -11,7 +11,7 @@ use super::pods::HANDOVER_SHOWN_MS;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn partitions(store: Store) -> AnyView {
+pub(super) fn partitions(store: Store) -> impl IntoView {
     view! {
         <section class="panel partitions" aria-labelledby="partitions-title">
             <h2 id="partitions-title">
@@ -21,13 +21,15 @@ pub(super) fn partitions(store: Store) -> AnyView {
             <ol class="towers">{(0..PARTITIONS).map(|partition| tower(store, partition)).collect_view()}</ol>
         </section>
     }
-    .into_any()
 }
 
-fn tower(store: Store, partition: u32) -> AnyView {
+fn tower(store: Store, partition: u32) -> impl IntoView {
     let class = store.text(&[Part::Ownership, Part::Cluster, Part::Lag, Part::Load], move |picture| {
         let hot = if is_hot(picture, partition) { " is-hot" } else { "" };
-        match owner(picture, partition).filter(|owner| owner.idle_since_ms.is_none()).and_then(|o| slot(picture, o)) {
+        match owner(picture, partition)
+            .filter(|owner| owner.idle_since_ms.is_none())
+            .and_then(|o| slot(picture, o))
+        {
             Some(slot) => format!("tower slot-{slot}{hot}"),
             None => format!("tower idle{hot}"),
         }
@@ -47,7 +49,8 @@ fn tower(store: Store, partition: u32) -> AnyView {
             (None, _) => ", nobody works on it".to_owned(),
         }
     });
-    let note = store.text_now(&[Part::Ownership, Part::Lag], move |picture, now_ms| note(picture, partition, now_ms));
+    let note = store
+        .text_now(&[Part::Ownership, Part::Lag], move |picture, now_ms| note(picture, partition, now_ms));
     let title = store.text(&[Part::Lag, Part::Ownership], move |picture| title(picture, partition));
     view! {
         <li class=class title=title>
@@ -59,7 +62,6 @@ fn tower(store: Store, partition: u32) -> AnyView {
             <p class="note">{note}</p>
         </li>
     }
-    .into_any()
 }
 
 fn owner(picture: &Picture, partition: u32) -> Option<&Owner> {
@@ -140,7 +142,9 @@ fn group(picture: &Picture) -> String {
     let state = picture.snapshot.ownership.as_ref().map(|ownership| ownership.state.as_str());
     match state {
         None | Some("Stable" | "") => String::new(),
-        Some("PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling") => "rebalancing".to_owned(),
+        Some("PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling") => {
+            "rebalancing".to_owned()
+        }
         Some(other) => format!("group: {}", other.to_lowercase()),
     }
 }

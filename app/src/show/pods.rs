@@ -13,7 +13,7 @@ use super::presenter::answer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
+pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
     let class = store.text(&[Part::Cluster], |picture| {
         let crowd = match cards(picture) {
             0 => "none",
@@ -42,11 +42,10 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
             </p>
         </section>
     }
-    .into_any()
 }
 
 /// One card; hidden while its slot is free.
-fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
+fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
     let of_pod = move |said: fn(&Pod) -> String| {
         store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
     };
@@ -70,7 +69,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
             let own = owner.is_some() && owner == pod_in(picture, slot).map(|pod| pod.name.as_str());
             if own { "own".to_owned() } else { String::new() }
         });
-        view! { <li class=class>{partition}</li> }.into_any()
+        view! { <li class=class>{partition}</li> }
     });
     let owned = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
         let Some(pod) = pod_in(picture, slot) else { return String::new() };
@@ -97,10 +96,9 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
             {desk.map(|desk| buttons(store, desk, slot))}
         </li>
     }
-    .into_any()
 }
 
-fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
+fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
     let place = Place::Pod(slot);
     let hurt = move |manner| {
         let pod = store.read(&[], |picture| pod_in(picture, slot).map(|pod| pod.name.clone()));
@@ -122,7 +120,6 @@ fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
         </div>
         {answer(desk, place)}
     }
-    .into_any()
 }
 
 /// The pod that a slot shows: during an upgrade of twelve pods two may share one, and the newer is the one to see.
@@ -172,7 +169,8 @@ fn rest(picture: &Picture) -> String {
         (count(|phase| matches!(phase, Phase::Crashed { .. })), "crashed"),
         (count(|phase| matches!(phase, Phase::Terminating { .. })), "leaving"),
     ];
-    let others = kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}"));
+    let others =
+        kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}"));
     format!("ready{}", others.collect::<String>())
 }
 

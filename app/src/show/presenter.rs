@@ -19,7 +19,7 @@ use crate::words;
 
 pub(super) use sign_in::sign_in;
 
-pub(super) fn presenter(store: Store, desk: Desk) -> AnyView {
+pub(super) fn presenter(store: Store, desk: Desk) -> impl IntoView {
     keys::listen(desk);
     view! {
         <section class="panel presenter" aria-labelledby="presenter-title">
@@ -33,10 +33,9 @@ pub(super) fn presenter(store: Store, desk: Desk) -> AnyView {
             {progress(store)}
         </section>
     }
-    .into_any()
 }
 
-fn load(store: Store, desk: Desk) -> AnyView {
+fn load(store: Store, desk: Desk) -> impl IntoView {
     let burst = |factor: u32| {
         let class = store.text_now(&[Part::Load], move |picture, now_ms| {
             let on = load_of(picture).is_some_and(|load| load.factor(now_ms) == factor);
@@ -46,7 +45,6 @@ fn load(store: Store, desk: Desk) -> AnyView {
             <button type="button" class=class title="For 20 seconds"
                 on:click=move |_| desk.send(Place::Bar, Command::Burst { factor })>{format!("×{factor}")}</button>
         }
-        .into_any()
     };
     let base = store.text(&[Part::Load], |picture| {
         load_of(picture).map_or(DEFAULT_FRAMES_PER_SECOND, |load| load.base).to_string()
@@ -84,10 +82,9 @@ fn load(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
 }
 
-fn hurt(desk: Desk) -> AnyView {
+fn hurt(desk: Desk) -> impl IntoView {
     view! {
         <fieldset>
             <legend>"A random pod"</legend>
@@ -101,20 +98,21 @@ fn hurt(desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
 }
 
-fn upgrade(store: Store, desk: Desk) -> AnyView {
+fn upgrade(store: Store, desk: Desk) -> impl IntoView {
     /// Records per second; 0 is no limit.
     const CAPACITIES: [u32; 5] = [500, 1_000, 2_000, 4_000, 0];
     let chosen = RwSignal::new(String::new());
-    let now = store.text(&[Part::Cluster], |picture| match cluster_of(picture).map(|cluster| cluster.capacity) {
-        None => "as it is".to_owned(),
-        Some(0) => "as it is (no limit)".to_owned(),
-        Some(capacity) => format!("as it is ({})", count(capacity.into())),
-    });
+    let now =
+        store.text(&[Part::Cluster], |picture| match cluster_of(picture).map(|cluster| cluster.capacity) {
+            None => "as it is".to_owned(),
+            Some(0) => "as it is (no limit)".to_owned(),
+            Some(capacity) => format!("as it is ({})", count(capacity.into())),
+        });
     let option = |capacity: u32| {
-        let said = if capacity == 0 { "no limit".to_owned() } else { format!("{} rec/s", count(capacity.into())) };
+        let said =
+            if capacity == 0 { "no limit".to_owned() } else { format!("{} rec/s", count(capacity.into())) };
         view! { <option value=capacity>{said}</option> }
     };
     view! {
@@ -134,16 +132,16 @@ fn upgrade(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
 }
 
-fn replicas(store: Store, desk: Desk) -> AnyView {
+fn replicas(store: Store, desk: Desk) -> impl IntoView {
     let of = move |said: fn(&Cluster) -> String| {
         store.text(&[Part::Cluster], move |p| cluster_of(p).map_or_else(|| words::UNKNOWN.to_owned(), said))
     };
     let automatic = store.flag(&[Part::Cluster], is_automatic);
     let unknown = store.flag(&[Part::Cluster], |picture| cluster_of(picture).is_none());
-    let by_hand = store.flag(&[Part::Cluster], |picture| !is_automatic(picture) && cluster_of(picture).is_some());
+    let by_hand =
+        store.flag(&[Part::Cluster], |picture| !is_automatic(picture) && cluster_of(picture).is_some());
     let cannot_step = Signal::derive(move || !by_hand.get());
     view! {
         <fieldset>
@@ -170,17 +168,17 @@ fn replicas(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
 }
 
 fn bound(
     desk: Desk,
     name: &'static str,
     value: Signal<String>,
-    with: impl Fn(Policy, u32) -> Policy + Copy + Send + Sync + 'static,
-) -> AnyView {
+    with: fn(Policy, u32) -> Policy,
+) -> impl IntoView {
     let change = move |chosen: String| {
-        let policy = desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
+        let policy =
+            desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
         if let (Some(policy), Ok(chosen)) = (policy, chosen.parse()) {
             desk.send(Place::Bar, Command::SetPolicy { policy: with(policy, chosen) });
         }
@@ -198,10 +196,9 @@ fn bound(
             </select>
         </label>
     }
-    .into_any()
 }
 
-fn rest(desk: Desk) -> AnyView {
+fn rest(desk: Desk) -> impl IntoView {
     view! {
         <fieldset class="last">
             <legend>"Show"</legend>
@@ -213,11 +210,10 @@ fn rest(desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
 }
 
 /// The answer to a command, over the place where it was given.
-pub(super) fn answer(desk: Desk, place: Place) -> AnyView {
+pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
     let here = move || desk.reply.get().filter(|(at, _)| *at == place).map(|(_, reply)| reply);
     let said = Signal::derive(move || match here() {
         Some(Reply::Question(said, _) | Reply::Error(said)) => said,
@@ -237,16 +233,18 @@ pub(super) fn answer(desk: Desk, place: Place) -> AnyView {
             </button>
         </div>
     }
-    .into_any()
 }
 
-fn progress(store: Store) -> AnyView {
+fn progress(store: Store) -> impl IntoView {
     let said = store.text(&[Part::Progress], |picture| match &picture.snapshot.progress {
-        Some(progress) => format!("{} {} of {}: {}", progress.what, progress.number, progress.of, progress.step),
+        Some(progress) => {
+            format!("{} {} of {}: {}", progress.what, progress.number, progress.of, progress.step)
+        }
         None => String::new(),
     });
     let width = store.text(&[Part::Progress], |picture| {
-        let share = picture.snapshot.progress.as_ref().map_or(0.0, |p| f64::from(p.number) / f64::from(p.of.max(1)));
+        let share =
+            picture.snapshot.progress.as_ref().map_or(0.0, |p| f64::from(p.number) / f64::from(p.of.max(1)));
         format!("width:{:.0}%", share * 100.0)
     });
     view! {
@@ -254,7 +252,6 @@ fn progress(store: Store) -> AnyView {
             <i style=width></i><p>{said}</p>
         </div>
     }
-    .into_any()
 }
 
 fn cluster_of(picture: &Picture) -> Option<&Cluster> {

@@ -8,10 +8,12 @@ use model::wire::Picture;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn verdict(store: Store) -> AnyView {
+pub(super) fn verdict(store: Store) -> impl IntoView {
     // Most ticks carry a cluster with the same decision: the sentence changes when the decision does.
     let sentence = Memo::new(move |_| {
-        store.read(&[Part::Cluster], |picture| decision(picture).map(Decision::sentence).unwrap_or_else(nothing_yet))
+        store.read(&[Part::Cluster], |picture| {
+            decision(picture).map(Decision::sentence).unwrap_or_else(nothing_yet)
+        })
     });
     let spoken = store.text(&[Part::Cluster], |p| decision(p).map(Decision::spoken).unwrap_or_default());
     let piece = |span: Span| {
@@ -35,7 +37,6 @@ pub(super) fn verdict(store: Store) -> AnyView {
             </p>
         </section>
     }
-    .into_any()
 }
 
 fn decision(picture: &Picture) -> Option<&Decision> {

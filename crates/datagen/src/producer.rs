@@ -189,7 +189,6 @@ impl ProducerContext for Acknowledgements {
                 self.metrics.responses.inc();
             }
             Err((problem, _)) => {
-                // One line a burst of failures would be enough, but there is more than one reason to fail.
                 tracing::debug!(%problem, "a record was refused");
                 self.metrics.refused.inc();
             }

@@ -20,6 +20,7 @@ pub(crate) struct Watch {
     /// The lowest target since the last look: a burst that has just begun cannot be missed yet.
     target: Option<u32>,
     behind: u32,
+    refused: u64,
 }
 
 impl Watch {
@@ -34,7 +35,19 @@ impl Watch {
         let achieved = (frames.saturating_sub(self.frames) as f64 / passed.as_secs_f64()).round() as u32;
         metrics.achieved.set(achieved.into());
         self.judge(lowest, achieved);
+        self.report_refused(metrics.refused.get());
         (self.looked, self.frames, self.target) = (elapsed, frames, None);
+    }
+
+    fn report_refused(&mut self, refused: u64) {
+        if refused > self.refused {
+            let records = refused - self.refused;
+            warn!(
+                records,
+                "Kafka refused records for good: a topic was deleted, or the broker has lost its data"
+            );
+        }
+        self.refused = refused;
     }
 
     fn judge(&mut self, target: u32, achieved: u32) {

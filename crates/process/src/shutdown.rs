@@ -63,6 +63,7 @@ impl Shutdown {
 
     async fn follow_signal(self, mut signal: Signal, name: &'static str, code: i32) {
         if signal.recv().await.is_some() {
+            // First of all: nothing, not even a full pipe to whoever reads the log, may hold the stop up.
             self.request();
             info!("{name}: stopping");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What is saved up at most: enough to even out late wake-ups, too little to be seen on a chart.
-const BURST: Duration = Duration::from_millis(50);
+const BURST: Duration = Duration::from_millis(200);
 const BILLION: u128 = 1_000_000_000;
 
 /// A token a record; no limit with a capacity of 0.
@@ -77,7 +77,7 @@ mod tests {
             budget.spend();
             records += 1;
         }
-        assert_eq!(records, 100, "50 ms worth");
+        assert_eq!(records, 400, "200 ms worth");
     }
 
     #[test]

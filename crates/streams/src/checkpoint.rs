@@ -1,12 +1,13 @@
-//! When offsets are committed: every tenth of a second the positions are noted, and committed once the outputs that
-//! led up to them are acknowledged. The work goes on meanwhile. Time is passed in.
+//! Which offsets may be committed: positions are noted often, and released for librdkafka's next commit (every
+//! 100 ms) once the outputs that led up to them are acknowledged. The work goes on meanwhile. Time is passed in.
 
 use std::time::Duration;
 
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-/// How often positions are noted. No sampler can show a lag that is fresher than the commits.
-pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
+/// How often positions are noted. With this and librdkafka's interval a commit is at most 150 ms old, plus the time
+/// that an acknowledgement takes; no sampler can show a lag that is fresher.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Positions that were noted and wait for their outputs.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Whether it is time to note positions: the interval is over, and the last ones were committed.
+    /// Whether it is time to note positions: the interval is over, and the last ones were released.
     pub(crate) fn is_due(&self, elapsed: Duration) -> bool {
         self.noted.is_none() && elapsed.saturating_sub(self.last) >= INTERVAL
     }
@@ -37,7 +38,7 @@ impl Checkpoint {
         self.noted.is_some()
     }
 
-    /// Takes the positions to commit them, or to forget them.
+    /// Takes the positions to release them, or to forget them.
     pub(crate) fn take(&mut self) -> Option<TopicPartitionList> {
         self.noted.take()
     }
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_noted_every_interval_but_not_before_the_last_ones_were_committed() {
+    fn positions_are_noted_every_interval_but_not_before_the_last_ones_were_released() {
         let mut checkpoint = Checkpoint::default();
         assert!(checkpoint.is_due(INTERVAL));
         let mut positions = TopicPartitionList::new();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -21,14 +21,17 @@ use serde::Deserialize;
 
 use crate::Config;
 
+/// How long leaving the group may take; it takes about a tenth of a second.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+
 /// What the worker has to deal with after a poll.
 pub(crate) enum Event {
     /// The group gives these partitions to this pod.
     Assigned(TopicPartitionList),
     /// The group takes all partitions back (the protocol is eager).
     Revoked,
-    /// A commit was answered.
-    Committed(KafkaResult<()>),
+    /// Offsets could not be committed; librdkafka tries again with the next ones.
+    CommitFailed(KafkaError),
     /// Where the logs begin and end, about once a second.
     Watermarks(Vec<Watermark>),
 }
@@ -78,10 +81,10 @@ pub(crate) fn subscribe(
 ) -> anyhow::Result<Arc<Consumer>> {
     let mut settings = client::pod_consumer(&config.kafka, &config.pod, &config.group, session_timeout);
     settings
-        // The worker commits by itself, as soon as outputs are acknowledged.
-        .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("statistics.interval.ms", "1000")
+        // Topics that are made anew are found soon. One at a time they would look like half pairs for five minutes.
+        .set("topic.metadata.refresh.interval.ms", "2000")
         // A tap waits for this at most; less would be more requests than records.
         .set("fetch.wait.max.ms", "20")
         .set("fetch.min.bytes", "16384")
@@ -96,6 +99,21 @@ pub(crate) fn subscribe(
     let consumer = Arc::new(consumer);
     consumer.subscribe(&[&config.requests, &config.responses]).context("subscribing")?;
     Ok(consumer)
+}
+
+/// Leaves the group. A broker that has just died would keep this thread for seconds: then the session's timeout says
+/// to the group what this pod could not say.
+pub(crate) fn close(consumer: Arc<Consumer>) {
+    let (closed, is_closed) = mpsc::channel();
+    let close = move || {
+        drop(consumer);
+        // Nobody listens any more if it took too long.
+        let _ = closed.send(());
+    };
+    let spawned = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(close);
+    if spawned.is_err() || is_closed.recv_timeout(CLOSE_LIMIT).is_err() {
+        tracing::warn!("leaving without a word to the group: Kafka does not answer");
+    }
 }
 
 impl ClientContext for Signals {
@@ -130,7 +148,9 @@ impl ConsumerContext for Signals {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.push(Event::Committed(result));
+        if let Err(problem) = result {
+            self.push(Event::CommitFailed(problem));
+        }
     }
 }
 

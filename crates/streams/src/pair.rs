@@ -38,8 +38,8 @@ struct Side {
     queue: PartitionQueue<Signals>,
     /// The offset after the last record that was processed.
     position: Option<i64>,
-    /// The position of which a commit was asked for last.
-    requested: Option<i64>,
+    /// The position that was noted last, to be committed.
+    noted: Option<i64>,
     /// Whether the log's end was seen after the last record.
     at_end: bool,
 }
@@ -88,19 +88,12 @@ impl Pair {
         self.sides[index(input)].position
     }
 
-    /// The position of an input if no commit of it was asked for yet; from now on one was.
-    pub(crate) fn take_uncommitted(&mut self, input: Input) -> Option<i64> {
+    /// The position of an input if it has changed since the last call.
+    pub(crate) fn take_progress(&mut self, input: Input) -> Option<i64> {
         let side = &mut self.sides[index(input)];
-        let changed = side.position != side.requested;
-        side.requested = side.position;
+        let changed = side.position != side.noted;
+        side.noted = side.position;
         side.position.filter(|_| changed)
-    }
-
-    /// A commit failed: all positions have to be committed again.
-    pub(crate) fn distrust_commits(&mut self) {
-        for side in &mut self.sides {
-            side.requested = None;
-        }
     }
 
     /// Says that at this time an input had nothing after this offset. In the end that closes sessions when nobody
@@ -171,7 +164,7 @@ impl Side {
             .with_context(|| format!("{topic}/{partition} has no queue of its own"))?;
         let worker = std::thread::current();
         queue.set_nonempty_callback(move || worker.unpark());
-        Ok(Self { queue, position: None, requested: None, at_end: false })
+        Ok(Self { queue, position: None, noted: None, at_end: false })
     }
 
     fn went_on(&mut self, message: &BorrowedMessage<'_>) {

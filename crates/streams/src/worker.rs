@@ -46,19 +46,15 @@ pub(crate) enum End {
 
 /// A member of the group, with all that belongs to it.
 pub(crate) struct Worker {
-    /// Before the consumer, since their queues hold it: fields are dropped in order.
+    /// Their queues hold the consumer, too.
     pairs: BTreeMap<u32, Pair>,
     consumer: Arc<Consumer>,
     topics: [String; 2],
     limits: Limits,
-    /// What the consumer reported and nobody has dealt with yet.
-    events: VecDeque<Event>,
     outputs: Outputs,
     /// Sessions that the producer had no room for.
     unsent: VecDeque<(u32, Output)>,
     checkpoint: Checkpoint,
-    /// Commits that are not answered yet.
-    commits: u32,
     budget: Budget,
     /// Whose turn it is.
     turn: u32,
@@ -82,11 +78,9 @@ impl Worker {
             consumer: consumer::subscribe(config, session_timeout, &std::thread::current())?,
             topics: [config.requests.clone(), config.responses.clone()],
             limits: config.limits(),
-            events: VecDeque::new(),
             outputs: Outputs::new(config)?,
             unsent: VecDeque::new(),
             checkpoint: Checkpoint::default(),
-            commits: 0,
             budget: Budget::new(config.capacity),
             turn: 0,
             held_until: Duration::ZERO,
@@ -107,6 +101,7 @@ impl Worker {
             }
         };
         self.leave();
+        consumer::close(self.consumer);
         end
     }
 
@@ -116,7 +111,7 @@ impl Worker {
         self.check_outputs()?;
         self.budget.refill(self.start.elapsed());
         let worked = self.send_unsent() && self.work();
-        self.commit();
+        self.checkpoint();
         if !worked {
             std::thread::park_timeout(self.pause());
         }
@@ -138,12 +133,14 @@ impl Worker {
             }
             Some(Err(problem)) => debug!(%problem, "Kafka does not answer as it should"),
         }
-        self.events.extend(consumer.context().take());
-        while let Some(event) = self.events.pop_front() {
+        for event in consumer.context().take() {
             match event {
                 Event::Assigned(partitions) => self.assign(&partitions)?,
                 Event::Revoked => self.revoke()?,
-                Event::Committed(result) => self.note_commit(result),
+                Event::CommitFailed(problem) => {
+                    debug!(%problem, "a commit failed, the next one makes up for it");
+                    self.metrics.failed_commits.inc();
+                }
                 Event::Watermarks(watermarks) => self.look_at(&watermarks),
             }
         }

@@ -15,7 +15,7 @@ const MAX_CLIENTS: usize = 1_024;
 
 /// The clients that sent wrong passcodes.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(super) struct Attempts {
     clients: HashMap<IpAddr, Wrong>,
 }
 
@@ -30,7 +30,7 @@ impl Attempts {
     ///
     /// # Errors
     /// The milliseconds after which it may.
-    pub fn may_try(&self, now_ms: Millis, address: IpAddr) -> Result<(), u32> {
+    pub(super) fn may_try(&self, now_ms: Millis, address: IpAddr) -> Result<(), u32> {
         match self.clients.get(&client(address)) {
             Some(wrong) if wrong.until_ms > now_ms => Err(millis(wrong.until_ms - now_ms)),
             _ => Ok(()),
@@ -38,7 +38,7 @@ impl Attempts {
     }
 
     /// Notes a wrong passcode; gives back how long its client has to wait.
-    pub fn wrong(&mut self, now_ms: Millis, address: IpAddr) -> u32 {
+    pub(super) fn wrong(&mut self, now_ms: Millis, address: IpAddr) -> u32 {
         let client = client(address);
         self.clients.retain(|_, wrong| wrong.until_ms + FORGOTTEN_AFTER_MS > now_ms);
         let times = self.clients.get(&client).map_or(0, |wrong| wrong.times).saturating_add(1);
@@ -52,7 +52,7 @@ impl Attempts {
     }
 
     /// The client knows the passcode.
-    pub fn right(&mut self, address: IpAddr) {
+    pub(super) fn right(&mut self, address: IpAddr) {
         self.clients.remove(&client(address));
     }
 }

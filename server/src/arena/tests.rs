@@ -1,1 +1,274 @@
+use model::play::Stage;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
+use super::*;
+
+const NOW: Millis = 1_000_000_000;
+
+struct Room {
+    arena: Arena,
+    rng: StdRng,
+    now_ms: Millis,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { arena: Arena::new(NOW), rng: StdRng::seed_from_u64(7), now_ms: NOW }
+    }
+
+    fn join(&mut self, fighter: u8) -> Identity {
+        // As people come in, not as a script does.
+        self.now_ms += 100;
+        self.arena.join(self.now_ms, fighter, &mut self.rng).unwrap()
+    }
+
+    fn tap(&mut self, player: Identity) -> Result<Draft, TapAnswer> {
+        self.arena.tap(self.now_ms, player.machine, (Key::X, Some(Direction::Up)), &mut self.rng)
+    }
+
+    /// A tap that hits, and its place in the log.
+    fn hit(&mut self, player: Identity, offset: i64) -> (Draft, Tap) {
+        loop {
+            self.now_ms += 1_000;
+            let draft = self.tap(player).unwrap();
+            if draft.frame.hits[0].score() == 0 {
+                self.arena.failed(&draft);
+                continue;
+            }
+            let tap = self.arena.acked(self.now_ms + 8, &draft, draft.partition, offset).unwrap();
+            return (draft, tap);
+        }
+    }
+
+    fn returns(&mut self, draft: &Draft, rq_offset: i64, after_ms: Millis) {
+        let returned = Returned {
+            partition: draft.partition,
+            rq_offset,
+            pod: "kstreams-7c9d8f6b5-p9qd4".into(),
+            joined_at_ms: self.now_ms + after_ms - 20,
+        };
+        self.arena.returned(self.now_ms + after_ms, draft.machine, returned);
+    }
+
+    fn view(&mut self, player: Identity, since: u64) -> PhoneView {
+        self.arena.phone(self.now_ms, player.machine, since).unwrap()
+    }
+
+    fn commits(&mut self, draft: &Draft, position: u64) {
+        let mut positions = vec![None; 12];
+        positions[draft.partition as usize] = Some(position);
+        self.arena.committed(positions);
+    }
+}
+
+fn ahead(tap: &Tap) -> Option<u64> {
+    match tap.stage {
+        Stage::Waiting { ahead, .. } => ahead,
+        Stage::Counted { .. } => panic!("counted already"),
+    }
+}
+
+#[test]
+fn players_who_choose_the_same_fighter_are_told_apart() {
+    let mut room = Room::new();
+    assert_eq!(room.join(1).name(), "Neon Mantis");
+    assert_eq!(room.join(1).name(), "Neon Mantis 2");
+    assert_eq!(room.join(2).name(), "Quiet Ox");
+    assert!(room.arena.join(room.now_ms, 24, &mut room.rng).is_err());
+}
+
+#[test]
+fn a_tap_is_a_frame_of_the_players_machine_with_the_servers_time() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let drafts: Vec<Draft> = (0..3).map(|_| room.tap(player).unwrap()).collect();
+    let stamps: Vec<i64> = drafts.iter().map(|draft| draft.frame.header.ts).collect();
+    let now = i64::try_from(room.now_ms).unwrap();
+    assert_eq!(stamps, [now, now + 1, now + 2], "strictly rising, even within a millisecond");
+    assert!(drafts.iter().all(|draft| draft.frame.header.machine == player.machine));
+    assert_eq!(drafts[0].frame.hits[0].direction, Some(game::Direction::Up));
+    assert_eq!(drafts[0].partition, player.machine.partition(12));
+}
+
+#[test]
+fn a_tap_that_comes_back_counts_once() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (draft, tap) = room.hit(player, 41);
+    assert_eq!((tap.acked_ms, ahead(&tap)), (8, None));
+    room.returns(&draft, 41, 104);
+    let view = room.view(player, 0);
+    assert_eq!(view.standing.score, u64::from(tap.points));
+    let counted = Stage::Counted { pod: "p9qd4".into(), joined_ms: 84, total_ms: 104, hurt: None };
+    assert_eq!(view.taps[0].stage, counted);
+    room.returns(&draft, 41, 300);
+    assert_eq!(room.view(player, 0), PhoneView { revision: view.revision + 1, ..view });
+}
+
+#[test]
+fn a_session_says_which_taps_are_in_it() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (draft, first) = room.hit(player, 41);
+    room.hit(player, 42);
+    room.returns(&draft, 41, 100);
+    assert_eq!(room.view(player, 0).standing.score, u64::from(first.points), "the second one is on its way");
+    let elsewhere = Draft { partition: (draft.partition + 1) % 12, ..draft };
+    room.returns(&elsewhere, 99, 100);
+    assert_eq!(room.view(player, 0).standing.score, u64::from(first.points), "another partition's offset");
+}
+
+#[test]
+fn a_session_may_come_back_before_kafkas_acknowledgement() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let draft = loop {
+        room.now_ms += 1_000;
+        let draft = room.tap(player).unwrap();
+        if draft.frame.hits[0].score() > 0 {
+            break draft;
+        }
+    };
+    room.returns(&draft, 41, 30);
+    assert_eq!(room.view(player, 0).standing.score, 0);
+    let tap = room.arena.acked(room.now_ms + 31, &draft, draft.partition, 41).unwrap();
+    assert!(matches!(tap.stage, Stage::Counted { total_ms: 31, .. }));
+    assert!(room.view(player, 0).standing.score > 0);
+}
+
+#[test]
+fn a_place_in_line_is_the_distance_to_what_is_committed() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (draft, _) = room.hit(player, 1_000);
+    room.commits(&draft, 400);
+    let view = room.view(player, 0);
+    assert_eq!(ahead(&view.taps[0]), Some(600));
+    assert!(room.view(player, view.revision).taps.is_empty(), "nothing new");
+    room.commits(&draft, 900);
+    assert_eq!(ahead(&room.view(player, view.revision).taps[0]), Some(100));
+    room.arena.committed(vec![None; 12]);
+    assert_eq!(ahead(&room.view(player, 0).taps[0]), None, "unknown is not 0");
+}
+
+#[test]
+fn a_tap_says_which_dead_pod_made_it_wait() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (draft, _) = room.hit(player, 10);
+    room.arena.wound(draft.partition as usize, "kx7w2");
+    let (late, _) = room.hit(player, 11);
+    room.arena.heal(draft.partition as usize);
+    let (healthy, _) = room.hit(player, 12);
+    room.returns(&healthy, 12, 50);
+    let hurts: Vec<Option<String>> = room
+        .view(player, 0)
+        .taps
+        .into_iter()
+        .map(|tap| match tap.stage {
+            Stage::Counted { hurt, .. } => hurt,
+            Stage::Waiting { .. } => panic!("still waiting"),
+        })
+        .collect();
+    assert_eq!(hurts, [Some("kx7w2".to_owned()), Some("kx7w2".to_owned()), None]);
+    assert_eq!(late.partition, draft.partition);
+}
+
+#[test]
+fn a_player_is_limited_and_told_when_to_try_again() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let sent = (0..30).filter(|_| room.tap(player).is_ok()).count();
+    assert_eq!(sent, 10);
+    assert_eq!(room.tap(player), Err(TapAnswer::Limited { retry_in_ms: 200, room: false }));
+    room.now_ms += 200;
+    assert!(room.tap(player).is_ok());
+}
+
+#[test]
+fn the_whole_room_is_limited_and_that_costs_no_player_a_tap() {
+    let mut room = Room::new();
+    let players: Vec<Identity> = (0..100).map(|n| room.join(n % 24)).collect();
+    let sent = players.iter().flat_map(|player| [*player; 10]).filter(|player| room.tap(*player).is_ok()).count();
+    assert_eq!(sent, ROOM_TAPS_PER_SECOND as usize);
+    assert_eq!(room.tap(players[99]), Err(TapAnswer::Limited { retry_in_ms: 2, room: true }));
+    room.now_ms += 1_000;
+    assert_eq!((0..20).filter(|_| room.tap(players[99]).is_ok()).count(), 10);
+}
+
+#[test]
+fn a_full_room_lets_the_idlest_go_and_nobody_who_plays() {
+    let mut room = Room::new();
+    let first = room.join(0);
+    let rest: Vec<Identity> = (1..MAX_PLAYERS).map(|_| room.join(1)).collect();
+    let newest = *rest.last().unwrap();
+    room.view(first, 0);
+    let guest = room.join(2);
+    assert_eq!(room.arena.len(), MAX_PLAYERS);
+    assert!(room.arena.phone(room.now_ms, rest[0].machine, 0).is_none(), "the idlest");
+    for player in [first, newest, guest] {
+        assert!(room.arena.phone(room.now_ms, player.machine, 0).is_some());
+    }
+    for player in &rest[1..] {
+        room.arena.phone(room.now_ms, player.machine, 0);
+    }
+    room.now_ms += 1_000;
+    assert!(room.arena.join(room.now_ms, 0, &mut room.rng).is_err(), "all of them play");
+}
+
+#[test]
+fn a_cookie_from_before_a_restart_brings_the_same_fighter_back() {
+    let player = Room::new().join(3);
+    let mut room = Room::new();
+    assert_eq!(room.tap(player), Err(TapAnswer::Unknown));
+    assert!(room.arena.rejoin(room.now_ms, player));
+    assert!(room.arena.rejoin(room.now_ms, player), "and once more changes nothing");
+    let view = room.view(player, 0);
+    assert_eq!((view.player.fighter, view.standing.score), (player.name(), 0));
+    assert_eq!(view.player.machine, player.machine.to_string());
+    let other = Identity { nonce: player.nonce + 1, ..player };
+    assert!(!room.arena.rejoin(room.now_ms, other), "somebody else has the machine now");
+}
+
+#[test]
+fn the_leaderboard_has_the_ten_best_and_ranks_count_from_one() {
+    let mut room = Room::new();
+    let players: Vec<Identity> = (0..12).map(|n| room.join(n)).collect();
+    for (player, offset) in players[..11].iter().zip(1..) {
+        let (draft, _) = room.hit(*player, offset);
+        room.returns(&draft, offset, 90);
+    }
+    room.arena.tick(room.now_ms);
+    let standings = room.arena.standings();
+    assert_eq!((standings.players, standings.leaders.len()), (12, 10));
+    assert!(standings.leaders.is_sorted_by_key(|leader| std::cmp::Reverse(leader.score)));
+    let best = standings.leaders[0].score;
+    let ranks: Vec<u32> = players.iter().map(|player| room.view(*player, 0).standing.rank).collect();
+    assert_eq!(ranks[11], 12, "who has no points is last");
+    let first = players.iter().find(|player| room.view(**player, 0).standing.score == best).copied().unwrap();
+    assert_eq!(room.view(first, 0).standing.rank, 1);
+    room.arena.reset();
+    assert_eq!(room.arena.standings().leaders, []);
+    assert_eq!(room.view(first, 0).standing, Standing { score: 0, rank: 1 });
+    assert_eq!(room.arena.len(), 12);
+}
+
+#[test]
+fn what_never_comes_back_is_forgotten() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    for n in 0..1_000 {
+        room.now_ms += 200;
+        if let Ok(draft) = room.tap(player) {
+            room.arena.acked(room.now_ms, &draft, draft.partition, n);
+        }
+    }
+    assert!(room.view(player, 0).taps.len() <= 12, "a phone shows the last few");
+    room.now_ms += 121_000;
+    room.arena.tick(room.now_ms);
+    assert!(room.view(player, 0).taps.is_empty());
+    room.now_ms += 601_000;
+    room.arena.tick(room.now_ms);
+    assert!(room.arena.is_empty(), "and who is gone for ten minutes has left");
+}

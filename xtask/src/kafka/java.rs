@@ -25,7 +25,7 @@ pub(crate) struct Java {
 }
 
 impl Java {
-    /// The first Java that is new enough; else what is wrong, to be read before "missing" or after "here".
+    /// The first Java that is new enough; else what is wrong.
     pub(super) fn find() -> Result<Self, String> {
         let mut newest = None;
         for program in candidates() {
@@ -40,11 +40,8 @@ impl Java {
             newest = newest.max(Some(version));
         }
         Err(match newest {
-            Some(version) => format!(
-                "Java {version} is too old (Kafka {} needs {OLDEST} or newer), a newer one is",
-                super::VERSION
-            ),
-            None => "Java is".to_owned(),
+            Some(version) => format!("Java {version} is too old for Kafka {}", super::VERSION),
+            None => "Java is missing".to_owned(),
         })
     }
 

@@ -19,7 +19,7 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let folder = workspace.root.join("end2end");
     let have_node = || tool::find(&["npm"]).is_some() && tool::find(&["node"]).is_some();
     if !have_node() {
-        NODE.offer("Node.js and npm are", Consent::GivenToRoot)?;
+        NODE.offer("Node.js or npm is missing", Consent::GivenToRoot)?;
     }
     if !have_node() {
         bail!(
@@ -27,7 +27,7 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         );
     }
     let mut chromium = find_chromium();
-    if chromium.is_none() && CHROMIUM.offer("Chromium is", Consent::GivenToRoot)? {
+    if chromium.is_none() && CHROMIUM.offer("Chromium is missing", Consent::GivenToRoot)? {
         chromium = find_chromium();
     }
     let Some(chromium) = chromium else {

@@ -50,7 +50,7 @@ fn burst(desk: Desk, factor: u32) {
 }
 
 /// The small help.
-pub(super) fn help() -> AnyView {
+pub(super) fn help() -> impl IntoView {
     let line = |(key, does): (&'static str, &'static str)| view! { <dt>{key}</dt><dd>{does}</dd> };
     view! {
         <details class="help" id="keys">
@@ -58,5 +58,4 @@ pub(super) fn help() -> AnyView {
             <dl>{KEYS.map(line).collect_view()}</dl>
         </details>
     }
-    .into_any()
 }

@@ -8,7 +8,7 @@ use crate::browser;
 use crate::words;
 
 /// A small link with a form behind it, for those who may sign in.
-pub(in crate::show) fn sign_in() -> AnyView {
+pub(in crate::show) fn sign_in() -> impl IntoView {
     let said = RwSignal::new(String::new());
     let passcode = RwSignal::new(String::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -33,7 +33,6 @@ pub(in crate::show) fn sign_in() -> AnyView {
             </form>
         </details>
     }
-    .into_any()
 }
 
 /// Ends being the presenter.
@@ -54,6 +53,8 @@ fn refusal(refused: SignIn) -> String {
         SignIn::Welcome => String::new(),
         SignIn::Wrong { retry_in_ms } => format!("That is not it. {}", later(retry_in_ms)),
         SignIn::TooMany { retry_in_ms } => format!("Too many attempts. {}", later(retry_in_ms)),
-        SignIn::NeedsTls => "A passcode must not travel in the clear: use https, or this machine itself.".to_owned(),
+        SignIn::NeedsTls => {
+            "A passcode must not travel in the clear: use https, or this machine itself.".to_owned()
+        }
     }
 }

@@ -1,21 +1,18 @@
 //! Partitions come and go: tasks are made and dropped, and what was done is committed before somebody else goes on.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Input;
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
 use super::{End, Worker};
-use crate::consumer::Event;
 use crate::pair::Pair;
 use crate::pairs::{Pairs, signed};
 
-/// How long a hand-over waits for acknowledgements, and again for the answer to its commit.
-const LIMIT: Duration = Duration::from_millis(300);
+/// How long a hand-over waits for acknowledgements.
+const LIMIT: Duration = Duration::from_millis(600);
 
 impl Worker {
     /// Begins to work on what the group gave to this pod.
@@ -68,39 +65,32 @@ impl Worker {
     pub(super) fn leave(&mut self) {
         self.hand_over();
         self.drop_pairs();
-        let consumer = Arc::clone(&self.consumer);
-        consumer.context().close();
+        self.consumer.context().close();
         // Also answers a rebalance that nobody has dealt with yet.
-        if let Err(problem) = consumer.unassign() {
+        if let Err(problem) = self.consumer.unassign() {
             debug!(%problem, "giving partitions back");
         }
     }
 
-    /// Finishes what was begun and commits it, as far as Kafka answers in time.
+    /// Finishes what was begun, as far as Kafka acknowledges it in time. Giving the partitions back then commits it:
+    /// librdkafka commits what is stored, and waits for the answer, before it lets go of a partition.
     pub(super) fn hand_over(&mut self) {
-        let begin = Instant::now();
         if self.pairs.is_empty() {
             return;
         }
+        let begin = Instant::now();
         let sent = self.send_unsent();
         if !sent || !self.outputs.flush(LIMIT) || self.outputs.take_failure() {
-            warn!("handing over without the last commit: some records will be processed again");
+            warn!("handing over with outputs on their way: some records will be processed again");
             return;
         }
-        self.checkpoint.take();
-        // All of it, also what was asked for before: an older commit may still be on its way.
-        for pair in self.pairs.values_mut() {
-            pair.distrust_commits();
-        }
         let positions = self.positions();
-        if positions.count() > 0 {
-            self.commit_now(&positions);
-        }
-        debug!(took = ?begin.elapsed(), "handed over");
+        self.store(&positions);
+        debug!(took = ?begin.elapsed(), "handing over");
     }
 
-    /// Notes positions, and commits those whose outputs are acknowledged.
-    pub(super) fn commit(&mut self) {
+    /// Notes positions, and gives those whose outputs are acknowledged to librdkafka, which commits them.
+    pub(super) fn checkpoint(&mut self) {
         let elapsed = self.start.elapsed();
         if self.checkpoint.is_due(elapsed) && self.unsent.is_empty() {
             let positions = self.positions();
@@ -114,47 +104,16 @@ impl Worker {
             && self.outputs.last_generation_is_complete()
             && let Some(positions) = self.checkpoint.take()
         {
-            self.commit_soon(&positions);
+            self.store(&positions);
         }
     }
 
-    /// Takes note of the answer to a commit.
-    pub(super) fn note_commit(&mut self, result: KafkaResult<()>) {
-        self.commits = self.commits.saturating_sub(1);
-        if let Err(problem) = result {
-            debug!(%problem, "a commit failed, the next one makes up for it");
-            self.metrics.failed_commits.inc();
-            for pair in self.pairs.values_mut() {
-                pair.distrust_commits();
-            }
-        }
-    }
-
-    fn commit_soon(&mut self, positions: &TopicPartitionList) {
-        self.commits += 1;
-        if let Err(problem) = self.consumer.commit(positions, CommitMode::Async) {
-            self.note_commit(Err(problem));
-        }
-    }
-
-    /// Commits and waits for the answers to all commits, but not for long. (A synchronous commit would wait a minute
-    /// for a broker that is away.)
-    fn commit_now(&mut self, positions: &TopicPartitionList) {
-        self.commit_soon(positions);
-        let start = Instant::now();
-        while self.commits > 0 {
-            if start.elapsed() > LIMIT {
-                warn!("handing over without an answer to the last commit");
-                return;
-            }
-            // A message can be nothing but a record that nobody has begun to process.
-            drop(self.consumer.poll(Duration::from_millis(1)));
-            for event in self.consumer.context().take() {
-                match event {
-                    Event::Committed(result) => self.note_commit(result),
-                    event => self.events.push_back(event),
-                }
-            }
+    fn store(&self, positions: &TopicPartitionList) {
+        if positions.count() > 0
+            && let Err(problem) = self.consumer.store_offsets(positions)
+        {
+            // The group has just taken partitions away: the next poll will say so.
+            debug!(%problem, "positions cannot be committed");
         }
     }
 
@@ -162,7 +121,7 @@ impl Worker {
         let mut positions = TopicPartitionList::new();
         for (&partition, pair) in &mut self.pairs {
             for (input, topic) in Input::ALL.into_iter().zip(&self.topics) {
-                if let Some(position) = pair.take_uncommitted(input) {
+                if let Some(position) = pair.take_progress(input) {
                     let added =
                         positions.add_partition_offset(topic, signed(partition), Offset::Offset(position));
                     if let Err(problem) = added {

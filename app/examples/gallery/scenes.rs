@@ -1,0 +1,301 @@
+//! The invented pictures.
+
+use app::{Boot, Page, PlayerView};
+use model::history::{Condition, Event, Life, Marker, Point};
+use model::lag::Outage;
+use model::load::LoadSettings;
+use model::play::{Direction, Impact, Key, Player, Stage, Standing, Tap};
+use model::policy::Policy;
+use model::scaling::{Decision, Reading, Verdict};
+use model::snapshot::{
+    Arena, Cluster, EndReason, Handover, Lag, Leader, Outages, Owner, Ownership, Phase, Pod, Progress, Rates,
+    Snapshot, Source,
+};
+use model::wire::Picture;
+use model::{Input, Millis};
+
+const NOW: Millis = 1_800_000_000_000;
+const SUFFIXES: [&str; 12] = [
+    "kx7w2", "p9qd4", "m2zt8", "v6bnh", "c4rlx", "t8jwq", "h5ndz", "b7vxk", "w3fgp", "z9smc", "l6tqr",
+    "d2hjv",
+];
+
+/// Every scene: its name, its page, what it is rendered from.
+pub fn all() -> Vec<(&'static str, Page, Boot)> {
+    let busy = boot(story(4, 101_800, 4));
+    let twelve = boot(story(12, 48_200, 12));
+    let mut one = story(1, 0, 1);
+    one.snapshot.arena = Arena::default();
+    let mut outage = story(3, 22_000, 3);
+    outage.snapshot.outages = Outages {
+        kafka: Some(Outage { since_ms: NOW - 12_000, reason: "Connection refused.".into() }),
+        cluster: None,
+    };
+    outage.history.points.retain(|point| point.at_ms < NOW - 12_000);
+    if let Some(lag) = &mut outage.snapshot.lag {
+        lag.sampled_ms = NOW - 12_000;
+    }
+    let mut reset = story(2, 4_000, 2);
+    reset.snapshot.progress = Some(Progress {
+        what: "Reset".into(),
+        step: "waiting for the pods to leave".into(),
+        number: 2,
+        of: 5,
+    });
+    let presenter = |picture| Boot { presenter: true, ..boot(picture) };
+    vec![
+        ("busy", Page::Show, busy),
+        ("presenter", Page::Show, presenter(story(4, 101_800, 4))),
+        ("presenter-twelve", Page::Show, presenter(story(12, 48_200, 12))),
+        ("twelve", Page::Show, twelve),
+        ("one", Page::Show, boot(one)),
+        ("huge", Page::Show, boot(story(4, 10_400_000, 4))),
+        ("outage", Page::Show, boot(outage)),
+        ("reset", Page::Show, presenter(reset)),
+        ("nothing", Page::Show, boot(Picture::default())),
+        ("play", Page::Play, player(phone_taps())),
+        ("play-waiting", Page::Play, player(waiting_taps())),
+        ("play-first", Page::Play, player(Vec::new())),
+        ("pick", Page::Play, boot(story(4, 101_800, 4))),
+    ]
+}
+
+fn boot(picture: Picture) -> Boot {
+    Boot {
+        picture,
+        presenter: false,
+        can_present: true,
+        player: None,
+        join_url: "http://192.168.1.20:8930/play".into(),
+        qr_svg: "<svg viewBox='0 0 8 8'><path d='M0 0h3v3h-3zM5 0h3v3h-3zM0 5h3v3h-3zM4 4h1v1h-1zM6 5h2v1h-2zM4 6h2v2h-2z'/></svg>".into(),
+        now_ms: NOW,
+        ..Boot::default()
+    }
+}
+
+fn story(pods: u32, peak: u64, desired: u32) -> Picture {
+    let at = |seconds_ago: u64| NOW - seconds_ago * 1_000;
+    let lag_at = |ago: u64| match ago {
+        450.. => 40,
+        390..450 => peak * (450 - ago) / 65,
+        330..390 => peak * (ago - 330) / 65,
+        175..180 => peak / 14,
+        90..330 => 60,
+        60..90 => peak * (90 - ago) / 34,
+        _ => peak - peak * ago / 600,
+    };
+    let replicas = |ago: u64| match ago {
+        420.. => 1,
+        280..420 => desired,
+        240..280 => desired.div_ceil(2),
+        70..240 => 1,
+        _ => desired,
+    };
+    let mut picture = Picture { epoch: 7, snapshot: snapshot(pods, peak, desired), ..Picture::default() };
+    for ago in (0..600).rev().filter(|ago| !(300..312).contains(ago)) {
+        let lag = lag_at(ago);
+        let wobble = (ago * 7919) % 23;
+        picture.history.points.push_back(Point {
+            at_ms: at(ago),
+            requests: Some(lag + wobble),
+            responses: Some(lag * 95 / 100 + wobble / 2),
+            produced: Some(6_500),
+            consumed: Some(6_700),
+            desired: Some(replicas(ago)),
+            ready: Some(replicas(ago)),
+            allowed: Some(u64::from(replicas(ago)) * 20_000),
+        });
+    }
+    let events = [
+        (450, Event::Burst { factor: 4 }),
+        (420, Event::Scaled { from: 1, to: 2, auto: true }),
+        (415, Event::Scaled { from: 2, to: desired, auto: true }),
+        (412, Event::Rebalance { moved: 9 }),
+        (280, Event::Scaled { from: desired, to: desired.div_ceil(2), auto: true }),
+        (240, Event::Scaled { from: desired.div_ceil(2), to: 1, auto: true }),
+        (172, Event::Killed { pod: "kstreams-7c9d8f6b5-kx7w2".into() }),
+        (90, Event::Burst { factor: 10 }),
+        (70, Event::Scaled { from: 1, to: desired, auto: true }),
+        (8, Event::Crashed { pod: "kstreams-7c9d8f6b5-m2zt8".into() }),
+    ];
+    for (id, (ago, event)) in (0..).zip(events) {
+        picture.history.markers.push_back(Marker { id, at_ms: at(ago), until_ms: None, event });
+    }
+    for slot in 0..u8::try_from(pods).unwrap_or(12) {
+        let early = u64::from(slot) * 3;
+        let spans = if slot == 0 {
+            vec![
+                (at(600), Condition::Ready),
+                (at(172), Condition::Killed),
+                (at(169), Condition::Starting),
+                (at(165), Condition::Ready),
+            ]
+        } else {
+            vec![(at(70 - early.min(60)), Condition::Starting), (at(64 - early.min(60)), Condition::Ready)]
+        };
+        let past = vec![
+            (at(418 - early), Condition::Starting),
+            (at(412 - early), Condition::Ready),
+            (at(282), Condition::Leaving),
+        ];
+        let name = |of: &str| format!("kstreams-7c9d8f6b5-{of}");
+        if slot > 0 {
+            picture.history.lives.push(Life {
+                pod: name("past1"),
+                slot,
+                spans: past,
+                ended_ms: Some(at(280)),
+            });
+        }
+        picture.history.lives.push(Life {
+            pod: name(SUFFIXES[usize::from(slot)]),
+            slot,
+            spans,
+            ended_ms: None,
+        });
+    }
+    picture
+}
+
+fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
+    let each = |partition: u64| {
+        peak / 12 + peak * ((partition * 37) % 7) / 400 + if partition == 5 { peak / 11 } else { 0 }
+    };
+    let fighters = [
+        "Iron Heron",
+        "Neon Mantis 214",
+        "Quiet Ox",
+        "Red Comet",
+        "Blue Badger",
+        "Silver Wasp",
+        "Stone Lynx",
+        "Amber Fox",
+    ];
+    let cluster_pods: Vec<Pod> = (0..pods).map(pod).collect();
+    let owner = |partition: u32| {
+        let name = cluster_pods.get((partition * pods / 12) as usize).map(|pod| pod.name.clone());
+        let is_idle = partition == 7 && pods > 2;
+        let handover = (partition == 3).then_some(Handover { at_ms: NOW - 4_000, took_ms: 1_320 });
+        Owner { pod: name, idle_since_ms: is_idle.then_some(NOW - 2_400), handover }
+    };
+    let reading =
+        |input, total| Reading { input, total: Some(total), pods, target: 20_000, proposal: Some(6) };
+    Snapshot {
+        at_ms: NOW,
+        source: Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into() },
+        lag: Some(Lag {
+            sampled_ms: NOW - 40,
+            requests: (0..12).map(|p| Some(each(p))).collect(),
+            responses: (0..12).map(|p| Some(each(p) * 95 / 100)).collect(),
+            ..Lag::default()
+        }),
+        ownership: Some(Ownership { state: "Stable".into(), partitions: (0..12).map(owner).collect() }),
+        rates: Some(Rates {
+            produced: 6_510,
+            consumed: 6_680,
+            frames: 3_250,
+            by_partition: (0..12).map(|p| 500 + p * 13).collect(),
+        }),
+        cluster: Some(Cluster {
+            pods: cluster_pods,
+            desired,
+            revision: 3,
+            capacity: 2_000,
+            policy: Policy { max: desired.max(4), ..Policy::default() },
+            decision: Some(Decision {
+                at_ms: NOW - 2_000,
+                next_ms: NOW + 3_000,
+                current: desired,
+                desired,
+                readings: vec![reading(Input::Requests, peak), reading(Input::Responses, peak * 95 / 100)],
+                verdict: if peak > 50_000 {
+                    Verdict::Rescaled
+                } else {
+                    Verdict::Stabilizing { recommended: 1, until_ms: NOW + 11_000 }
+                },
+            }),
+        }),
+        load: Some(LoadSettings::default()),
+        arena: Arena {
+            players: 214,
+            taps_per_second: 40,
+            leaders: (0..)
+                .zip(fighters)
+                .map(|(place, fighter)| Leader {
+                    fighter: fighter.into(),
+                    score: 18_420 - place * 1_213,
+                    last_ms: Some(88 + place as u32 * 7),
+                })
+                .collect(),
+        },
+        ..Snapshot::default()
+    }
+}
+
+fn pod(slot: u32) -> Pod {
+    let phase = match slot {
+        2 => Phase::Crashed { retry_ms: Some(NOW + 4_000) },
+        3 => Phase::Starting,
+        7 => Phase::Terminating { reason: EndReason::ScaledIn },
+        _ => Phase::Ready,
+    };
+    Pod {
+        name: format!("kstreams-7c9d8f6b5-{}", SUFFIXES[slot as usize]),
+        slot: slot as u8,
+        phase,
+        phase_since_ms: NOW - 3_000 - u64::from(slot % 3) * 60_000,
+        created_ms: NOW - 200_000,
+        restarts: slot % 2,
+        revision: 3,
+    }
+}
+
+fn player(taps: Vec<Tap>) -> Boot {
+    let player = Player { fighter: "Neon Mantis".into(), machine: "900001".into() };
+    Boot {
+        player: Some(PlayerView { player, standing: Standing { score: 17_910, rank: 2 }, taps }),
+        ..boot(story(4, 101_800, 4))
+    }
+}
+
+fn tap(
+    number: u32,
+    key: Key,
+    direction: Option<Direction>,
+    impact: Impact,
+    points: u32,
+    stage: Stage,
+) -> Tap {
+    Tap { number, key, direction, impact, points, partition: 5, acked_ms: 8, stage }
+}
+
+fn counted(total_ms: u32, hurt: Option<&str>) -> Stage {
+    Stage::Counted {
+        pod: "p9qd4".into(),
+        joined_ms: total_ms * 6 / 10,
+        total_ms,
+        hurt: hurt.map(str::to_owned),
+    }
+}
+
+fn phone_taps() -> Vec<Tap> {
+    vec![
+        tap(1, Key::X, Some(Direction::Down), Impact::Fatal, 209, counted(88, None)),
+        tap(2, Key::X, Some(Direction::Right), Impact::Missed, 0, counted(2_140, Some("kx7w2"))),
+        tap(3, Key::O, Some(Direction::Left), Impact::Direct, 92, counted(99, None)),
+        tap(4, Key::X, Some(Direction::Up), Impact::Critical, 184, counted(104, None)),
+    ]
+}
+
+fn waiting_taps() -> Vec<Tap> {
+    let mut taps = phone_taps();
+    taps.push(tap(
+        5,
+        Key::O,
+        None,
+        Impact::Special,
+        120,
+        Stage::Waiting { ahead: Some(8_420), since_ms: NOW - 3_000 },
+    ));
+    taps
+}

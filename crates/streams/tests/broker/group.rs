@@ -1,0 +1,92 @@
+//! A pod as a member of its group.
+
+use std::time::Duration;
+
+use kafka::client;
+use kafka::rdkafka::consumer::{Consumer, StreamConsumer};
+use kafka::rdkafka::mocking::{MockCluster, MockCoordinator};
+use kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::fixture::{App, Pod, machine, now_ms};
+
+#[tokio::test]
+async fn pods_share_whole_pairs() {
+    let app = App::new().await;
+    let mut pods = Vec::new();
+    for name in ["kstreams-a", "kstreams-b", "kstreams-c"] {
+        pods.push(app.pod(name, &[]).await);
+    }
+    for (pod, pairs) in pods.iter().zip([2, 1, 1]) {
+        pod.ready().await;
+        pod.until("streams_pairs", |owned| owned == pairs).await;
+        assert_eq!(pod.metric("streams_half_pairs").await, 0);
+    }
+    app.delete(pods).await;
+}
+
+#[tokio::test]
+async fn a_pod_without_partitions_is_ready_all_the_same() {
+    let app = App::new().await;
+    let mut pods = Vec::new();
+    for name in ["kstreams-a", "kstreams-b", "kstreams-c", "kstreams-d", "kstreams-e"] {
+        pods.push(app.pod(name, &[]).await);
+    }
+    for pod in &pods {
+        pod.ready().await;
+    }
+    pods[4].until("streams_pairs", |owned| owned == 0).await;
+    app.delete(pods).await;
+}
+
+#[tokio::test]
+async fn a_pod_refuses_half_a_pair() {
+    let app = App::new().await;
+    let pod = app.pod("kstreams-a", &[]).await;
+    pod.until("streams_pairs", |owned| owned == 4).await;
+    // A stranger who is only interested in responses takes half of them.
+    let stranger: StreamConsumer =
+        client::pod_consumer(&app.brokers, "stranger", &app.name, client::SESSION_TIMEOUT).create().unwrap();
+    stranger.subscribe(&[&app.topic("rs")]).unwrap();
+    let polling = tokio::spawn(async move { while stranger.recv().await.is_err() {} });
+    pod.until("streams_half_pairs", |half| half == 2).await;
+    assert_eq!(pod.metric("streams_pairs").await, 2);
+    polling.abort();
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn a_pod_goes_on_where_the_one_before_it_stopped() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let mut offsets = Vec::new();
+    for (name, frames) in [("kstreams-a", 0..20), ("kstreams-b", 20..40)] {
+        let pod = app.pod(name, &[]).await;
+        for frame in frames {
+            offsets.push(app.frame(machine(1, 0), now_ms() + frame).await);
+            let written = sessions.next().await;
+            assert_eq!((written.rq_offset, written.pod.as_str()), (offsets[offsets.len() - 1], name));
+        }
+        pod.terminate();
+        pod.ended().await;
+    }
+    assert_eq!(offsets, (0..40).collect::<Vec<i64>>(), "none twice, none left out");
+    app.delete([]).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_demands_a_longer_session_timeout_gets_it() {
+    let broker = MockCluster::new(1).unwrap();
+    for noun in ["rq", "rs", "sessions"] {
+        broker.create_topic(&format!("mock-{noun}"), 2, 1).unwrap();
+    }
+    broker.coordinator(MockCoordinator::Group("mock".to_owned()), 1).unwrap();
+    broker.request_errors(
+        RDKafkaApiKey::JoinGroup,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT],
+    );
+    let pod = Pod::start(&broker.bootstrap_servers(), "mock", "kstreams-a", &[]).await;
+    pod.ready().await;
+    tokio::time::timeout(Duration::from_secs(10), pod.until("streams_pairs", |owned| owned == 2))
+        .await
+        .unwrap();
+}

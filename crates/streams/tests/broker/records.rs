@@ -1,0 +1,111 @@
+//! What becomes of records.
+
+use game::{FrameHeader, Hit, Zone, avro};
+
+use crate::fixture::{App, machine, now_ms, within};
+
+#[tokio::test]
+async fn a_tap_comes_back_as_a_session_that_says_who_counted_it_when_and_how_far() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let pod = app.pod("kstreams-a", &[]).await;
+    pod.ready().await;
+    let machine = machine(2, 0);
+    let first = now_ms();
+    for (nth, ts) in [(1_u32, first), (2, first + 1)] {
+        let sent = now_ms();
+        let offset = app.frame(machine, ts).await;
+        let written = sessions.next().await;
+        assert_eq!(written.key, FrameHeader { ts: first, machine, zone: Zone::EU });
+        assert_eq!((written.partition, written.rq_offset, written.pod.as_str()), (2, offset, "kstreams-a"));
+        assert!((sent..=now_ms()).contains(&written.joined_at));
+        let session = written.session;
+        assert_eq!((session.frames, session.count, session.score), (nth, nth, i64::from(nth) * 48));
+        assert_eq!((session.start, session.end, session.is_final), (first, ts, false));
+    }
+    pod.terminate();
+    pod.ended().await;
+    app.delete([]).await;
+}
+
+#[tokio::test]
+async fn malformed_records_are_counted_and_never_stop_a_pod() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let (machine, ts) = (machine(1, 0), now_ms());
+    let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::AU });
+    let value = avro::encode_body(false, &[Hit::from_hex("e3001f00d9b5").unwrap()]);
+    for noun in ["rq", "rs"] {
+        app.send(noun, 1, b"", b"", ts).await;
+        app.send(noun, 1, b"\xc3\x01", &[0xff; 40_000], ts).await;
+        app.send(noun, 1, &key, &key, ts).await;
+        app.send(noun, 1, &key, &value[..value.len() - 1], ts).await;
+        app.send(noun, 1, &key, &value, ts + 3_600_000).await;
+    }
+    app.send("rs", 1, &key, &value, ts).await;
+    app.frame(machine, ts).await;
+    let pod = app.pod("kstreams-a", &[]).await;
+    assert_eq!(sessions.next().await.session.count, 1);
+    let bad = async |reason| pod.metric(&format!("streams_bad_records_total{{reason=\"{reason}\"}}")).await;
+    assert_eq!((bad("encoding").await, bad("schema").await, bad("datum").await), (4, 2, 2));
+    assert_eq!((bad("time").await, bad("approval").await), (2, 1));
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn a_session_ends_though_nobody_plays_any_more() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let pod = app.pod("kstreams-a", &["--session-gap", "1"]).await;
+    app.frame(machine(0, 0), now_ms()).await;
+    assert!(!sessions.next().await.session.is_final);
+    assert!(sessions.next().await.session.is_final);
+    pod.until("streams_open_sessions", |open| open == 0).await;
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_expires() {
+    let app = App::new().await;
+    let pod = app.pod("kstreams-a", &[]).await;
+    let (machine, ts) = (machine(3, 0), now_ms() - 10_000);
+    let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::US });
+    app.send("rq", 3, &key, &avro::encode_body(false, &[]), ts).await;
+    app.frame(machine, ts + 3_001).await;
+    pod.until("streams_expired_total{topic=\"GAME-FRAME-RQ\"}", |expired| expired == 1).await;
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn a_limited_pod_keeps_to_its_capacity_and_its_partitions_progress_together() {
+    const FRAMES: usize = 750;
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let frames = (0..FRAMES).map(|frame| {
+        let machine = machine(u32::try_from(frame % 4).unwrap(), frame / 4 % 8);
+        let (app, ts) = (app.clone(), now_ms() + i64::try_from(frame).unwrap());
+        tokio::spawn(async move { app.frame(machine, ts).await })
+    });
+    for frame in frames.collect::<Vec<_>>() {
+        frame.await.unwrap();
+    }
+    // 1,500 records, 500 a second.
+    let pod = app.pod("kstreams-a", &["--capacity", "500"]).await;
+    let mut frames = [0_u32; 4];
+    let mut times = Vec::new();
+    within("all frames", async {
+        while frames.iter().sum::<u32>() < u32::try_from(FRAMES).unwrap() {
+            let written = sessions.next().await;
+            if !written.session.is_final {
+                frames[written.partition as usize] += 1;
+                times.push(written.joined_at);
+                let (least, most) = (frames.iter().min().unwrap(), frames.iter().max().unwrap());
+                assert!(most - least <= 40, "{frames:?}");
+            }
+        }
+    })
+    .await;
+    let took = times.last().unwrap() - times[0];
+    assert!((2_500..4_500).contains(&took), "{took} ms instead of 3 s");
+    app.delete([pod]).await;
+}
