@@ -107,7 +107,8 @@ impl Fold {
         self.step(now_ms, |fold, at_ms| {
             let events = markers::of_load(fold.picture.snapshot.load.as_ref(), &load);
             for event in events {
-                let until_ms = load.burst.filter(|_| matches!(event, Event::Burst { .. })).map(|b| b.until_ms);
+                let until_ms =
+                    load.burst.filter(|_| matches!(event, Event::Burst { .. })).map(|b| b.until_ms);
                 fold.mark_until(at_ms, until_ms, event);
             }
             fold.picture.snapshot.load = Some(load);
@@ -166,7 +167,8 @@ impl Fold {
     #[must_use]
     pub fn since(&self, seq: u64) -> Tick {
         let history = &self.picture.history;
-        let touched = |wanted: &Touched| self.touched.iter().any(|(at_ms, what)| *at_ms > seq && what == wanted);
+        let touched =
+            |wanted: &Touched| self.touched.iter().any(|(at_ms, what)| *at_ms > seq && what == wanted);
         Tick {
             points: history.points.iter().filter(|point| point.at_ms > seq).copied().collect(),
             markers: history.markers.iter().filter(|m| touched(&Touched::Marker(m.id))).cloned().collect(),
@@ -200,7 +202,8 @@ impl Fold {
 
     fn refresh_owners(&mut self, at_ms: Millis, sample: Option<&Sample>) {
         let pods = self.picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice());
-        let Some(next) = ownership::next(self.picture.snapshot.ownership.as_ref(), sample, pods, at_ms) else {
+        let Some(next) = ownership::next(self.picture.snapshot.ownership.as_ref(), sample, pods, at_ms)
+        else {
             return;
         };
         let moved = ownership::moved(&mut self.last_owners, &next);
@@ -214,7 +217,9 @@ impl Fold {
     fn mark_rebalance(&mut self, at_ms: Millis, moved: u32) {
         const ONE_REBALANCE_MS: Millis = 3_000;
         let last = self.picture.history.markers.iter().rev().find_map(|marker| match marker.event {
-            Event::Rebalance { moved } if marker.at_ms + ONE_REBALANCE_MS > at_ms => Some((marker.clone(), moved)),
+            Event::Rebalance { moved } if marker.at_ms + ONE_REBALANCE_MS > at_ms => {
+                Some((marker.clone(), moved))
+            }
             _ => None,
         });
         match last {
@@ -228,13 +233,15 @@ impl Fold {
 
     fn kafka_outage(&mut self, at_ms: Millis, outage: Option<Outage>) {
         let began = self.picture.snapshot.outages.kafka.is_none();
-        if let Some(outage) = outage.as_ref().filter(|_| began) {
+        // Before the first sample nothing has gone away: the page says that it is waiting.
+        let was_there = self.picture.snapshot.lag.is_some();
+        if let Some(outage) = outage.as_ref().filter(|_| began && was_there) {
             let marker = self.ids.marker(outage.since_ms, Event::KafkaAway);
             self.touch_marker(at_ms, marker);
         }
         if outage.is_none() && !began {
-            let away = self.picture.history.markers.iter().rev().find(|m| m.event == Event::KafkaAway).cloned();
-            if let Some(away) = away {
+            let is_open = |marker: &&Marker| marker.event == Event::KafkaAway && marker.until_ms.is_none();
+            if let Some(away) = self.picture.history.markers.iter().rev().find(is_open).cloned() {
                 self.touch_marker(at_ms, Marker { until_ms: Some(at_ms), ..away });
             }
         }

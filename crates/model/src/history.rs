@@ -240,7 +240,8 @@ impl History {
                     changed.push(life.clone());
                 }
                 None => {
-                    let life = Life { pod: pod.name.clone(), slot: pod.slot, spans: vec![span], ended_ms: None };
+                    let life =
+                        Life { pod: pod.name.clone(), slot: pod.slot, spans: vec![span], ended_ms: None };
                     self.lives.push(life.clone());
                     changed.push(life);
                 }

@@ -64,9 +64,11 @@ impl PartitionOffsets {
                 PartitionLag { lag, lost: 0, doubt: Some(Doubt::New) }
             }
             Some(committed) if committed > end => PartitionLag { lag: 0, lost: 0, doubt: Some(Doubt::Ahead) },
-            Some(committed) if committed < start => {
-                PartitionLag { lag: distance(start, end), lost: distance(committed, start), doubt: Some(Doubt::Lost) }
-            }
+            Some(committed) if committed < start => PartitionLag {
+                lag: distance(start, end),
+                lost: distance(committed, start),
+                doubt: Some(Doubt::Lost),
+            },
             Some(committed) => PartitionLag { lag: distance(committed, end), lost: 0, doubt: None },
         }
     }

@@ -6,9 +6,29 @@ use crate::{Input, Millis};
 
 /// The fighters that a player chooses from; a name is never typed.
 pub const FIGHTERS: [&str; 24] = [
-    "Iron Heron", "Neon Mantis", "Quiet Ox", "Red Comet", "Blue Badger", "Silver Wasp", "Stone Lynx", "Amber Fox",
-    "Night Otter", "Jade Viper", "Storm Crane", "Lucky Moth", "Copper Bear", "Ghost Pike", "Velvet Bull", "Solar Newt",
-    "Frost Raven", "Turbo Snail", "Crimson Hare", "Brave Gecko", "Thunder Toad", "Paper Tiger", "Cobalt Crow",
+    "Iron Heron",
+    "Neon Mantis",
+    "Quiet Ox",
+    "Red Comet",
+    "Blue Badger",
+    "Silver Wasp",
+    "Stone Lynx",
+    "Amber Fox",
+    "Night Otter",
+    "Jade Viper",
+    "Storm Crane",
+    "Lucky Moth",
+    "Copper Bear",
+    "Ghost Pike",
+    "Velvet Bull",
+    "Solar Newt",
+    "Frost Raven",
+    "Turbo Snail",
+    "Crimson Hare",
+    "Brave Gecko",
+    "Thunder Toad",
+    "Paper Tiger",
+    "Cobalt Crow",
     "Rusty Shark",
 ];
 /// Hits a second that one player may land; a short burst of twice as many is fine.

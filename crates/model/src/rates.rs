@@ -59,9 +59,14 @@ impl RateWindow {
 impl Positions {
     fn of(sample: &Sample) -> Option<Self> {
         let ends = |input| {
-            sample.offsets(input).iter().map(|partition| Some(partition.as_ref()?.log_end_offset)).sum::<Option<i64>>()
+            sample
+                .offsets(input)
+                .iter()
+                .map(|partition| Some(partition.as_ref()?.log_end_offset))
+                .sum::<Option<i64>>()
         };
-        let position = |offsets: &PartitionOffsets| offsets.committed_offset.unwrap_or(offsets.log_start_offset);
+        let position =
+            |offsets: &PartitionOffsets| offsets.committed_offset.unwrap_or(offsets.log_start_offset);
         let committed = sample
             .requests
             .iter()
@@ -83,8 +88,11 @@ mod tests {
     use super::*;
 
     fn sample(at_ms: Millis, committed: i64, end: i64) -> Sample {
-        let offsets =
-            Some(PartitionOffsets { committed_offset: Some(committed), log_start_offset: 0, log_end_offset: end });
+        let offsets = Some(PartitionOffsets {
+            committed_offset: Some(committed),
+            log_start_offset: 0,
+            log_end_offset: end,
+        });
         Sample { sampled_ms: at_ms, requests: vec![offsets; 2], responses: vec![offsets; 2], group: None }
     }
 

@@ -39,7 +39,10 @@ impl FromStr for FrameId {
 
     fn from_str(text: &str) -> Result<Self, NotAFrameId> {
         let (epoch, seq) = text.split_once(':').ok_or(NotAFrameId)?;
-        Ok(Self { epoch: epoch.parse().map_err(|_| NotAFrameId)?, seq: seq.parse().map_err(|_| NotAFrameId)? })
+        Ok(Self {
+            epoch: epoch.parse().map_err(|_| NotAFrameId)?,
+            seq: seq.parse().map_err(|_| NotAFrameId)?,
+        })
     }
 }
 

@@ -55,7 +55,8 @@ fn of_pod(before: &Pod, after: &Pod) -> Option<Event> {
         return Some(Event::Killed { pod: after.name.clone() });
     }
     // Either sight may be missed: that of the dead process, or that of its restart.
-    let died = (is_crashed(after) && !is_crashed(before)) || (after.restarts > before.restarts && !is_crashed(before));
+    let died = (is_crashed(after) && !is_crashed(before))
+        || (after.restarts > before.restarts && !is_crashed(before));
     died.then(|| Event::Crashed { pod: after.name.clone() })
 }
 

@@ -62,13 +62,16 @@ fn works(pod: Option<&str>, pods: Option<&[Pod]>) -> Result<(), Option<Millis>> 
     }
 }
 
-fn owner(known: Option<&Owner>, pod: Option<String>, works: Result<(), Option<Millis>>, now_ms: Millis) -> Owner {
+fn owner(
+    known: Option<&Owner>,
+    pod: Option<String>,
+    works: Result<(), Option<Millis>>,
+    now_ms: Millis,
+) -> Owner {
     let idle_since_ms = known.and_then(|known| known.idle_since_ms);
     let handover = known.and_then(|known| known.handover);
     match works {
-        Err(since_ms) => {
-            Owner { pod, idle_since_ms: idle_since_ms.or(since_ms).or(Some(now_ms)), handover }
-        }
+        Err(since_ms) => Owner { pod, idle_since_ms: idle_since_ms.or(since_ms).or(Some(now_ms)), handover },
         Ok(()) => {
             let ended = idle_since_ms
                 .map(|since_ms| Handover { at_ms: now_ms, took_ms: now_ms.saturating_sub(since_ms) });

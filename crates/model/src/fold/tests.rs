@@ -13,10 +13,15 @@ fn fold() -> Fold {
 }
 
 fn sample(at_ms: Millis, committed: i64, end: i64, owner: Option<&str>) -> Sampled {
-    let offsets =
-        Some(PartitionOffsets { committed_offset: Some(committed), log_start_offset: 0, log_end_offset: end });
-    let group =
-        Group { state: "Stable".into(), owners: vec![owner.map(String::from); usize::try_from(PARTITIONS).unwrap()] };
+    let offsets = Some(PartitionOffsets {
+        committed_offset: Some(committed),
+        log_start_offset: 0,
+        log_end_offset: end,
+    });
+    let group = Group {
+        state: "Stable".into(),
+        owners: vec![owner.map(String::from); usize::try_from(PARTITIONS).unwrap()],
+    };
     let all = vec![offsets; usize::try_from(PARTITIONS).unwrap()];
     let sample = Sample { sampled_ms: at_ms, requests: all.clone(), responses: all, group: Some(group) };
     Sampled { sample: Some(sample), outage: None }
@@ -134,6 +139,15 @@ fn a_second_without_a_fresh_sample_is_a_gap() {
     assert_eq!(events(&fold), [Event::KafkaAway]);
     fold.sampled(START + 4_000, &sample(START + 4_000, 10, 30, None));
     assert_eq!(fold.picture().history.markers[0].until_ms, Some(START + 4_000), "the outage has an end");
+}
+
+#[test]
+fn a_kafka_that_was_never_there_has_not_gone_away() {
+    let mut fold = fold();
+    let outage = Some(Outage { since_ms: START, reason: "connection refused".into() });
+    fold.sampled(START + 1, &Sampled { sample: None, outage: outage.clone() });
+    assert_eq!(events(&fold), []);
+    assert_eq!(fold.picture().snapshot.outages.kafka, outage);
 }
 
 #[test]
