@@ -1,6 +1,8 @@
 //! The server functions: what a person's click or tap asks of the server. Each hands over to the request's
 //! [`Backend`](crate::backend::Backend); nothing is decided here.
 
+#![expect(missing_docs, reason = "the fields of the requests, which the macro makes of the arguments")]
+
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use model::command::{Command, Outcome};

@@ -9,8 +9,8 @@ mod drawing;
 mod flags;
 mod lanes;
 
-pub use axis::{TimeAxis, ValueAxis, apart};
-pub use curve::{HEIGHT, WIDTH, area, band, line, steps};
-pub use drawing::Drawing;
-pub use flags::{Flag, Kind, Room, flags};
-pub use lanes::{Cross, Lane, Lanes, crosses, lane, outline};
+pub(crate) use axis::{TimeAxis, ValueAxis, apart};
+pub(crate) use curve::{HEIGHT, WIDTH, area, band, line, steps};
+pub(crate) use drawing::Drawing;
+pub(crate) use flags::{Flag, Room, flags};
+pub(crate) use lanes::{Cross, Lane, Lanes, crosses, lane, outline};

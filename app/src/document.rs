@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 
 use crate::boot::{BOOT_ID, Boot, Page};
-use crate::play::{Hand, PlayPage};
-use crate::show::ShowPage;
+use crate::play::{self, Hand};
+use crate::show;
 use crate::store::Store;
 
 /// The only script that is written into a page: it never changes, so a Content-Security-Policy can name its hash.
@@ -32,9 +32,9 @@ fn shell(page: Page, boot: Boot) -> impl IntoView {
     let (title, body) = match page {
         Page::Show => ("King of Scaling", {
             let store = Store::new(&boot);
-            view! { <ShowPage boot store /> }.into_any()
+            show::page(&boot, store).into_any()
         }),
-        Page::Play => ("King of Scaling: play", view! { <PlayPage hand=Hand::from(&boot) /> }.into_any()),
+        Page::Play => ("King of Scaling: play", play::page(Hand::from(&boot)).into_any()),
     };
     view! {
         <html lang="en">

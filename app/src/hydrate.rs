@@ -1,12 +1,11 @@
 //! Brings the page that the server rendered to life.
 
 use leptos::mount::hydrate_body;
-use leptos::prelude::*;
 
 use crate::boot::{BOOT_ID, Boot, Page};
 use crate::live;
-use crate::play::{Hand, PlayPage};
-use crate::show::ShowPage;
+use crate::play::{self, Hand};
+use crate::show;
 use crate::store::Store;
 
 /// Takes over the document: reads what it was rendered from, attaches to its elements, and follows the stream.
@@ -20,12 +19,12 @@ pub fn hydrate() {
             let now_ms = boot.now_ms;
             let store = Store::new(&boot);
             live::show(store, now_ms);
-            view! { <ShowPage boot store /> }
+            show::page(&boot, store)
         }),
         Page::Play => hydrate_body(move || {
             let hand = Hand::from(&boot);
             live::phone(hand, boot.now_ms);
-            view! { <PlayPage hand /> }
+            play::page(hand)
         }),
     }
     // For tests, which must not click before anybody listens.

@@ -11,7 +11,7 @@ pub mod actions;
 pub mod backend;
 mod boot;
 mod browser;
-pub mod chart;
+mod chart;
 #[cfg(feature = "ssr")]
 mod document;
 #[cfg(feature = "hydrate")]
@@ -22,7 +22,7 @@ mod live;
 mod play;
 mod show;
 mod store;
-pub mod words;
+mod words;
 
 pub use boot::{BOOT_ID, Boot, Page, PlayerView, SiteFiles};
 #[cfg(feature = "ssr")]
@@ -30,6 +30,5 @@ pub use document::{START_SCRIPT, render};
 #[cfg(feature = "hydrate")]
 pub use hydrate::hydrate;
 pub use link::Link;
-pub use play::{Hand, PlayPage};
-pub use show::ShowPage;
+pub use play::Hand;
 pub use store::{Part, Store};

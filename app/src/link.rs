@@ -31,11 +31,14 @@ impl Link {
     /// The link of a page whose newest frame (or whose HTML, before the first one) is so old.
     #[must_use]
     pub const fn judge(silent_ms: Millis, had_frame: bool) -> Self {
-        match silent_ms {
-            ..Self::QUIET_MS if had_frame => Self::Live,
-            ..Self::QUIET_MS => Self::Connecting,
-            ..Self::STALE_MS => Self::Reconnecting { for_ms: silent_ms },
-            _ => Self::Stale { for_ms: silent_ms },
+        if silent_ms >= Self::STALE_MS {
+            Self::Stale { for_ms: silent_ms }
+        } else if silent_ms >= Self::QUIET_MS {
+            Self::Reconnecting { for_ms: silent_ms }
+        } else if had_frame {
+            Self::Live
+        } else {
+            Self::Connecting
         }
     }
 

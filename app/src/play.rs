@@ -12,12 +12,8 @@ use leptos::prelude::*;
 use crate::boot::Boot;
 pub use hand::Hand;
 
-/// The root of the phone's page. `hand` holds what the phone knows.
-#[component]
-pub fn PlayPage(
-    /// What the phone knows.
-    hand: Hand,
-) -> impl IntoView {
+/// The phone's page; `hand` holds what the phone knows.
+pub(crate) fn page(hand: Hand) -> impl IntoView {
     let class = Signal::derive(move || {
         let role = if hand.player.with(Option::is_some) { "playing" } else { "picking" };
         format!("play {role} {}", hand.link.get().class())

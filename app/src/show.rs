@@ -16,19 +16,14 @@ use crate::boot::Boot;
 use crate::store::{Part, Store};
 use desk::Desk;
 
-/// The root of the show. `store` holds the picture of `boot`.
-#[component]
-pub fn ShowPage(
-    /// What the page is rendered from.
-    boot: Boot,
-    /// The page's state.
-    store: Store,
-) -> impl IntoView {
+/// The show; `store` holds the picture of `boot`.
+pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
     let desk = boot.presenter.then(|| Desk::new(store));
     let class = Signal::derive(move || {
         let role = if desk.is_some() { "presenting" } else { "watching" };
-        let data = store
-            .read(&[Part::Outages], |picture| if picture.kafka_outage().is_some() { "old" } else { "fresh" });
+        let data = store.read(&[Part::Outages], |picture| {
+            if picture.kafka_outage().is_some() { "kafka-away" } else { "kafka-there" }
+        });
         format!("show {role} {data} {}", store.link.get().class())
     });
     view! {
@@ -38,7 +33,7 @@ pub fn ShowPage(
             {pods::pods(store, desk)}
             {partitions::partitions(store)}
             {verdict::verdict(store)}
-            {fighters::fighters(store, &boot)}
+            {fighters::fighters(store, boot)}
             {desk.map(|desk| presenter::presenter(store, desk))}
         </main>
     }

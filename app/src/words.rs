@@ -1,28 +1,28 @@
 //! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
 
 use model::Millis;
-use model::figures::{count, duration, plural};
+use model::figures::{count, plural};
 use model::history::Event;
 use model::snapshot::{Phase, Pod, short_name};
 
 /// What stands where a figure is not known.
-pub const UNKNOWN: &str = "–";
+pub(crate) const UNKNOWN: &str = "–";
 
 /// A count, or the sign for an unknown one.
 #[must_use]
-pub fn count_or_unknown(value: Option<u64>) -> String {
+pub(crate) fn count_or_unknown(value: Option<u64>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), count)
 }
 
 /// A rate per second, or the sign for an unknown one.
 #[must_use]
-pub fn rate_or_unknown(value: Option<u32>) -> String {
+pub(crate) fn rate_or_unknown(value: Option<u32>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), |rate| format!("{}/s", count(rate.into())))
 }
 
 /// A length of time in one unit, whole: `3 s`, `2 min`, `5 h`.
 #[must_use]
-pub fn age(age_ms: Millis) -> String {
+pub(crate) fn age(age_ms: Millis) -> String {
     match age_ms / 1_000 {
         seconds @ ..100 => format!("{seconds}\u{a0}s"),
         seconds @ ..6_000 => format!("{}\u{a0}min", seconds / 60),
@@ -32,7 +32,7 @@ pub fn age(age_ms: Millis) -> String {
 
 /// Where a pod stands, in one word.
 #[must_use]
-pub const fn phase(phase: Phase) -> &'static str {
+pub(crate) const fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "pending",
         Phase::Starting => "starting",
@@ -44,7 +44,7 @@ pub const fn phase(phase: Phase) -> &'static str {
 
 /// Where a pod stands and since when; for a crashed one, when it starts again.
 #[must_use]
-pub fn standing(pod: &Pod, now_ms: Millis) -> String {
+pub(crate) fn standing(pod: &Pod, now_ms: Millis) -> String {
     match pod.phase {
         Phase::Crashed { retry_ms: Some(retry_ms) } if retry_ms > now_ms => {
             format!("crashed, again in {}", age(retry_ms - now_ms + 999))
@@ -55,7 +55,7 @@ pub fn standing(pod: &Pod, now_ms: Millis) -> String {
 
 /// What happened, in a sentence without a full stop.
 #[must_use]
-pub fn event(event: &Event) -> String {
+pub(crate) fn event(event: &Event) -> String {
     match event {
         Event::Burst { factor } => format!("load multiplied by {factor}"),
         Event::Base { to } => format!("base load set to {to} frames a second"),
@@ -73,15 +73,9 @@ pub fn event(event: &Event) -> String {
     }
 }
 
-/// How long a hand-over took, beside its tower.
-#[must_use]
-pub fn took(took_ms: Millis) -> String {
-    format!("took {}", duration(took_ms))
-}
-
 /// A place: `1st`, `2nd`, `11th`.
 #[must_use]
-pub fn ordinal(place: u32) -> String {
+pub(crate) fn ordinal(place: u32) -> String {
     let ending = match (place % 100, place % 10) {
         (11..=13, _) => "th",
         (_, 1) => "st",
@@ -94,7 +88,7 @@ pub fn ordinal(place: u32) -> String {
 
 /// A score with its thousands set apart: `17 910`.
 #[must_use]
-pub fn score(points: u64) -> String {
+pub(crate) fn score(points: u64) -> String {
     let digits = points.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -74,22 +74,22 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     let mut client = Client::open(demo, &http).await?;
     let mut at_client = Vec::new();
     let mut on_screen = Vec::new();
-    show.command(Command::Autoscaler { enabled: false }).await?;
+    show.autoscaler(false).await?;
     for _ in 0..options.rounds {
         let commits = drain(&mut show, &demo.brokers()?, options.backlog).await?;
         // The last commit has to arrive: two samples' time, by the stream that this show reads itself.
         let last_ms = commits.last().context("no commit was seen")?.0;
         show.until("the last event", LIMIT, |now| crate::clock::from_millis(now.at_ms) > last_ms + 1_500.0)
             .await?;
-        at_client.extend(delays(&commits, &client.take()));
+        at_client.extend(delays(&commits, &client.take())?);
         if let (Some(browser), Some(page)) = (&mut browser, &page) {
             let painted: Vec<Known> =
                 serde_json::from_value(browser.evaluate(page, "painted.splice(0)").await?)?;
-            on_screen.extend(delays(&commits, &painted));
+            on_screen.extend(delays(&commits, &painted)?);
         }
-        show.command(Command::Base { frames_per_second: DEFAULT_FRAMES_PER_SECOND }).await?;
+        show.base(DEFAULT_FRAMES_PER_SECOND).await?;
     }
-    show.command(Command::Autoscaler { enabled: true }).await?;
+    show.autoscaler(true).await?;
     if let Some(browser) = browser {
         browser.end().await?;
     }
@@ -141,7 +141,7 @@ async fn drain(show: &mut Show, brokers: &Brokers, backlog: u64) -> Result<Vec<K
     show.command(Command::Burst { factor: 10 }).await?;
     let worst = |lag: &Option<Lag>| lag.as_ref().and_then(Lag::worst).map_or(0, |(_, lag)| lag);
     show.until("a backlog", LIMIT, |now| worst(&now.lag) >= backlog).await?;
-    show.command(Command::Base { frames_per_second: 0 }).await?;
+    show.base(0).await?;
     let ends = settled_ends(brokers).await?;
     let recorder = Recorder::start(brokers, INTERVAL, false)?;
     show.until("an empty backlog", LIMIT, |now| worst(&now.lag) == 0).await?;
@@ -184,12 +184,16 @@ fn commits(readings: &[Reading], ends: &[i64]) -> Vec<Known> {
 }
 
 /// For each commit, how much later its lag, or a smaller one, was known elsewhere. What was known before the first commit
-/// is of a backlog before; a commit that is never known is left out, which the caller's last wait rules out.
-fn delays(commits: &[Known], known: &[Known]) -> Vec<f64> {
+/// is of a backlog before; a commit that is never known is an error, since leaving it out would flatter the figure.
+fn delays(commits: &[Known], known: &[Known]) -> Result<Vec<f64>> {
     let begin_ms = commits.first().map_or(0.0, |commit| commit.0);
     let known: Vec<&Known> = known.iter().filter(|known| known.0 >= begin_ms).collect();
-    let delay = |commit: &Known| Some(known.iter().find(|known| known.1 <= commit.1)?.0 - commit.0);
-    commits.iter().filter_map(delay).collect()
+    let first =
+        |commit: &Known| known.iter().find(|known| known.1 <= commit.1).map(|known| known.0 - commit.0);
+    commits
+        .iter()
+        .map(|commit| first(commit).with_context(|| format!("the commit {commit:?} was never shown")))
+        .collect()
 }
 
 /// A client of the stream that notes when it was told which lag.
@@ -251,6 +255,7 @@ mod tests {
     fn a_commit_is_known_with_the_first_lag_that_is_no_larger() {
         let commits = [(100.0, 50), (200.0, 40), (300.0, 0)];
         let known = [(90.0, 0), (150.0, 60), (260.0, 40), (420.0, 0), (500.0, 0)];
-        assert_eq!(delays(&commits, &known), [160.0, 60.0, 120.0]);
+        assert_eq!(delays(&commits, &known).unwrap(), [160.0, 60.0, 120.0]);
+        assert!(delays(&commits, &known[..3]).is_err(), "the last one was never known");
     }
 }

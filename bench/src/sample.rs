@@ -36,7 +36,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     let http = reqwest::Client::new();
     let mut show = Show::open(demo, &http).await?;
     show.calm().await?;
-    show.command(Command::Base { frames_per_second: 0 }).await?;
+    show.base(0).await?;
     show.until("rest", QUIET_LIMIT, |now| {
         now.rates.as_ref().is_some_and(|rates| rates.produced == 0 && rates.consumed == 0)
     })
@@ -47,7 +47,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     println!("  at rest, ms a sample: {at_rest}; {} % of a core", Digits(cpu_at_rest));
 
     let mut show = Show::open(demo, &http).await?;
-    show.command(Command::Base { frames_per_second: model::load::DEFAULT_FRAMES_PER_SECOND }).await?;
+    show.base(model::load::DEFAULT_FRAMES_PER_SECOND).await?;
     show.command(Command::Burst { factor: 10 }).await?;
     let full = model::load::DEFAULT_FRAMES_PER_SECOND * 8;
     show.until("full load", QUIET_LIMIT, |now| now.rates.as_ref().is_some_and(|rates| rates.frames > full))

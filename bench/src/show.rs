@@ -59,6 +59,21 @@ impl Show {
         }
     }
 
+    /// Sets the base rate and waits until it is in force: the next command starts from what the server has read back.
+    pub(crate) async fn base(&mut self, frames_per_second: u32) -> Result<()> {
+        self.command(Command::Base { frames_per_second }).await?;
+        let in_force = |now: &Snapshot| now.load.as_ref().is_some_and(|load| load.base == frames_per_second);
+        self.until("another base rate", CALM_LIMIT, in_force).await.map(drop)
+    }
+
+    /// Switches the autoscaler and waits until that is in force.
+    pub(crate) async fn autoscaler(&mut self, enabled: bool) -> Result<()> {
+        self.command(Command::Autoscaler { enabled }).await?;
+        let in_force =
+            |now: &Snapshot| now.cluster.as_ref().is_some_and(|cluster| cluster.policy.enabled == enabled);
+        self.until("the autoscaler's switch", CALM_LIMIT, in_force).await.map(drop)
+    }
+
     /// The newest state.
     pub(crate) fn now(&self) -> Seen {
         self.seen.borrow().clone()

@@ -37,6 +37,10 @@ const EVENT_LIMIT: Duration = Duration::from_secs(20);
 /// Streams that are being opened at a time; a listening socket's queue is short.
 const OPENING: usize = 32;
 
+/// A server that has seen no crowd since its start is smaller than this; one that has keeps the memory, so that the growth by
+/// a second crowd says nothing.
+const FRESH_MB: f64 = 40.0;
+
 /// Shared by all streams.
 struct Room {
     url: String,
@@ -80,28 +84,39 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     room.measuring.store(true, Ordering::Relaxed);
     let (crowded, cpu_crowded) = observe(server, Duration::from_secs(options.seconds)).await?;
     room.measuring.store(false, Ordering::Relaxed);
-    let mut delays = Vec::new();
+    let (mut of_show, mut of_phones) = (Vec::new(), Vec::new());
     end.notify_waiters();
     while let Some(stream) =
         timeout(OPEN_LIMIT, streams.join_next()).await.context("a stream does not end")?
     {
-        delays.extend(stream??);
+        let (view, delays) = stream??;
+        if view == View::Show { &mut of_show } else { &mut of_phones }.extend(delays);
     }
-    let delays = Distribution::of("events", delays)?;
     println!("  server before: {} of a core, {} MB", Digits(cpu_alone), Digits(alone.rss_mb));
     println!(
         "  server with {viewers} streams: {} of a core, {} MB",
         Digits(cpu_crowded),
         Digits(crowded.rss_mb)
     );
-    println!("  delay of an event, ms: {delays}");
-    Ok(vec![
-        Figure::new(format!("{viewers} streams: server's CPU"), cpu_crowded, "of a core").goal(0.5),
-        Figure::new(format!("{viewers} streams: server's memory"), crowded.rss_mb - alone.rss_mb, "MB more")
-            .goal(100.0),
-        Figure::new(format!("{viewers} streams: delay of an event, p99"), delays.percentile(99), "ms")
-            .goal(300.0),
-    ])
+    let mut figures =
+        vec![Figure::new(format!("{viewers} streams: server's CPU"), cpu_crowded, "of a core").goal(0.5)];
+    if alone.rss_mb < FRESH_MB {
+        let name = format!("{viewers} streams: server's memory");
+        figures.push(Figure::new(name, crowded.rss_mb - alone.rss_mb, "MB more").goal(100.0));
+    } else {
+        println!(
+            "  This server was used before and kept memory of that: its growth is no figure. Start a demo anew."
+        );
+    }
+    for (name, streams, delays) in [("show", viewers - phones, of_show), ("phone", phones, of_phones)] {
+        if streams > 0 {
+            let delays = Distribution::of(name, delays)?;
+            println!("  delay of an event, {name}, ms: {delays}");
+            let name = format!("{viewers} streams: delay of an event, {name}, p99");
+            figures.push(Figure::new(name, delays.percentile(99), "ms").goal(300.0));
+        }
+    }
+    Ok(figures)
 }
 
 /// What a process uses at the end of a time, and which part of a core it took during it.
@@ -113,7 +128,11 @@ async fn observe(pid: u32, time: Duration) -> Result<(Usage, f64)> {
 }
 
 /// Waits for all streams; one that fails meanwhile ends the measurement.
-async fn wait_until_open(room: &Room, streams: &mut JoinSet<Result<Vec<f64>>>, wanted: usize) -> Result<()> {
+async fn wait_until_open(
+    room: &Room,
+    streams: &mut JoinSet<Result<(View, Vec<f64>)>>,
+    wanted: usize,
+) -> Result<()> {
     let limit = Instant::now() + OPEN_LIMIT;
     while room.open.load(Ordering::Relaxed) < wanted {
         if let Some(failed) = streams.try_join_next() {
@@ -126,7 +145,7 @@ async fn wait_until_open(room: &Room, streams: &mut JoinSet<Result<Vec<f64>>>, w
 }
 
 /// Opens a stream and reads it to the end of the measurement; the delays of its events.
-async fn watch(room: Arc<Room>, view: View, end: Arc<tokio::sync::Notify>) -> Result<Vec<f64>> {
+async fn watch(room: Arc<Room>, view: View, end: Arc<tokio::sync::Notify>) -> Result<(View, Vec<f64>)> {
     let ended = end.notified();
     tokio::pin!(ended);
     ended.as_mut().enable();
@@ -140,7 +159,7 @@ async fn watch(room: Arc<Room>, view: View, end: Arc<tokio::sync::Notify>) -> Re
     let mut delays = Vec::new();
     loop {
         tokio::select! {
-            () = &mut ended => return Ok(delays),
+            () = &mut ended => return Ok((view, delays)),
             event = timeout(EVENT_LIMIT, live.next()) => {
                 let (at_ms, event) = event.context("no event came")??;
                 if room.measuring.load(Ordering::Relaxed) {

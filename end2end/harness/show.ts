@@ -97,7 +97,7 @@ export class Show {
 
   /** Who works on each partition; an empty name where nobody does. */
   async owners(): Promise<string[]> {
-    const said = await this.towers.allTextContents();
+    const said = await this.towers.locator(".foot").allTextContents();
     return said.map((text) => /owned by pod (\w+)/.exec(text)?.[1] ?? "");
   }
 
@@ -107,9 +107,9 @@ export class Show {
     return await events.getByRole("row").filter({ hasText: what }).count();
   }
 
-  /** The flag on the time axis that stands for an event; it may stand for others too. */
+  /** The sign of the flag on the time axis that stands for an event; it may stand for others too. */
   flag(what: string | RegExp): Locator {
-    return this.flags.getByTitle(what).last();
+    return this.flags.getByTitle(what).last().locator("i");
   }
 
   async lagShown(): Promise<number> {

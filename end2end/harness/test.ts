@@ -7,7 +7,7 @@ import { Phone, PHONE } from "./phone.ts";
 import { Show } from "./show.ts";
 
 interface Fixtures {
-  /** The demo with its defaults: one pod, no lag to speak of, nobody plays. */
+  /** The demo with its defaults: one pod, no lag to speak of, nobody has points. */
   known: void;
   /** The show as a visitor sees it. */
   show: Show;

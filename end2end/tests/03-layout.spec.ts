@@ -12,17 +12,19 @@ const SIZES = [
   { width: 3840, height: 2160 },
 ];
 
-/** Where an element ends that is wider than the window; nothing where all fit. */
+/** The innermost elements that are cut by the window's edge; nothing where all fit. */
 function sticksOut(): string[] {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) {
     return [];
   }
-  const wide = [...document.querySelectorAll("body *")].filter((element) => {
+  const isWide = (element: Element) => {
     const box = element.getBoundingClientRect();
-    return box.width > 0 && box.right > width + 1;
-  });
-  return wide.map((element) => `${element.tagName} .${element.getAttribute("class")} ${element.id}`);
+    return box.width > 0 && box.right > width + 1 && !element.closest(".unseen");
+  };
+  const wide = [...document.querySelectorAll("body *")].filter(isWide);
+  const innermost = wide.filter((element) => ![...element.children].some(isWide));
+  return [`${document.documentElement.scrollWidth} px`, ...innermost.map((element) => element.outerHTML.slice(0, 100))];
 }
 
 test("the show fits every screen", async ({ show }) => {

@@ -16,13 +16,13 @@ test("a tap comes back with its partition, its pod, its milliseconds and its poi
   const pods = (await picture()).snapshot.cluster!.pods.map((pod) => shortName(pod.name));
   const way = await phone.way.getByRole("listitem").allInnerTexts();
   expect(way).toHaveLength(4);
-  expect(way[1]).toMatch(/partition \d+\s+\d+ ms/u);
-  expect(way[2]).toMatch(new RegExp(`(${pods.join("|")})\\s+\\d+ ms`, "u"));
-  expect(way[3]).toMatch(/counted\s+\d+ ms/u);
+  expect(way[1]).toMatch(/partition \d+\s+\d+\sms/u);
+  expect(way[2]).toMatch(new RegExp(`(${pods.join("|")})\\s+\\d+\\sms`, "u"));
+  expect(way[3]).toMatch(/counted\s+\d+\sms/u);
   const score = await phone.score();
   expect(score).toBeGreaterThan(0);
   await expect.poll(() => show.scoreOf(fighter)).toBe(score);
-  await expect(show.players).toHaveText("1");
+  await expect(show.players).toHaveText(/^[1-9]/);
 });
 
 test("a hit takes the direction that is aimed at", async ({ known: _, phone }) => {
@@ -54,7 +54,7 @@ test("a tap that waits behind the lag shows its place in line, and arrives", asy
   await expect.poll(() => phone.placeInLine()).toBeLessThan(first);
   await expect(phone.way).toHaveClass(/\bcounted\b/, { timeout: 45_000 });
   // It waited longer than any hit on a quiet day.
-  expect(await phone.way.getByRole("heading").innerText()).toMatch(/came back in [\d.]+ s/u);
+  expect(await phone.way.getByRole("heading").innerText()).toMatch(/came back in [\d.]+\ss/u);
 });
 
 test("a phone that comes back is the same player", async ({ known: _, phone }) => {
@@ -72,7 +72,9 @@ test("two phones with one fighter are told apart", async ({ known: _, phone, bro
   await other.open();
   const first = await phone.join();
   const second = await other.join();
+  // Players stay over a reset, so that nobody has to pick again: the first name of this test may have a number already.
+  expect(first).toMatch(/^Iron Heron( \d+)?$/);
+  expect(second).toMatch(/^Iron Heron \d+$/);
   expect(second).not.toBe(first);
-  expect(second).toContain(first);
   await other.page.context().close();
 });

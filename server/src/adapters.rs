@@ -76,11 +76,10 @@ impl Adapters {
     /// Starts everything, and feeds the show until the server stops. Returns when the pods have ended.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
-        let stopped = tokio::select! {
-            () = shutdown.requested() => return Ok(()),
-            result = self.start(&mut tasks, &shutdown) => result,
-        };
-        stopped?;
+        tokio::select! {
+            () = shutdown.requested() => {}
+            started = self.start(&mut tasks, &shutdown) => started?,
+        }
         while let Some(ended) = tasks.join_next().await {
             ended??;
             anyhow::ensure!(shutdown.is_requested(), "a feed of the show has ended");
@@ -88,13 +87,20 @@ impl Adapters {
         Ok(())
     }
 
-    async fn start(&self, tasks: &mut JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    async fn start(
+        &self,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<()> {
         self.ensure_topics().await?;
         let token = shutdown.token();
         let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;
         let control = kafka::control::follow(&self.brokers, CLIENT_ID, token.clone())?;
-        let sessions =
-            sessions::tail(&sessions::Config::new(&self.brokers, CLIENT_ID), play::is_players, token.clone())?;
+        let sessions = sessions::tail(
+            &sessions::Config::new(&self.brokers, CLIENT_ID),
+            play::is_players,
+            token.clone(),
+        )?;
         tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
         tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
         tasks.spawn(return_taps(sessions, Arc::clone(&self.arena), self.clock.clone()));
@@ -107,9 +113,8 @@ impl Adapters {
             }
             Ok(())
         });
-        self.tell_source(String::new()).await;
+        tasks.spawn(tell_source(self.brokers.clone(), self.outlets.notes.clone(), shutdown.clone()));
         self.start_pods(tasks, sampler.sampled, control, shutdown).await;
-        self.tell_source(self.kafka_label().await).await;
         Ok(())
     }
 
@@ -160,23 +165,29 @@ impl Adapters {
         tasks.spawn(forward(local.cluster, self.outlets.cluster.clone(), Some));
         tasks.spawn(async move { Ok(local.task.await?) });
     }
+}
 
-    async fn tell_source(&self, kafka: String) {
-        self.outlets.notes.send(Note::Source(Source { kafka, cluster: LOCAL_PODS.to_owned() })).await;
-    }
-
-    /// What the chip says of this Kafka.
-    async fn kafka_label(&self) -> String {
-        let mut pause = FIRST_PAUSE;
+/// Says which Kafka and which cluster these are, once that is known.
+async fn tell_source(brokers: Brokers, notes: Notes, shutdown: Shutdown) -> anyhow::Result<()> {
+    let tell = async |kafka| notes.send(Note::Source(Source { kafka, cluster: LOCAL_PODS.to_owned() })).await;
+    tell(String::new()).await;
+    let mut pause = FIRST_PAUSE;
+    let label = async {
         loop {
-            match client::describe_broker(&self.brokers).await {
+            match client::describe_broker(&brokers).await {
                 Ok(description) => return description.label,
                 Err(error) => info!(%error, "cannot ask which Kafka this is, trying again"),
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    };
+    tokio::select! {
+        () = shutdown.requested() => {}
+        label = label => tell(label).await,
     }
+    shutdown.requested().await;
+    Ok(())
 }
 
 /// Passes each new value on, until either end is gone.

@@ -119,8 +119,7 @@ impl Arena {
         }
         self.make_room(now_ms)?;
         let machine = self.free_machine(rng).ok_or("All machines are taken: try again in a minute.")?;
-        let identity =
-            Identity { machine, fighter, number: self.free_number(fighter), nonce: rng.random() };
+        let identity = Identity { machine, fighter, number: self.free_number(fighter), nonce: rng.random() };
         self.players.insert(machine, Player::new(identity, now_ms));
         Ok(identity)
     }
@@ -160,7 +159,13 @@ impl Arena {
             return Err(limited(true)(retry_in_ms));
         }
         let level = Level::ALL.choose(rng).copied().unwrap_or(Level::NewBie);
-        let hit = game::generator::draw_hit(rng, game_key(key), direction.map(game_direction), level, game_of(machine));
+        let hit = game::generator::draw_hit(
+            rng,
+            game_key(key),
+            direction.map(game_direction),
+            level,
+            game_of(machine),
+        );
         let header = FrameHeader { ts: player.next_ts(now_ms), machine, zone: zone_of(machine) };
         let number = player.begin(now_ms, key, direction, &hit);
         self.count_sent(now_ms);
@@ -304,7 +309,10 @@ impl Arena {
             return Ok(());
         }
         let idlest = self.players.values().min_by_key(|player| player.seen_ms);
-        match idlest.filter(|player| player.seen_ms + IDLE_AFTER_MS <= now_ms).map(|player| player.identity.machine) {
+        match idlest
+            .filter(|player| player.seen_ms + IDLE_AFTER_MS <= now_ms)
+            .map(|player| player.identity.machine)
+        {
             Some(machine) => {
                 self.players.remove(&machine);
                 Ok(())

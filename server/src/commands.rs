@@ -94,19 +94,28 @@ impl Commander {
 
     /// Carries a command out; only a presenter can ask.
     pub async fn carry_out(self: &Arc<Self>, _: Presenter, command: Command) -> Outcome {
-        if let Err(wait_ms) = self.rate.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now_ms()) {
-            return refused(format!("Too many commands at once: try again in {}.", figures::duration(wait_ms.into())));
+        if let Err(wait_ms) =
+            self.rate.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now_ms())
+        {
+            return refused(format!(
+                "Too many commands at once: try again in {}.",
+                figures::duration(wait_ms.into())
+            ));
         }
         tracing::info!(?command, "the presenter asks");
         let done = match command {
             Command::Reset { confirmed } => return self.reset(confirmed),
-            _ if self.resetting.try_lock().is_err() => return refused("A reset is under way: wait until it is done."),
+            _ if self.resetting.try_lock().is_err() => {
+                return refused("A reset is under way: wait until it is done.");
+            }
             Command::Burst { factor } => self.burst(factor).await,
             Command::Base { frames_per_second } => self.base(frames_per_second).await,
             Command::Hot { partition } => self.hot(partition).await,
             Command::Kill { pod, manner, confirmed } => return self.kill(pod, manner, confirmed).await,
             Command::RestartAll { confirmed: false } => {
-                return confirm("All pods stop at once, and lag grows until new ones are ready. Restart them all?");
+                return confirm(
+                    "All pods stop at once, and lag grows until new ones are ready. Restart them all?",
+                );
             }
             Command::RestartAll { confirmed: true } => self.restart_all().await,
             Command::Roll { capacity } => self.roll(capacity).await,
@@ -159,7 +168,9 @@ impl Commander {
         let leaves = sight.ready() - usize::from(victim.phase == Phase::Ready);
         if leaves < 1 && !confirmed {
             let short = victim.short_name();
-            return confirm(&format!("Without {short} no pod is ready, and nothing is consumed for a while. Kill it?"));
+            return confirm(&format!(
+                "Without {short} no pod is ready, and nothing is consumed for a while. Kill it?"
+            ));
         }
         let name = victim.name.clone();
         outcome(match self.cluster() {

@@ -20,7 +20,12 @@ const PASSCODE: &str = "KING_PASSCODE";
 #[command(name = "server", version)]
 pub struct Args {
     /// Where Kafka is
-    #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT[,HOST:PORT..]", default_value = "localhost:9092")]
+    #[arg(
+        long,
+        env = "KAFKA_BROKERS",
+        value_name = "HOST:PORT[,HOST:PORT..]",
+        default_value = "localhost:9092"
+    )]
     kafka: Brokers,
     /// The port of the pages
     #[arg(long, default_value_t = 8930)]
@@ -105,7 +110,10 @@ impl Config {
     /// Where players join: the public address, or the one that this machine has in its network.
     #[must_use]
     pub fn join_url(&self) -> String {
-        let origin = self.public.as_ref().map_or_else(|| format!("http://{}", self.seen_from_outside()), PublicUrl::origin);
+        let origin = self
+            .public
+            .as_ref()
+            .map_or_else(|| format!("http://{}", self.seen_from_outside()), PublicUrl::origin);
         format!("{origin}/play")
     }
 
@@ -134,7 +142,8 @@ fn environment(name: &str) -> Result<Option<String>, ConfigError> {
 fn secret(text: &str) -> Result<[u8; 64], ConfigError> {
     // The value stays out of the sentence: it may be half right.
     let wrong = || ConfigError::new(format!("{COOKIE_SECRET} must be 64 bytes, as 128 hexadecimal digits"));
-    let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits: Vec<u8> =
+        text.chars().map_while(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
     if digits.len() != text.chars().count() {
         return Err(wrong());
     }
@@ -150,8 +159,9 @@ fn random_secret() -> [u8; 64] {
 }
 
 fn sibling() -> Result<PathBuf, ConfigError> {
-    let own = std::env::current_exe()
-        .map_err(|error| ConfigError::new(format!("cannot find this program's directory ({error}): give --streams")))?;
+    let own = std::env::current_exe().map_err(|error| {
+        ConfigError::new(format!("cannot find this program's directory ({error}): give --streams"))
+    })?;
     existing(own.with_file_name(format!("streams{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -159,7 +169,10 @@ fn existing(path: PathBuf) -> Result<PathBuf, ConfigError> {
     if path.is_file() {
         Ok(path)
     } else {
-        Err(ConfigError::new(format!("there is no program of a pod at {}: give --streams PATH", path.display())))
+        Err(ConfigError::new(format!(
+            "there is no program of a pod at {}: give --streams PATH",
+            path.display()
+        )))
     }
 }
 
@@ -183,7 +196,8 @@ mod tests {
         for wrong in [["--max-pods", "13"], ["--sync", "0"], ["--kafka", "nowhere"], ["--bind", "here"]] {
             assert!(Args::try_parse_from([&["server"][..], &wrong].concat()).is_err(), "{wrong:?}");
         }
-        let args = Args::try_parse_from(["server", "--public-url", "king.example", "--streams", "/"]).unwrap();
+        let args =
+            Args::try_parse_from(["server", "--public-url", "king.example", "--streams", "/"]).unwrap();
         assert!(args.check().is_err());
     }
 }

@@ -17,7 +17,7 @@ use tracing::debug;
 /// A peer that takes nothing for so long is gone, or its network is.
 pub const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// What the system may hold back for one connection; a reader that is behind further gets newer frames instead.
-const SEND_BUFFER: usize = 64 * 1024;
+const SEND_BUFFER: usize = 32 * 1024;
 
 /// Opens the port.
 ///
@@ -26,7 +26,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         let port = address.port();
-        Unavailable::new(format!("cannot listen on {address}: take another port with --port, if {port} is taken"))
+        Unavailable::new(format!(
+            "cannot listen on {address}: take another port with --port, if {port} is taken"
+        ))
     })
 }
 
@@ -36,13 +38,21 @@ pub fn watched(listener: TcpListener) -> TapIo<Watched<TcpListener>, fn(&mut Pro
 }
 
 fn tune(connection: &mut Progress<TcpStream>) {
-    let stream = &connection.stream;
-    let tuned = stream.set_nodelay(true).and_then(|()| {
-        rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER).map_err(io::Error::from)
-    });
-    if let Err(error) = tuned {
+    if let Err(error) = tune_stream(&connection.stream) {
         debug!(%error, "a connection keeps the system's settings");
     }
+}
+
+fn tune_stream(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER)?;
+    // The system's buffer takes a quiet stream's frames for a while: Linux can watch what the peer takes of them.
+    #[cfg(target_os = "linux")]
+    rustix::net::sockopt::set_tcp_user_timeout(
+        stream,
+        u32::try_from(STALLED_AFTER.as_millis()).unwrap_or(u32::MAX),
+    )?;
+    Ok(())
 }
 
 /// A listener whose connections are [`Progress`].
@@ -87,13 +97,21 @@ impl<S> Progress<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, written)
     }

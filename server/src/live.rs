@@ -40,10 +40,15 @@ pub struct Wish {
 }
 
 /// Opens a stream.
-pub async fn open(State(server): State<Arc<Server>>, Query(wish): Query<Wish>, headers: HeaderMap) -> Response {
+pub async fn open(
+    State(server): State<Arc<Server>>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(place) = Arc::clone(&server.places).try_acquire_owned() else {
         let reason = "Too many people look on at this moment: try again in a few seconds.\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER)], reason).into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER)], reason)
+            .into_response();
     };
     let open = server.metrics.stream_opened(place);
     if wish.view.as_deref() == Some("phone") {

@@ -34,7 +34,9 @@ impl Join {
     /// When it is too long to be drawn.
     pub fn new(url: String) -> Result<Self, ConfigError> {
         let code = QrCode::new(&url).map_err(|error| {
-            ConfigError::new(format!("--public-url is no address for a QR code ({error}): take a shorter one"))
+            ConfigError::new(format!(
+                "--public-url is no address for a QR code ({error}): take a shorter one"
+            ))
         })?;
         let svg = code
             .render::<svg::Color<'_>>()
@@ -136,10 +138,12 @@ fn base64(bytes: &[u8]) -> String {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         let count = chunk.len() + 1;
-        (0..4).map(move |at| match at < count {
-            true => char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]),
-            false => '=',
-        }).collect::<String>()
+        (0..4)
+            .map(move |at| match at < count {
+                true => char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]),
+                false => '=',
+            })
+            .collect::<String>()
     };
     bytes.chunks(3).map(digits).collect()
 }
@@ -150,7 +154,9 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(text.as_bytes()), expected);
         }
     }

@@ -39,7 +39,12 @@ pub async fn tap(server: &Server, machine: Machine, key: Key, direction: Option<
     answer
 }
 
-fn draft(server: &Server, machine: Machine, key: Key, direction: Option<Direction>) -> Result<Draft, TapAnswer> {
+fn draft(
+    server: &Server,
+    machine: Machine,
+    key: Key,
+    direction: Option<Direction>,
+) -> Result<Draft, TapAnswer> {
     server.arena().tap(server.clock.now_ms(), machine, (key, direction), &mut rand::rng())
 }
 

@@ -106,7 +106,10 @@ fn channels() -> (Outlets, Feeds) {
     let (control, control_feed) = watch::channel(Control::default());
     let (notes, notes_feed) = Notes::channel();
     let outlets = Outlets { sampled, cluster, control, notes };
-    (outlets, Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed })
+    (
+        outlets,
+        Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed },
+    )
 }
 
 fn pods(config: &Config) -> LocalConfig {
@@ -123,7 +126,11 @@ fn pods(config: &Config) -> LocalConfig {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, server: Arc<Server>, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn serve(
+    listener: tokio::net::TcpListener,
+    server: Arc<Server>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "serving");
     let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
     let stop = async move { shutdown.requested().await };

@@ -190,7 +190,8 @@ impl Show {
 fn is_at_work(now: &Snapshot, owner: Option<&str>, wounded_by: &str) -> bool {
     let Some(owner) = owner else { return false };
     let pods = now.cluster.iter().flat_map(|cluster| &cluster.pods);
-    short_name(owner) != wounded_by || pods.into_iter().any(|pod| pod.name == owner && pod.phase == Phase::Ready)
+    short_name(owner) != wounded_by
+        || pods.into_iter().any(|pod| pod.name == owner && pod.phase == Phase::Ready)
 }
 
 /// Where the application is in each partition of the requests: what it has committed, or where it will begin.
@@ -208,3 +209,6 @@ fn seconds() -> Interval {
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     seconds
 }
+
+#[cfg(test)]
+mod tests;

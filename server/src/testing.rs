@@ -160,8 +160,11 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         move || now.load(Ordering::Relaxed)
     });
     let site = tempfile::tempdir().unwrap();
-    std::fs::write(site.path().join("manifest.json"), r#"{"js":"app-1.js","wasm":"app-1.wasm","css":"app-1.css","fonts":[]}"#)
-        .unwrap();
+    std::fs::write(
+        site.path().join("manifest.json"),
+        r#"{"js":"app-1.js","wasm":"app-1.wasm","css":"app-1.css","fonts":[]}"#,
+    )
+    .unwrap();
     std::fs::write(site.path().join("app-1.js"), "script").unwrap();
     std::fs::write(site.path().join("app-1.js.br"), "smaller").unwrap();
     let hub = Arc::new(Hub::new(Fold::new(START, Source::default(), History::default(), START)));
@@ -189,7 +192,8 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
     };
-    let feeds = Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed };
+    let feeds =
+        Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed };
     tokio::spawn(show.run(feeds, shutdown.clone()));
     let public = public.map(|public| PublicUrl::parse(public).unwrap());
     let server = Arc::new(Server {
@@ -227,7 +231,14 @@ impl Stage {
         let pods: Vec<Pod> = names.iter().map(|name| pod(name, Phase::Ready)).collect();
         let desired = u32::try_from(pods.len()).unwrap();
         let policy = Policy::default();
-        self.cluster.send_replace(Some(Cluster { pods, desired, revision: 1, capacity: 2_000, policy, decision: None }));
+        self.cluster.send_replace(Some(Cluster {
+            pods,
+            desired,
+            revision: 1,
+            capacity: 2_000,
+            policy,
+            decision: None,
+        }));
         self.settle().await;
     }
 
@@ -319,14 +330,29 @@ pub(crate) async fn text(response: Response<Body>) -> String {
 }
 
 pub(crate) fn pod(name: &str, phase: Phase) -> Pod {
-    Pod { name: name.into(), slot: 0, phase, phase_since_ms: START, created_ms: START, restarts: 0, revision: 1 }
+    Pod {
+        name: name.into(),
+        slot: 0,
+        phase,
+        phase_since_ms: START,
+        created_ms: START,
+        restarts: 0,
+        revision: 1,
+    }
 }
 
 pub(crate) fn sampled(at_ms: Millis, committed: i64, end: i64, owner: &str) -> Sampled {
-    let offsets =
-        Some(PartitionOffsets { committed_offset: Some(committed), log_start_offset: 0, log_end_offset: end });
+    let offsets = Some(PartitionOffsets {
+        committed_offset: Some(committed),
+        log_start_offset: 0,
+        log_end_offset: end,
+    });
     let group = Group { state: "Stable".into(), owners: vec![Some(owner.to_owned()); 12] };
-    let sample =
-        Sample { sampled_ms: at_ms, requests: vec![offsets; 12], responses: vec![offsets; 12], group: Some(group) };
+    let sample = Sample {
+        sampled_ms: at_ms,
+        requests: vec![offsets; 12],
+        responses: vec![offsets; 12],
+        group: Some(group),
+    };
     Sampled { sample: Some(sample), outage: None }
 }

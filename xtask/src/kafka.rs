@@ -21,7 +21,7 @@ use java::Java;
 const VERSION: &str = "4.3.1";
 
 /// The broker's settings; listeners and paths are added when it starts.
-const SETTINGS: &str = include_str!("../kafka/server.properties");
+const SETTINGS: &str = include_str!("../../deploy/kafka/server.properties");
 
 /// The service's name.
 pub(crate) const NAME: &str = "kafka";

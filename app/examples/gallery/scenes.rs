@@ -21,7 +21,7 @@ const SUFFIXES: [&str; 12] = [
 ];
 
 /// Every scene: its name, its page, what it is rendered from.
-pub fn all() -> Vec<(&'static str, Page, Boot)> {
+pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
     let busy = boot(story(4, 101_800, 4));
     let twelve = boot(story(12, 48_200, 12));
     let mut one = story(1, 0, 1);

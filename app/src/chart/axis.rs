@@ -5,7 +5,7 @@ use model::history::KEPT_MS;
 
 /// The last ten minutes, from left to right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeAxis {
+pub(crate) struct TimeAxis {
     /// The right end: now.
     pub end_ms: Millis,
 }
@@ -13,13 +13,13 @@ pub struct TimeAxis {
 impl TimeAxis {
     /// The left end.
     #[must_use]
-    pub const fn start_ms(self) -> Millis {
+    pub(crate) const fn start_ms(self) -> Millis {
         self.end_ms.saturating_sub(KEPT_MS)
     }
 
     /// Where an instant lies: 0 is ten minutes ago, 1 is now; what is outside lies on the edge.
     #[must_use]
-    pub fn at(self, at_ms: Millis) -> f64 {
+    pub(crate) fn at(self, at_ms: Millis) -> f64 {
         let since_ms = at_ms.clamp(self.start_ms(), self.end_ms) - self.start_ms();
         since_ms as f64 / KEPT_MS as f64
     }
@@ -27,7 +27,7 @@ impl TimeAxis {
 
 /// Records, from the bottom to the top, with round numbers on its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValueAxis {
+pub(crate) struct ValueAxis {
     step: u64,
     lines: u64,
 }
@@ -40,7 +40,7 @@ impl ValueAxis {
 
     /// The axis that covers 0 to `highest`, with a little air above it.
     #[must_use]
-    pub fn covering(highest: u64) -> Self {
+    pub(crate) fn covering(highest: u64) -> Self {
         let wanted = highest.saturating_add(highest / 20).max(Self::LEAST);
         let mut power = 1_u64;
         loop {
@@ -58,25 +58,25 @@ impl ValueAxis {
 
     /// The value at the top.
     #[must_use]
-    pub const fn top(self) -> u64 {
+    pub(crate) const fn top(self) -> u64 {
         self.step.saturating_mul(self.lines)
     }
 
     /// The values that get a line, from 0 to the top.
-    pub fn ticks(self) -> impl Iterator<Item = u64> {
+    pub(crate) fn ticks(self) -> impl Iterator<Item = u64> {
         (0..=self.lines).map(move |line| line * self.step)
     }
 
     /// Where a value lies: 0 is the bottom, 1 the top; what is higher lies on the top.
     #[must_use]
-    pub fn at(self, value: u64) -> f64 {
+    pub(crate) fn at(self, value: u64) -> f64 {
         (value as f64 / self.top() as f64).min(1.0)
     }
 }
 
 /// Moves two labels apart until `gap` lies between them, keeping their order and staying between 0 and 1.
 #[must_use]
-pub fn apart(first: f64, second: f64, gap: f64) -> (f64, f64) {
+pub(crate) fn apart(first: f64, second: f64, gap: f64) -> (f64, f64) {
     let (low, high) = if first <= second { (first, second) } else { (second, first) };
     if high - low >= gap {
         return (first, second);

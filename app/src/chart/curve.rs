@@ -9,9 +9,9 @@ use model::Millis;
 use super::{TimeAxis, ValueAxis};
 
 /// The drawing's width: ten units a second.
-pub const WIDTH: u32 = 6_000;
+pub(crate) const WIDTH: u32 = 6_000;
 /// The drawing's height.
-pub const HEIGHT: u32 = 1_000;
+pub(crate) const HEIGHT: u32 = 1_000;
 /// Points come once a second; more than this between two of them, and one is missing.
 pub(super) const HOLE_MS: Millis = 1_600;
 
@@ -21,7 +21,7 @@ type Spot = (i64, i64);
 
 /// A line through the values.
 #[must_use]
-pub fn line(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
+pub(crate) fn line(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
     let mut path = String::new();
     for run in runs(time, values, dots) {
         draw(&mut path, &run);
@@ -31,7 +31,7 @@ pub fn line(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) 
 
 /// The area between a line and zero.
 #[must_use]
-pub fn area(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
+pub(crate) fn area(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
     let mut path = String::new();
     for run in runs(time, values, dots) {
         draw(&mut path, &run);
@@ -44,7 +44,7 @@ pub fn area(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) 
 
 /// A line that jumps from value to value: for what changes at an instant.
 #[must_use]
-pub fn steps(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
+pub(crate) fn steps(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>) -> String {
     let mut path = String::new();
     for run in runs(time, values, dots) {
         draw(&mut path, &stairs(&run));
@@ -54,7 +54,7 @@ pub fn steps(time: TimeAxis, values: ValueAxis, dots: impl Iterator<Item = Dot>)
 
 /// The stripe of `share` above and below a line of steps.
 #[must_use]
-pub fn band(
+pub(crate) fn band(
     time: TimeAxis,
     values: ValueAxis,
     share: f64,

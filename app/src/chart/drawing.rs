@@ -12,7 +12,7 @@ use super::{
 
 /// All that is drawn from the last ten minutes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Drawing {
+pub(crate) struct Drawing {
     /// From ten minutes ago to now.
     pub time: TimeAxis,
     /// Records.
@@ -27,7 +27,7 @@ pub struct Drawing {
     pub allowed: String,
     /// The tolerance around it.
     pub band: String,
-    /// Where `allowed` ends, as a fraction from the bottom; `None` while it is unknown.
+    /// Where `allowed` begins, as a fraction from the bottom: there it says what it is. `None` while it is unknown.
     pub allowed_at: Option<f64>,
     /// How many lanes.
     pub lanes: Lanes,
@@ -46,7 +46,7 @@ pub struct Drawing {
 impl Drawing {
     /// Draws the ten minutes that end at `end_ms`.
     #[must_use]
-    pub fn of(picture: &Picture, end_ms: Millis) -> Self {
+    pub(crate) fn of(picture: &Picture, end_ms: Millis) -> Self {
         let history = &picture.history;
         let cluster = picture.snapshot.cluster.as_ref();
         let time = TimeAxis { end_ms };
@@ -79,7 +79,7 @@ impl Drawing {
 
     /// The stroke from the last point to the value of this very moment.
     #[must_use]
-    pub fn tip(&self, last: Option<(Millis, u64)>, now: Option<u64>) -> String {
+    pub(crate) fn tip(&self, last: Option<(Millis, u64)>, now: Option<u64>) -> String {
         let (Some(last), Some(now)) = (last, now) else { return String::new() };
         if last.0 + curve::HOLE_MS < self.time.end_ms {
             return String::new();

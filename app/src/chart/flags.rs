@@ -9,7 +9,7 @@ use super::TimeAxis;
 
 /// What a flag is about; it decides its sign and its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// More or other load.
     Load,
     /// More replicas.
@@ -29,7 +29,7 @@ pub enum Kind {
 impl Kind {
     /// The sign in the flag, so that colour is never alone.
     #[must_use]
-    pub const fn sign(self) -> &'static str {
+    pub(crate) const fn sign(self) -> &'static str {
         match self {
             Self::Load => "▲",
             Self::Out => "+",
@@ -43,7 +43,7 @@ impl Kind {
 
     /// Its class in the style sheet.
     #[must_use]
-    pub const fn class(self) -> &'static str {
+    pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Out => "out",
@@ -70,25 +70,27 @@ impl Kind {
 
 /// How much room flags have, in fractions of the plot's width.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Room {
+pub(crate) struct Room {
     /// The sign, with the air beside it.
     pub sign: f64,
     /// One character of its words; 0 where only signs are shown.
     pub character: f64,
     /// How many rows of flags there are.
     pub rows: usize,
+    /// How far words may reach; there is room beside the plot.
+    pub right: f64,
 }
 
 impl Room {
     /// Words and two rows, as a projector or a laptop has room for them.
-    pub const WIDE: Self = Self { sign: 0.026, character: 0.0094, rows: 2 };
+    pub(crate) const WIDE: Self = Self { sign: 0.026, character: 0.0094, rows: 2, right: 1.1 };
     /// Signs alone, as on a phone.
-    pub const NARROW: Self = Self { sign: 0.085, character: 0.0, rows: 1 };
+    pub(crate) const NARROW: Self = Self { sign: 0.085, character: 0.0, rows: 1, right: 1.0 };
 }
 
 /// One flag.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// Where its line stands, as a fraction of the plot's width.
     pub x: f64,
     /// Its row, from the top.
@@ -112,7 +114,7 @@ const SHADOW_MS: Millis = 20_000;
 
 /// The flags for these markers.
 #[must_use]
-pub fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item = &'a Marker>) -> Vec<Flag> {
+pub(crate) fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item = &'a Marker>) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
     // Where the words of the last flag of each row end.
     let mut ends = vec![f64::NEG_INFINITY; room.rows];
@@ -120,22 +122,24 @@ pub fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item = &'a M
         let x = time.at(story.at_ms);
         let kind = story.kind;
         let words = story.words();
-        let width = room.sign + room.character * words.chars().count() as f64;
-        let leftward = room.character > 0.0 && x + width > 1.0;
         let half = room.sign / 2.0;
+        let width = half + room.character * words.chars().count() as f64;
+        let leftward = room.character > 0.0 && x + width > room.right;
         let (from, to) = if leftward { (x - width, x + half) } else { (x - half, x + width) };
-        match ends.iter().position(|end| *end <= from) {
-            Some(row) => {
+        let free = |from: f64| ends.iter().position(|end| *end <= from);
+        // With its words if they fit, else its sign alone, else with its neighbour.
+        let place = free(from)
+            .map(|row| (row, to, words.clone()))
+            .or_else(|| free(x - half).map(|row| (row, x + half, String::new())));
+        match (place, flags.last_mut()) {
+            (Some((row, to, words)), _) => {
                 if let Some(end) = ends.get_mut(row) {
                     *end = to;
                 }
                 flags.push(Flag { x, row, leftward, kind, words, tells: story.tells });
             }
-            None => {
-                if let Some(neighbour) = flags.last_mut() {
-                    join(neighbour, kind, words, story.tells);
-                }
-            }
+            (None, Some(neighbour)) => join(neighbour, kind, words, story.tells),
+            (None, None) => {}
         }
     }
     flags
@@ -143,11 +147,10 @@ pub fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item = &'a M
 
 /// The neighbour stands for both from now on, in the words of the more telling one.
 fn join(neighbour: &mut Flag, kind: Kind, words: String, tells: Vec<String>) {
-    if kind.weight() > neighbour.kind.weight() && words.chars().count() <= neighbour.words.chars().count() {
-        neighbour.words = words;
-    }
     if kind.weight() > neighbour.kind.weight() {
         neighbour.kind = kind;
+        neighbour.words =
+            if words.chars().count() <= neighbour.words.chars().count() { words } else { String::new() };
     }
     neighbour.tells.extend(tells);
 }

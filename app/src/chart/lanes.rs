@@ -10,14 +10,14 @@ use super::{HEIGHT, TimeAxis, WIDTH};
 
 /// How many lanes there are, which says how thin they get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lanes {
+pub(crate) struct Lanes {
     /// Four at least, so that a second pod does not make the first one thinner; twelve at most.
     pub count: u32,
 }
 
 /// The bars of one lane, as one path for each way to draw them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lane {
+pub(crate) struct Lane {
     /// While a pod was ready.
     pub ready: String,
     /// While it started or left.
@@ -26,7 +26,7 @@ pub struct Lane {
 
 /// Where a pod was hurt, as fractions of the drawing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cross {
+pub(crate) struct Cross {
     /// From the left.
     pub x: f64,
     /// From the top, in the middle of the lane.
@@ -38,7 +38,7 @@ pub struct Cross {
 impl Lanes {
     /// The lanes that these lives and replicas need.
     #[must_use]
-    pub fn holding(lives: &[Life], desired: u32) -> Self {
+    pub(crate) fn holding(lives: &[Life], desired: u32) -> Self {
         let used = lives.iter().map(|life| u32::from(life.slot) + 1).max().unwrap_or(0);
         Self { count: used.max(desired).clamp(4, MAX_REPLICAS) }
     }
@@ -49,14 +49,14 @@ impl Lanes {
 
     /// The middle of a lane, as a fraction of the drawing.
     #[must_use]
-    pub fn middle(self, slot: u8) -> f64 {
+    pub(crate) fn middle(self, slot: u8) -> f64 {
         (f64::from(slot) + 0.5) / f64::from(self.count)
     }
 }
 
 /// The bars of one lane.
 #[must_use]
-pub fn lane(time: TimeAxis, lanes: Lanes, slot: u8, lives: &[Life]) -> Lane {
+pub(crate) fn lane(time: TimeAxis, lanes: Lanes, slot: u8, lives: &[Life]) -> Lane {
     let mut lane = Lane::default();
     for life in lives.iter().filter(|life| life.slot == slot) {
         for (from_ms, until_ms, condition) in spans(life, time.end_ms) {
@@ -73,7 +73,7 @@ pub fn lane(time: TimeAxis, lanes: Lanes, slot: u8, lives: &[Life]) -> Lane {
 
 /// Where pods were killed or crashed.
 #[must_use]
-pub fn crosses(time: TimeAxis, lanes: Lanes, lives: &[Life]) -> Vec<Cross> {
+pub(crate) fn crosses(time: TimeAxis, lanes: Lanes, lives: &[Life]) -> Vec<Cross> {
     let hurt = |condition: Condition| matches!(condition, Condition::Killed | Condition::Crashed);
     lives
         .iter()
@@ -89,7 +89,7 @@ pub fn crosses(time: TimeAxis, lanes: Lanes, lives: &[Life]) -> Vec<Cross> {
 
 /// The outline of the desired replicas: so many lanes, from the top.
 #[must_use]
-pub fn outline<'a>(time: TimeAxis, lanes: Lanes, points: impl Iterator<Item = &'a Point>) -> String {
+pub(crate) fn outline<'a>(time: TimeAxis, lanes: Lanes, points: impl Iterator<Item = &'a Point>) -> String {
     let mut path = String::new();
     let mut last: Option<(u32, u32)> = None;
     for point in points.filter(|point| point.at_ms >= time.start_ms()) {

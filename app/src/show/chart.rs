@@ -13,7 +13,7 @@ use crate::store::{Part, Store};
 use crate::words;
 
 /// What the labels at the curves' end need between them, as a fraction of the plot.
-const LABEL_GAP: f64 = 0.085;
+const LABEL_GAP: f64 = 0.12;
 
 pub(super) fn chart(store: Store) -> impl IntoView {
     let drawing = Memo::new(move |_| {
@@ -41,7 +41,7 @@ pub(super) fn chart(store: Store) -> impl IntoView {
                 {end(store, drawing, Input::Requests)}
                 {end(store, drawing, Input::Responses)}
             </div>
-            <div class="lives" style=drawn(|d| format!("--lanes:{}", d.lanes.count))>
+            <div class=drawn(|d| if d.lanes.count > 8 { "lives crowded" } else { "lives" }.to_owned()) style=drawn(|d| format!("--lanes:{}", d.lanes.count))>
                 <svg viewBox=view_box preserveAspectRatio="none" aria-hidden="true">
                     {(0..model::PARTITIONS as usize).map(|slot| bars(drawing, slot)).collect_view()}
                     <path class="outline" d=drawn(|d| d.outline.clone())></path>

@@ -20,7 +20,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                     {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
                 </span>
             </p>
-            <p class="fresh">{fresh(store)}</p>
+            <p class="freshness">{fresh(store)}</p>
             <dl class="figures">
                 {figure("produced", "Records appended to both topics per second",
                     store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.produced))))}

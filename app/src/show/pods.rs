@@ -75,7 +75,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
         let Some(pod) = pod_in(picture, slot) else { return String::new() };
         let own = (0..PARTITIONS).filter(|partition| owner(picture, *partition) == Some(pod.name.as_str()));
         let own = own.map(|partition| partition.to_string()).collect::<Vec<_>>();
-        if own.is_empty() { "no partitions".to_owned() } else { format!("partitions {}", own.join(", ")) }
+        if own.is_empty() { "none".to_owned() } else { own.join(", ") }
     });
     view! {
         <li class=class hidden=store.flag(&[Part::Cluster], move |picture| pod_in(picture, slot).is_none())>
@@ -84,7 +84,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
             </h3>
             <p class="state">{state}</p>
             <ol class="owned" aria-hidden="true">{parts.collect_view()}</ol>
-            <p class="unseen">{owned}</p>
+            <p class="owns"><span class="unseen">"Partitions: "</span>{owned}</p>
             <div class="gauge" aria-hidden="true"><i style=fill></i></div>
             <p class="rate">
                 <span>{rate}</span>
@@ -176,7 +176,7 @@ fn rest(picture: &Picture) -> String {
 
 fn limit(picture: &Picture) -> String {
     match picture.snapshot.cluster.as_ref().map(|cluster| cluster.capacity) {
-        Some(capacity) if capacity > 0 => format!("each limited to {} rec/s", count(capacity.into())),
+        Some(capacity) if capacity > 0 => format!("at most {} rec/s each", count(capacity.into())),
         _ => String::new(),
     }
 }

@@ -19,8 +19,8 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
     let piece = |span: Span| {
         let class = match span.emphasis {
             Emphasis::Plain => "plain",
-            Emphasis::Lag => "lag",
-            Emphasis::Pods => "pods",
+            Emphasis::Lag => "of-lag",
+            Emphasis::Pods => "of-pods",
         };
         view! { <span class=class>{span.text}</span> }
     };

@@ -44,7 +44,8 @@ impl Attempts {
         let times = self.clients.get(&client).map_or(0, |wrong| wrong.times).saturating_add(1);
         let wait_ms = FIRST_WAIT_MS.saturating_mul(1 << (times - 1).min(16)).min(LONGEST_WAIT_MS);
         if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
-            let first = self.clients.iter().min_by_key(|(_, wrong)| wrong.until_ms).map(|(client, _)| *client);
+            let first =
+                self.clients.iter().min_by_key(|(_, wrong)| wrong.until_ms).map(|(client, _)| *client);
             first.and_then(|first| self.clients.remove(&first));
         }
         self.clients.insert(client, Wrong { times, until_ms: now_ms + wait_ms });

@@ -44,7 +44,8 @@ impl PublicUrl {
             _ => return Err(wrong()),
         };
         let authority = uri.authority().cloned().ok_or_else(wrong)?;
-        let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none() && !authority.as_str().contains('@');
+        let is_bare =
+            matches!(uri.path(), "" | "/") && uri.query().is_none() && !authority.as_str().contains('@');
         if is_bare { Ok(Self { authority, is_https }) } else { Err(wrong()) }
     }
 
@@ -77,7 +78,9 @@ impl Client {
         let forwarded = public.and_then(|_| last_forwarded(headers));
         let is_secure = public.is_some_and(|public| {
             let hosts = [host, text(headers, &FORWARDED_HOST)];
-            public.is_https && !is_local && hosts.into_iter().flatten().any(|host| is_same(host, &public.authority))
+            public.is_https
+                && !is_local
+                && hosts.into_iter().flatten().any(|host| is_same(host, &public.authority))
         });
         Self { address: forwarded.unwrap_or(peer), is_local, is_secure }
     }
@@ -99,7 +102,8 @@ pub fn is_own_origin(headers: &HeaderMap, public: Option<&PublicUrl>) -> bool {
     let Some(origin) = text(headers, &header::ORIGIN) else { return false };
     // Under the public name there is nothing but the public origin: its plain HTTP twin may be anybody's.
     let is_public = |host: &&str| public.is_some_and(|public| is_same(host, &public.authority));
-    let of_host = text(headers, &header::HOST).filter(|host| !is_public(host)).map(|host| format!("http://{host}"));
+    let of_host =
+        text(headers, &header::HOST).filter(|host| !is_public(host)).map(|host| format!("http://{host}"));
     let of_public = public.map(PublicUrl::origin);
     [of_host, of_public].into_iter().flatten().any(|own| own.eq_ignore_ascii_case(origin))
 }
@@ -120,7 +124,8 @@ fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
 fn names_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_same(host: &str, authority: &Authority) -> bool {
@@ -138,7 +143,13 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn check(peer: &str, public: Option<&str>, pairs: &[(&'static str, &'static str)], local: bool, secure: bool) {
+    fn check(
+        peer: &str,
+        public: Option<&str>,
+        pairs: &[(&'static str, &'static str)],
+        local: bool,
+        secure: bool,
+    ) {
         let public = public.map(|public| PublicUrl::parse(public).unwrap());
         let client = Client::of(peer.parse().unwrap(), &headers(pairs), public.as_ref());
         assert_eq!((client.is_local, client.is_secure), (local, secure), "{peer} {pairs:?}");
@@ -161,7 +172,13 @@ mod tests {
     fn tls_is_believed_only_under_the_public_name() {
         let public = Some("https://king.example");
         check(LOCAL, public, &[("host", "king.example"), ("x-forwarded-for", "198.51.100.1")], false, true);
-        check(LOCAL, public, &[("host", "localhost:8930"), ("x-forwarded-host", "king.example")], false, true);
+        check(
+            LOCAL,
+            public,
+            &[("host", "localhost:8930"), ("x-forwarded-host", "king.example")],
+            false,
+            true,
+        );
         check(ELSEWHERE, public, &[("host", "192.0.2.1:8930")], false, false);
         check(LOCAL, public, &[("host", "localhost:8930")], true, false);
         check(ELSEWHERE, Some("http://king.example"), &[("host", "king.example")], false, false);
@@ -182,9 +199,17 @@ mod tests {
         let public = PublicUrl::parse("https://king.example/").unwrap();
         let own = |pairs: &[(&'static str, &'static str)]| is_own_origin(&headers(pairs), Some(&public));
         assert!(own(&[("host", "localhost:8930"), ("origin", "http://localhost:8930")]));
-        assert!(own(&[("host", "inner"), ("origin", "https://king.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(own(&[
+            ("host", "inner"),
+            ("origin", "https://king.example"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(!own(&[("host", "localhost:8930"), ("origin", "http://localhost:8931")]));
-        assert!(!own(&[("host", "king.example"), ("origin", "https://king.example"), ("sec-fetch-site", "same-site")]));
+        assert!(!own(&[
+            ("host", "king.example"),
+            ("origin", "https://king.example"),
+            ("sec-fetch-site", "same-site")
+        ]));
         assert!(!own(&[("host", "king.example"), ("origin", "http://king.example")]));
         assert!(!own(&[("host", "localhost:8930"), ("origin", "null")]));
         assert!(!own(&[("host", "localhost:8930")]));
@@ -192,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_public_url_is_an_origin() {
-        for bad in ["king.example", "ftp://king.example", "https://king.example/a", "https://", "https://a@b"] {
+        for bad in ["king.example", "ftp://king.example", "https://king.example/a", "https://", "https://a@b"]
+        {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(PublicUrl::parse("https://king.example/").unwrap().origin(), "https://king.example");

@@ -1,8 +1,7 @@
 use super::*;
 
 const NOW: Millis = 1_000_000;
-const LOCAL: Client =
-    Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), is_local: true, is_secure: false };
+const LOCAL: Client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), is_local: true, is_secure: false };
 const ROOM: Client =
     Client { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), is_local: false, is_secure: false };
 const TUNNEL: Client = Client { is_secure: true, ..ROOM };

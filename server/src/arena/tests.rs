@@ -190,7 +190,8 @@ fn a_player_is_limited_and_told_when_to_try_again() {
 fn the_whole_room_is_limited_and_that_costs_no_player_a_tap() {
     let mut room = Room::new();
     let players: Vec<Identity> = (0..100).map(|n| room.join(n % 24)).collect();
-    let sent = players.iter().flat_map(|player| [*player; 10]).filter(|player| room.tap(*player).is_ok()).count();
+    let sent =
+        players.iter().flat_map(|player| [*player; 10]).filter(|player| room.tap(*player).is_ok()).count();
     assert_eq!(sent, ROOM_TAPS_PER_SECOND as usize);
     assert_eq!(room.tap(players[99]), Err(TapAnswer::Limited { retry_in_ms: 2, room: true }));
     room.now_ms += 1_000;

@@ -54,7 +54,8 @@ impl Commander {
             Err(refusal) => {
                 warn!(%refusal, "the reset failed: putting the pods back");
                 let put_back = self.put_back(&Policy::default()).await;
-                let end = if put_back.is_ok() { "the pods are back" } else { "the pods could not be put back" };
+                let end =
+                    if put_back.is_ok() { "the pods are back" } else { "the pods could not be put back" };
                 self.tell(STEPS, format!("Failed, {end}: {refusal}")).await;
                 sleep(FAILURE_SHOWN).await;
             }
@@ -80,7 +81,8 @@ impl Commander {
 
         self.tell(4, "Starting the pods").await;
         self.put_back(&policy).await?;
-        let is_back = |cluster: &Cluster| cluster.ready() >= usize::try_from(policy.min).unwrap_or(usize::MAX);
+        let is_back =
+            |cluster: &Cluster| cluster.ready() >= usize::try_from(policy.min).unwrap_or(usize::MAX);
         self.sees(READY_WITHIN, is_back, "the pods were started, but are not ready yet").await?;
 
         self.tell(STEPS, "Keeping the defaults").await;
@@ -105,12 +107,19 @@ impl Commander {
         };
         match timeout(EMPTY_WITHIN, attempts).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(last.unwrap_or_else(|| Refusal::Unavailable("Kafka did not answer in time".to_owned()))),
+            Err(_) => {
+                Err(last.unwrap_or_else(|| Refusal::Unavailable("Kafka did not answer in time".to_owned())))
+            }
         }
     }
 
     /// Waits until the cluster looks as it should.
-    async fn sees(&self, within: Duration, wanted: impl Fn(&Cluster) -> bool, otherwise: &str) -> Result<(), Refusal> {
+    async fn sees(
+        &self,
+        within: Duration,
+        wanted: impl Fn(&Cluster) -> bool,
+        otherwise: &str,
+    ) -> Result<(), Refusal> {
         let mut sights = self.sights.clone();
         let seen = sights.wait_for(|sight| sight.as_ref().is_some_and(&wanted));
         match timeout(within, seen).await {

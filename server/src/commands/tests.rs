@@ -53,7 +53,7 @@ async fn what_makes_no_sense_is_refused_and_asks_for_nothing() {
         Policy { min: 3, max: 2, ..Policy::default() },
         Policy { max: 13, ..Policy::default() },
         Policy { metrics: Vec::new(), ..Policy::default() },
-        Policy { tolerance: f64::NAN, ..Policy::default() },
+        Policy { tolerance: 1.0, ..Policy::default() },
     ] {
         let stage = stage();
         stage.pods(&["kstreams-a"]).await;

@@ -16,7 +16,7 @@ const RETRY_MS: std::ops::Range<u32> = 500..2_000;
 pub(super) fn event(name: &str, id: Option<FrameId>, value: &impl Serialize) -> Bytes {
     let mut text = Vec::with_capacity(512);
     // Writing into memory does not fail, and neither does writing these types as JSON.
-    let _ = id.map(|id| write!(text, "id: {id}\n"));
+    let _ = id.map(|id| writeln!(text, "id: {id}"));
     let _ = write!(text, "event: {name}\ndata: ");
     let _ = serde_json::to_writer(&mut text, value);
     text.extend(b"\n\n");

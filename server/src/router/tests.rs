@@ -145,7 +145,7 @@ async fn a_phone_joins_taps_and_is_known_again() {
     let page = text(stage.ask(ROOM, request.body(Body::empty()).unwrap()).await).await;
     assert!(page.contains("Red Comet") && page.contains(&player.machine));
 
-    let restarted = super::super::testing::stage();
+    let restarted = crate::testing::stage();
     let answer = text(restarted.call(&phone, "tap", TAP).await).await;
     assert!(matches!(serde_json::from_str(&answer).unwrap(), TapAnswer::Sent(_)), "{answer}");
     assert_eq!(restarted.server.arena().len(), 1);

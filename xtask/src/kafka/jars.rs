@@ -30,7 +30,7 @@ pub(super) fn fetch(workspace: &Workspace) -> Result<PathBuf> {
     std::fs::create_dir_all(&unfinished)
         .with_context(|| format!("cannot create {}", unfinished.display()))?;
     let mut command = Command::new("mvn");
-    command.args(["-q", "-B", "-f"]).arg(workspace.root.join("xtask/kafka/pom.xml"));
+    command.args(["-q", "-B", "-f"]).arg(workspace.root.join("deploy/kafka/pom.xml"));
     command.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
     command.arg(format!("-DoutputDirectory={}", unfinished.display()));
     tool::quiet(&command, &unfinished.with_extension("log")).context(

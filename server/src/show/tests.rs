@@ -1,0 +1,80 @@
+use model::load::LoadSettings;
+use model::play::{Stage as TapStage, TapAnswer};
+
+use super::*;
+use crate::arena::Returned;
+use crate::testing::{Stage, Visitor, pod, stage, text};
+
+fn snapshot(stage: &Stage) -> Snapshot {
+    stage.server.hub.look(|picture| picture.snapshot.clone())
+}
+
+async fn phase(stage: &Stage, phase: Phase) {
+    stage.pass(10);
+    let mut cluster = stage.cluster.borrow().clone().unwrap();
+    cluster.pods[0] = pod("kstreams-a", phase);
+    stage.cluster.send_replace(Some(cluster));
+    stage.settle().await;
+}
+
+/// Taps, and lets the tap come back; the pod that hurt it.
+async fn hurt_by(stage: &Stage, phone: &Visitor, meanwhile: impl AsyncFnOnce()) -> Option<String> {
+    stage.pass(1_000);
+    let answer = text(stage.call(phone, "tap", r#"{"key":"X","direction":null}"#).await).await;
+    let TapAnswer::Sent(tap) = serde_json::from_str(&answer).unwrap() else { panic!("{answer}") };
+    meanwhile().await;
+    let cookie = phone.cookie.clone().unwrap().parse().unwrap();
+    let machine =
+        stage.server.access.player(&[(http::header::COOKIE, cookie)].into_iter().collect()).unwrap().machine;
+    let returned = Returned {
+        partition: tap.partition,
+        rq_offset: 99 + i64::from(tap.number),
+        pod: "kstreams-b".into(),
+        joined_at_ms: 0,
+    };
+    let now_ms = stage.pass(50);
+    stage.server.arena().returned(now_ms, machine, returned);
+    let taps = stage.server.arena().phone(now_ms, machine, 0).unwrap().taps;
+    match taps.into_iter().find(|known| known.number == tap.number).unwrap().stage {
+        TapStage::Counted { hurt, .. } => hurt,
+        TapStage::Waiting { .. } => panic!("still waiting"),
+    }
+}
+
+#[tokio::test]
+async fn the_load_is_unknown_until_the_control_topic_was_read() {
+    let stage = stage();
+    stage.settle().await;
+    assert_eq!(snapshot(&stage).load, None);
+    stage.control.send_replace(Control { caught_up: true, ..Control::default() });
+    stage.settle().await;
+    assert_eq!(snapshot(&stage).load, Some(LoadSettings::default()));
+}
+
+#[tokio::test]
+async fn a_note_is_folded_at_once() {
+    let stage = stage();
+    let source = Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into() };
+    stage.notes.send(Note::Source(source.clone())).await;
+    stage.settle().await;
+    assert_eq!(snapshot(&stage).source, source);
+}
+
+#[tokio::test]
+async fn a_tap_that_waits_on_a_crashed_pods_partition_says_so_until_it_is_up_again() {
+    let stage = stage();
+    stage.pods(&["kstreams-a"]).await;
+    stage.sample(0, 100).await;
+    let phone = stage.player(0).await;
+    assert_eq!(hurt_by(&stage, &phone, async || ()).await, None);
+    let crash = async || phase(&stage, Phase::Crashed { retry_ms: None }).await;
+    assert_eq!(hurt_by(&stage, &phone, crash).await, Some("a".to_owned()), "it waited when the pod died");
+    assert_eq!(
+        hurt_by(&stage, &phone, async || ()).await,
+        Some("a".to_owned()),
+        "it came while the pod was dead"
+    );
+    phase(&stage, Phase::Ready).await;
+    stage.sample(10, 110).await;
+    assert_eq!(hurt_by(&stage, &phone, async || ()).await, None);
+}
