@@ -38,14 +38,14 @@ pub async fn sign_in(passcode: String) -> Result<SignIn, ServerFnError> {
 }
 
 /// Ends being the presenter.
-#[server(prefix = "/api", endpoint = "sign_out", input = Json)]
+#[server(name = SignOutRequest, prefix = "/api", endpoint = "sign_out", input = Json)]
 pub async fn sign_out() -> Result<(), ServerFnError> {
     backend()?.sign_out().await;
     Ok(())
 }
 
 /// Carries out one of the presenter's commands.
-#[server(prefix = "/api", endpoint = "present", input = Json)]
+#[server(name = PresentRequest, prefix = "/api", endpoint = "present", input = Json)]
 pub async fn present(command: Command) -> Result<Outcome, ServerFnError> {
     backend()?.present(command).await.map_err(|Forbidden| {
         if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
@@ -56,13 +56,13 @@ pub async fn present(command: Command) -> Result<Outcome, ServerFnError> {
 }
 
 /// Takes a fighter, by its index in [`model::play::FIGHTERS`].
-#[server(prefix = "/api", endpoint = "join", input = Json)]
+#[server(name = JoinRequest, prefix = "/api", endpoint = "join", input = Json)]
 pub async fn join(fighter: u8) -> Result<Player, ServerFnError> {
     backend()?.join(fighter).await.map_err(ServerFnError::new)
 }
 
 /// Sends a hit.
-#[server(prefix = "/api", endpoint = "tap", input = Json)]
+#[server(name = TapRequest, prefix = "/api", endpoint = "tap", input = Json)]
 pub async fn tap(key: Key, direction: Option<Direction>) -> Result<TapAnswer, ServerFnError> {
     Ok(backend()?.tap(key, direction).await)
 }

@@ -1,13 +1,23 @@
 //! The few things that a page asks of its browser. On the server they do nothing: they are only called from events.
 
 #[cfg(feature = "hydrate")]
+mod call;
+#[cfg(feature = "hydrate")]
+mod json;
+#[cfg(feature = "hydrate")]
 mod real;
 
 #[cfg(feature = "hydrate")]
-pub(crate) use real::*;
+pub(crate) use {call::call, json::from_json, real::*};
 
 #[cfg(not(feature = "hydrate"))]
 mod none {
+    use leptos::server_fn::ServerFn;
+
+    /// Calls a server function; the error is one sentence for a person.
+    pub(crate) async fn call<F: ServerFn>(_request: F) -> Result<F::Output, String> {
+        Err(String::new())
+    }
     /// Loads the page again.
     pub(crate) fn reload() {}
     /// Opens or closes a `<details>` element.

@@ -3,6 +3,7 @@
 use leptos::mount::hydrate_body;
 
 use crate::boot::{BOOT_ID, Boot, Page};
+use crate::browser::from_json;
 use crate::live;
 use crate::play::{self, Hand};
 use crate::show;
@@ -12,7 +13,7 @@ use crate::store::Store;
 pub fn hydrate() {
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
     let json = document.get_element_by_id(BOOT_ID).and_then(|element| element.text_content());
-    let Some(boot) = json.and_then(|json| serde_json::from_str::<Boot>(&json).ok()) else { return };
+    let Some(boot) = json.and_then(|json| from_json::<Boot>(&json)) else { return };
     let path = web_sys::window().and_then(|window| window.location().pathname().ok());
     match Page::at(&path.unwrap_or_default()) {
         Page::Show => hydrate_body(move || {

@@ -28,12 +28,13 @@ impl Link {
     /// This long, and the picture is of the past.
     pub const STALE_MS: Millis = 20_000;
 
-    /// The link of a page whose newest frame (or whose HTML, before the first one) is so old.
+    /// The link of a page whose newest frame (or whose HTML, before the first one) is so old, and whose connection is known
+    /// to be broken, or not.
     #[must_use]
-    pub const fn judge(silent_ms: Millis, had_frame: bool) -> Self {
+    pub const fn judge(silent_ms: Millis, had_frame: bool, is_broken: bool) -> Self {
         if silent_ms >= Self::STALE_MS {
             Self::Stale { for_ms: silent_ms }
-        } else if silent_ms >= Self::QUIET_MS {
+        } else if silent_ms >= Self::QUIET_MS || is_broken {
             Self::Reconnecting { for_ms: silent_ms }
         } else if had_frame {
             Self::Live
@@ -71,10 +72,15 @@ mod tests {
 
     #[test]
     fn silence_is_told_by_its_length() {
-        assert_eq!(Link::judge(0, false), Link::Connecting);
-        assert_eq!(Link::judge(2_999, true), Link::Live);
-        assert_eq!(Link::judge(3_000, true), Link::Reconnecting { for_ms: 3_000 });
-        assert_eq!(Link::judge(3_000, false), Link::Reconnecting { for_ms: 3_000 });
-        assert_eq!(Link::judge(20_000, true).words().replace('\u{a0}', " "), "stale since 20 s");
+        assert_eq!(Link::judge(0, false, false), Link::Connecting);
+        assert_eq!(Link::judge(2_999, true, false), Link::Live);
+        assert_eq!(Link::judge(3_000, true, false), Link::Reconnecting { for_ms: 3_000 });
+        assert_eq!(Link::judge(3_000, false, false), Link::Reconnecting { for_ms: 3_000 });
+        assert_eq!(Link::judge(20_000, true, true).words().replace('\u{a0}', " "), "stale since 20 s");
+    }
+
+    #[test]
+    fn a_broken_connection_is_said_at_once() {
+        assert_eq!(Link::judge(200, true, true), Link::Reconnecting { for_ms: 200 });
     }
 }

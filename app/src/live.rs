@@ -9,10 +9,4 @@ mod show;
 mod stream;
 
 pub(crate) use phone::phone;
-use serde::de::DeserializeOwned;
 pub(crate) use show::show;
-
-/// Reads a frame; one that cannot be read counts as none, and so shows as silence.
-fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
-    serde_json::from_str(data).ok()
-}

@@ -82,6 +82,8 @@ export class Phone {
         { timeout: 20_000, intervals: [300] },
       )
       .toBeGreaterThan(before);
+    // The points may be those of the last hit but one.
+    await expect(this.way).toHaveClass(/\bcounted\b/);
   }
 
   async score(): Promise<number> {

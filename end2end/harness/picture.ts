@@ -1,5 +1,4 @@
-// What the server says, apart from what the page draws: one picture from the live stream, to compare the page with
-// and to wait for what no page shows.
+// What the server says, apart from what the page draws: to compare the page with, and to wait for what no page shows.
 
 import { URL_OF_DEMO } from "./demo.ts";
 
@@ -33,29 +32,14 @@ export interface Pod {
   revision: number;
 }
 
-/** The first picture of a new stream. */
+/** The server's picture of this moment: the one that it renders the show from. (A stream's first may be a second old.) */
 export async function picture(): Promise<Picture> {
-  const stream = new AbortController();
-  const signal = AbortSignal.any([stream.signal, AbortSignal.timeout(5_000)]);
-  const response = await fetch(`${URL_OF_DEMO}/live`, { signal, headers: { accept: "text/event-stream" } });
-  if (!response.ok || !response.body) {
-    throw new Error(`/live answered ${response.status}`);
+  const response = await fetch(`${URL_OF_DEMO}/`, { signal: AbortSignal.timeout(5_000) });
+  const [, boot] = /<script[^>]*id="boot"[^>]*>(.*?)<\/script>/s.exec(await response.text()) ?? [];
+  if (!response.ok || !boot) {
+    throw new Error(`the show answered ${response.status}, without its picture`);
   }
-  let text = "";
-  try {
-    for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
-      text += part;
-      // An event ends with an empty line; what follows the last one is incomplete.
-      const event = text.split("\n\n").slice(0, -1).find((event) => /^event: ?picture$/m.test(event));
-      if (event) {
-        const data = event.split("\n").filter((line) => line.startsWith("data:"));
-        return JSON.parse(data.map((line) => line.slice(5).trimStart()).join("\n")) as Picture;
-      }
-    }
-  } finally {
-    stream.abort();
-  }
-  throw new Error("the stream ended before its picture");
+  return (JSON.parse(boot) as { picture: Picture }).picture;
 }
 
 /** Total lag over both inputs; `undefined` while a part of it is unknown. */

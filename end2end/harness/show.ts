@@ -214,6 +214,12 @@ export class Show {
     }
   }
 
+  /** Reads a refusal away. */
+  async close(): Promise<void> {
+    await this.refusal.getByRole("button", { name: "Close" }).click();
+    await expect(this.refusal).toBeHidden();
+  }
+
   async answer(answer: "Yes" | "No"): Promise<void> {
     await this.question.getByRole("button", { name: answer }).click();
   }

@@ -112,29 +112,37 @@ const TOGETHER_MS: Millis = 2_000;
 /// A rebalance so soon after its cause needs no flag of its own.
 const SHADOW_MS: Millis = 20_000;
 
+const KILLED: &str = "killed";
+
 /// The flags for these markers.
 #[must_use]
 pub(crate) fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item = &'a Marker>) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
-    // Where the words of the last flag of each row end.
-    let mut ends = vec![f64::NEG_INFINITY; room.rows];
+    let mut rows: Vec<Row> = vec![Row::EMPTY; room.rows];
+    let half = room.sign / 2.0;
     for story in stories(time, markers) {
-        let x = time.at(story.at_ms);
-        let kind = story.kind;
-        let words = story.words();
-        let half = room.sign / 2.0;
+        let (x, kind, words) = (time.at(story.at_ms), story.kind, story.words());
         let width = half + room.character * words.chars().count() as f64;
         let leftward = room.character > 0.0 && x + width > room.right;
         let (from, to) = if leftward { (x - width, x + half) } else { (x - half, x + width) };
-        let free = |from: f64| ends.iter().position(|end| *end <= from);
-        // With its words if they fit, else its sign alone, else with its neighbour.
-        let place = free(from)
-            .map(|row| (row, to, words.clone()))
-            .or_else(|| free(x - half).map(|row| (row, x + half, String::new())));
+        // With its words where they fit; else over the words of a flag that is no more telling; else its sign alone; else
+        // with its neighbour.
+        let fits = rows.iter().position(|row| row.end <= from);
+        let covers = rows.iter().position(|row| row.sign_end <= from && row.weight <= kind.weight());
+        let squeezes = rows.iter().position(|row| row.end <= x - half);
+        if let (None, Some(row)) = (fits, covers)
+            && let Some(covered) = rows.get(row).and_then(|row| flags.get_mut(row.last))
+        {
+            covered.words.clear();
+        }
+        let place = match fits.or(covers) {
+            Some(row) => Some((row, to, words.clone())),
+            None => squeezes.map(|row| (row, x + half, String::new())),
+        };
         match (place, flags.last_mut()) {
-            (Some((row, to, words)), _) => {
-                if let Some(end) = ends.get_mut(row) {
-                    *end = to;
+            (Some((row, end, words)), _) => {
+                if let Some(row) = rows.get_mut(row) {
+                    *row = Row { end, sign_end: x + half, last: flags.len(), weight: kind.weight() };
                 }
                 flags.push(Flag { x, row, leftward, kind, words, tells: story.tells });
             }
@@ -143,6 +151,23 @@ pub(crate) fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item 
         }
     }
     flags
+}
+
+/// How far a row is taken.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Where the words of its last flag end.
+    end: f64,
+    /// Where that flag's sign ends.
+    sign_end: f64,
+    /// Which flag that is.
+    last: usize,
+    /// How telling it is.
+    weight: u8,
+}
+
+impl Row {
+    const EMPTY: Self = Self { end: f64::NEG_INFINITY, sign_end: f64::NEG_INFINITY, last: 0, weight: 0 };
 }
 
 /// The neighbour stands for both from now on, in the words of the more telling one.
@@ -176,7 +201,7 @@ impl Story {
             Event::Burst { factor } => (Kind::Load, What::Words(format!("load ×{factor}"))),
             Event::Base { to } => (Kind::Load, What::Words(format!("{to}/s"))),
             Event::Hot { partition } => (Kind::Load, What::Words(format!("hot {partition}"))),
-            Event::Killed { pod } => (Kind::Hurt, What::hurt("killed", pod)),
+            Event::Killed { pod } => (Kind::Hurt, What::hurt(KILLED, pod)),
             Event::Crashed { pod } => (Kind::Hurt, What::hurt("crashed", pod)),
             Event::Scaled { from, to, .. } => {
                 (if to > from { Kind::Out } else { Kind::In }, What::Steps(vec![*from, *to]))
@@ -226,7 +251,7 @@ impl Story {
                 let goes_on = since_ms <= TOGETHER_MS;
                 if goes_on {
                     *pods += 1;
-                    if !crate::words::event(&marker.event).contains(*word) {
+                    if matches!(marker.event, Event::Killed { .. }) != (*word == KILLED) {
                         *word = "hurt";
                     }
                 }
@@ -319,10 +344,19 @@ mod tests {
     #[test]
     fn what_finds_no_room_joins_its_neighbour() {
         let burst = |factor| Event::Burst { factor };
-        let events =
-            [(100_000, burst(2)), (101_000, burst(5)), (102_000, burst(9)), (103_000, killed("aaaaa"))];
-        check(Room::WIDE, &events, &[(0, "load ×2"), (1, "load ×5")]);
-        check(Room::NARROW, &events, &[(0, "load ×2")]);
+        let events = [(100_000, burst(2)), (101_000, burst(5)), (102_000, burst(9)), (103_000, scaled(1, 2))];
+        check(Room::WIDE, &events, &[(0, "load ×2"), (1, "")]);
+        check(Room::NARROW, &events, &[(0, "")]);
+    }
+
+    #[test]
+    fn a_telling_flag_takes_the_room_of_another_and_not_the_other_way() {
+        let hurt = |name: &str, at_ms| (at_ms, killed(name));
+        let burst = |at_ms| (at_ms, Event::Burst { factor: 2 });
+        let events = [burst(100_000), hurt("aaaaa", 105_000), hurt("bbbbb", 125_000)];
+        check(Room::WIDE, &events, &[(0, ""), (1, "aaaaa killed"), (0, "bbbbb killed")]);
+        let events = [hurt("aaaaa", 100_000), hurt("bbbbb", 105_000), burst(125_000)];
+        check(Room::WIDE, &events, &[(0, "aaaaa killed"), (1, "bbbbb killed")]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use model::play::PhoneTick;
 use leptos::prelude::*;
 
 use super::clock::Clock;
-use super::read;
 use super::stream::{Stream, Wire};
+use crate::browser::from_json;
 use crate::link::Link;
 use crate::play::Hand;
 
@@ -31,7 +31,7 @@ impl Wire for Phone {
     }
 
     fn heard(&self, _: &str, data: &str) -> bool {
-        let Some(tick) = read::<PhoneTick>(data) else { return false };
+        let Some(tick) = from_json::<PhoneTick>(data) else { return false };
         self.clock.heard(tick.at_ms);
         self.hand.apply(tick);
         true

@@ -8,8 +8,8 @@ use model::Millis;
 use model::wire::{Picture, Tick};
 
 use super::clock::{Clock, page_ms};
-use super::read;
 use super::stream::{Stream, Wire};
+use crate::browser::from_json;
 use crate::link::Link;
 use crate::store::Store;
 
@@ -45,11 +45,11 @@ impl Wire for Show {
 
     fn heard(&self, name: &str, data: &str) -> bool {
         match name {
-            "picture" => read::<Picture>(data).map(|picture| {
+            "picture" => from_json::<Picture>(data).map(|picture| {
                 self.clock.heard(picture.snapshot.at_ms);
                 self.store.replace(picture);
             }),
-            "tick" => read::<Tick>(data).map(|tick| {
+            "tick" => from_json::<Tick>(data).map(|tick| {
                 self.clock.heard(tick.at_ms);
                 let sampled_ms = tick.lag.as_ref().map(|lag| lag.sampled_ms);
                 self.store.apply(tick);

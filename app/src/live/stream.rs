@@ -25,6 +25,9 @@ pub(crate) trait Wire {
     fn looked(&self, link: Link);
 }
 
+/// Takes what the stream sends.
+type Listener = Closure<dyn Fn(MessageEvent)>;
+
 /// The stream of a page; lives as long as the page.
 pub(crate) struct Stream<W> {
     wire: W,
@@ -32,11 +35,13 @@ pub(crate) struct Stream<W> {
     /// When the newest frame came, by the page's clock.
     heard_ms: Cell<f64>,
     has_heard: Cell<bool>,
+    /// Whether the connection broke after the newest frame.
+    is_broken: Cell<bool>,
     opened_ms: Cell<f64>,
     /// Since when the page has been hidden.
     hidden_ms: Cell<Option<f64>>,
     /// What the source calls; kept because the browser holds it by a raw reference.
-    listener: RefCell<Option<Closure<dyn Fn(MessageEvent)>>>,
+    listener: RefCell<Option<Listener>>,
 }
 
 /// How often the watchdog looks.
@@ -54,6 +59,7 @@ impl<W: Wire + 'static> Stream<W> {
             source: RefCell::new(None),
             heard_ms: Cell::new(page_ms()),
             has_heard: Cell::new(false),
+            is_broken: Cell::new(false),
             opened_ms: Cell::new(0.0),
             hidden_ms: Cell::new(None),
             listener: RefCell::new(None),
@@ -67,10 +73,14 @@ impl<W: Wire + 'static> Stream<W> {
     }
 
     fn receive(&self, event: &MessageEvent) {
-        let Some(data) = event.data().as_string() else { return };
+        // An error of the connection is an event without data.
+        let Some(data) = event.data().as_string() else {
+            self.is_broken.set(true);
+            return self.look();
+        };
         if self.wire.heard(&event.type_(), &data) {
             self.heard_ms.set(page_ms());
-            if !self.has_heard.replace(true) {
+            if !self.has_heard.replace(true) | self.is_broken.replace(false) {
                 self.wire.looked(Link::Live);
             }
         }
@@ -81,7 +91,7 @@ impl<W: Wire + 'static> Stream<W> {
         self.opened_ms.set(page_ms());
         let Ok(source) = EventSource::new(&self.wire.address()) else { return };
         if let Some(listener) = self.listener.borrow().as_ref() {
-            for name in self.wire.names() {
+            for name in self.wire.names().iter().chain(&["error"]) {
                 let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
             }
         }
@@ -101,7 +111,7 @@ impl<W: Wire + 'static> Stream<W> {
             return;
         }
         let silent_ms = (now_ms - self.heard_ms.get()).max(0.0);
-        self.wire.looked(Link::judge(silent_ms as Millis, self.has_heard.get()));
+        self.wire.looked(Link::judge(silent_ms as Millis, self.has_heard.get(), self.is_broken.get()));
         let is_given_up =
             self.source.borrow().as_ref().is_none_or(|s| s.ready_state() == EventSource::CLOSED);
         let is_mute = silent_ms > PATIENCE_MS;

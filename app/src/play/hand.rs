@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use model::Millis;
 use model::play::{Direction, Key, PhoneTick, Player, Stage, TAPS_PER_SECOND, Tap, TapAnswer};
 
-use crate::actions;
+use crate::actions::TapRequest;
 use crate::boot::PlayerView;
 use crate::browser;
 use crate::link::Link;
@@ -81,7 +81,7 @@ impl Hand {
         self.energy.update(|energy| *energy = (*energy - 1.0).max(0.0));
         let direction = self.aim.get_untracked();
         spawn_local(async move {
-            let trouble = match actions::tap(key, direction).await {
+            let trouble = match browser::call(TapRequest { key, direction }).await {
                 Ok(TapAnswer::Sent(tap)) => {
                     self.taps.update(|known| put(known, tap));
                     String::new()
@@ -90,7 +90,7 @@ impl Hand {
                 Ok(TapAnswer::Unavailable { reason }) => reason,
                 // The fighter left, or the server began anew: pick again.
                 Ok(TapAnswer::Unknown) => return browser::reload(),
-                Err(_) => "The server did not answer: that hit is lost.".to_owned(),
+                Err(said) => said,
             };
             self.trouble.set(trouble);
         });

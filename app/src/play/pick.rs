@@ -5,18 +5,17 @@ use leptos::task::spawn_local;
 use model::play::FIGHTERS;
 
 use super::hand::Hand;
-use crate::actions;
+use crate::actions::JoinRequest;
 use crate::browser;
 
 pub(super) fn pick(hand: Hand) -> impl IntoView {
     let join = move |fighter: u8| {
         hand.trouble.set(String::new());
         spawn_local(async move {
-            match actions::join(fighter).await {
+            match browser::call(JoinRequest { fighter }).await {
                 // The next page knows the player, and so does its stream.
                 Ok(_) => browser::reload(),
-                Err(ServerFnError::ServerError(said)) => hand.trouble.set(said),
-                Err(_) => hand.trouble.set("The server did not answer; try again.".to_owned()),
+                Err(said) => hand.trouble.set(said),
             }
         });
     };

@@ -5,7 +5,8 @@ use leptos::task::spawn_local;
 use model::command::{Command, Outcome};
 use model::controls::Manner;
 
-use crate::actions;
+use crate::actions::PresentRequest;
+use crate::browser;
 use crate::store::Store;
 
 /// Where a command was given, and so where its answer appears.
@@ -44,12 +45,11 @@ impl Desk {
     pub(super) fn send(self, place: Place, command: Command) {
         self.reply.set(None);
         spawn_local(async move {
-            let reply = match actions::present(command.clone()).await {
+            let reply = match browser::call(PresentRequest { command: command.clone() }).await {
                 Ok(Outcome::Done) => None,
                 Ok(Outcome::Confirm { question }) => Some(Reply::Question(question, confirmed(command))),
                 Ok(Outcome::Refused { reason }) => Some(Reply::Error(reason)),
-                Err(ServerFnError::ServerError(said)) => Some(Reply::Error(said)),
-                Err(_) => Some(Reply::Error("The server did not answer; try again.".to_owned())),
+                Err(said) => Some(Reply::Error(said)),
             };
             self.reply.set(reply.map(|reply| (place, reply)));
         });

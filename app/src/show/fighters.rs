@@ -25,13 +25,24 @@ pub(super) fn fighters(store: Store, boot: &Boot) -> impl IntoView + use<> {
                 <tbody>{(0..LINES).map(|line| leader(store, line)).collect_view()}</tbody>
             </table>
             <p class="empty" hidden=store.flag(&[Part::Arena], |p| !p.snapshot.arena.leaders.is_empty())>
-                "Nobody plays yet. Scan, pick a fighter, hit: each tap is a record in Kafka."
+                {store.text(&[Part::Arena], invitation)}
             </p>
             <a class="join" href=address>
                 <span class="qr" aria-hidden="true" inner_html=boot.qr_svg.clone()></span>
                 <span class="address"><span class="unseen">"Play at "</span>{shown}</span>
             </a>
         </section>
+    }
+}
+
+/// What stands where no score is yet.
+fn invitation(picture: &Picture) -> String {
+    match picture.snapshot.arena.players {
+        0 => "Nobody plays yet. Scan, pick a fighter, hit: each tap is a record in Kafka.".to_owned(),
+        1 => "One fighter is here. The first hit leads: each tap is a record in Kafka.".to_owned(),
+        players => {
+            format!("{players} fighters are here. The first hit leads: each tap is a record in Kafka.")
+        }
     }
 }
 

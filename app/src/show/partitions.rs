@@ -59,7 +59,7 @@ fn tower(store: Store, partition: u32) -> impl IntoView {
                 <span class="unseen">"Partition "</span><b>{partition}</b>" "<span>{lag}</span>
                 <span class="unseen">" behind"{whose}</span>
             </p>
-            <p class="note">{note}</p>
+            <p class="note" title="Nobody works on it now, or for how long nobody did when it last changed hands">{note}</p>
         </li>
     }
 }
@@ -96,9 +96,8 @@ fn is_hot(picture: &Picture, partition: u32) -> bool {
         return true;
     }
     let Some(own) = pair(picture, partition) else { return false };
-    let mut all: Vec<u64> = pairs(picture).collect();
-    all.sort_unstable();
-    own >= WORTH_SAYING && all.get(all.len() / 2).is_some_and(|median| own > median * 2)
+    let far_less = pairs(picture).filter(|other| other * 2 < own).count();
+    own >= WORTH_SAYING && far_less * 2 > pairs(picture).count()
 }
 
 /// What is written under a tower for a while.
@@ -108,7 +107,7 @@ fn note(picture: &Picture, partition: u32, now_ms: Millis) -> String {
         return format!("idle {}", words::age(now_ms.saturating_sub(since_ms)));
     }
     if let Some(handover) = owner.handover.filter(|handover| handover.at_ms + HANDOVER_SHOWN_MS > now_ms) {
-        return format!("took {}", duration(handover.took_ms));
+        return format!("↻ {}", duration(handover.took_ms));
     }
     let doubts = picture.snapshot.lag.as_ref().map(|lag| lag.doubts.as_slice()).unwrap_or_default();
     let doubt = doubts.iter().find(|(_, of, _)| *of == partition).map(|(_, _, doubt)| *doubt);
@@ -180,7 +179,7 @@ mod tests {
         let handover = Handover { at_ms: 10_000, took_ms: 1_300 };
         let owner = Owner { pod: Some("kstreams-a".into()), idle_since_ms: None, handover: Some(handover) };
         picture.snapshot.ownership = Some(Ownership { state: "Stable".into(), partitions: vec![owner] });
-        assert_eq!(note(&picture, 0, 12_000).replace('\u{a0}', " "), "took 1.3 s");
+        assert_eq!(note(&picture, 0, 12_000).replace('\u{a0}', " "), "↻ 1.3 s");
         assert_eq!(note(&picture, 0, 60_000), "");
     }
 }

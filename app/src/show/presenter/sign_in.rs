@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::actions::{self, SignIn};
+use crate::actions::{SignIn, SignInRequest, SignOutRequest};
 use crate::browser;
 use crate::words;
 
@@ -14,10 +14,10 @@ pub(in crate::show) fn sign_in() -> impl IntoView {
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         spawn_local(async move {
-            match actions::sign_in(passcode.get_untracked()).await {
+            match browser::call(SignInRequest { passcode: passcode.get_untracked() }).await {
                 Ok(SignIn::Welcome) => browser::reload(),
                 Ok(refused) => said.set(refusal(refused)),
-                Err(_) => said.set("The server did not answer; try again.".to_owned()),
+                Err(reason) => said.set(reason),
             }
         });
     };
@@ -38,7 +38,7 @@ pub(in crate::show) fn sign_in() -> impl IntoView {
 /// Ends being the presenter.
 pub(super) fn leave() {
     spawn_local(async {
-        if actions::sign_out().await.is_ok() {
+        if browser::call(SignOutRequest {}).await.is_ok() {
             browser::reload();
         }
     });
