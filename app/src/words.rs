@@ -30,6 +30,13 @@ pub(crate) fn age(age_ms: Millis) -> String {
     }
 }
 
+/// A fraction as the style sheet's language writes it. By whole numbers: a page needs no other float in words.
+#[must_use]
+pub(crate) fn percent(share: f64) -> String {
+    let hundredths = (share * 10_000.0).round() as u32;
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
+}
+
 /// Where a pod stands, in one word.
 #[must_use]
 pub(crate) const fn phase(phase: Phase) -> &'static str {
@@ -103,6 +110,13 @@ pub(crate) fn score(points: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percents_have_two_decimals() {
+        for (share, said) in [(0.0, "0.00%"), (0.123_45, "12.35%"), (1.0, "100.00%")] {
+            assert_eq!(percent(share), said);
+        }
+    }
 
     #[test]
     fn ages_have_one_unit() {

@@ -24,9 +24,21 @@ pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
     command.process_group(0).stdin(Stdio::piped()).spawn()
 }
 
+/// This program once more. A build that runs meanwhile may have put another file in its place, or none yet: on Linux the running
+/// one is asked for by what it is, not by where it was.
+pub(crate) fn own() -> Result<Command> {
+    let path = std::env::current_exe().context("cannot find this program's own file")?;
+    if !cfg!(target_os = "linux") {
+        return Ok(Command::new(path));
+    }
+    let mut own = Command::new("/proc/self/exe");
+    own.arg0(path);
+    Ok(own)
+}
+
 /// The same command under the guard, with the guard's own options.
 pub(crate) fn guarded(command: &Command, options: &[&str]) -> Result<Command> {
-    let mut guarded = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+    let mut guarded = own()?;
     guarded.arg("guard").args(options).arg("--").arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
         guarded.current_dir(directory);

@@ -87,7 +87,7 @@ impl Drawing {
         let (x, y) =
             (self.time.at(last.0) * f64::from(WIDTH), (1.0 - self.values.at(last.1)) * f64::from(HEIGHT));
         let end = (1.0 - self.values.at(now)) * f64::from(HEIGHT);
-        format!("M{x:.0} {y:.0}L{WIDTH} {end:.0}")
+        format!("M{} {}L{WIDTH} {}", x.round() as i64, y.round() as i64, end.round() as i64)
     }
 }
 

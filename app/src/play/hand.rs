@@ -1,5 +1,7 @@
 //! What a phone knows, and what its player does.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use model::Millis;
@@ -81,19 +83,30 @@ impl Hand {
         self.energy.update(|energy| *energy = (*energy - 1.0).max(0.0));
         let direction = self.aim.get_untracked();
         spawn_local(async move {
-            let trouble = match browser::call(TapRequest { key, direction }).await {
+            match browser::call(TapRequest { key, direction }).await {
                 Ok(TapAnswer::Sent(tap)) => {
                     self.taps.update(|known| put(known, tap));
-                    String::new()
                 }
-                Ok(TapAnswer::Limited { retry_in_ms, room }) => limited(retry_in_ms, room),
-                Ok(TapAnswer::Unavailable { reason }) => reason,
+                Ok(TapAnswer::Limited { retry_in_ms, room }) => self.say(limited(retry_in_ms, room)),
                 // The fighter left, or the server began anew: pick again.
-                Ok(TapAnswer::Unknown) => return browser::reload(),
-                Err(said) => said,
-            };
-            self.trouble.set(trouble);
+                Ok(TapAnswer::Unknown) => browser::reload(),
+                Ok(TapAnswer::Unavailable { reason }) | Err(reason) => self.say(reason),
+            }
         });
+    }
+
+    /// Says what went wrong, for long enough to be read.
+    fn say(self, trouble: String) {
+        const READ_IN: Duration = Duration::from_millis(2_500);
+        self.trouble.set(trouble.clone());
+        set_timeout(
+            move || {
+                if self.trouble.with_untracked(|said| *said == trouble) {
+                    self.trouble.set(String::new());
+                }
+            },
+            READ_IN,
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use model::play::{Direction, Key, TAPS_PER_SECOND};
 use super::hand::{FULL, Hand};
 use super::hits::arrow;
 use crate::browser;
+use crate::words::percent;
 
 pub(super) fn pad(hand: Hand) -> impl IntoView {
     browser::on_key(move |key| {
@@ -24,7 +25,7 @@ pub(super) fn pad(hand: Hand) -> impl IntoView {
         true
     });
     recover(hand);
-    let width = Signal::derive(move || format!("width:{:.0}%", hand.energy.get() / FULL * 100.0));
+    let width = Signal::derive(move || format!("width:{}", percent(hand.energy.get() / FULL)));
     view! {
         <section class="pad" aria-label="Pad">
             <div class="arrows" role="group" aria-label="Direction">

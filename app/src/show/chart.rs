@@ -10,7 +10,7 @@ use model::{Input, Millis, history};
 
 use crate::chart::{Cross, Drawing, Flag, HEIGHT, WIDTH, apart};
 use crate::store::{Part, Store};
-use crate::words;
+use crate::words::{self, percent};
 
 /// What the labels at the curves' end need between them, as a fraction of the plot.
 const LABEL_GAP: f64 = 0.12;
@@ -66,7 +66,7 @@ fn ticks(drawing: Memo<Drawing>) -> impl IntoView {
     move || {
         let values = drawing.with(|drawing| drawing.values);
         let tick = |value| {
-            let style = format!("bottom:{:.2}%", values.at(value) * 100.0);
+            let style = format!("bottom:{}", percent(values.at(value)));
             view! { <span class="tick" style=style>{count(value)}</span> }
         };
         view! { <div class="ticks" aria-hidden="true">{values.ticks().map(tick).collect_view()}</div> }
@@ -100,11 +100,11 @@ fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
         (own, if input == Input::Requests { labels.0 } else { labels.1 })
     };
     let dot = Signal::derive(move || match place().0 {
-        Some(at) => format!("bottom:{:.2}%", at * 100.0),
+        Some(at) => format!("bottom:{}", percent(at)),
         None => "display:none".to_owned(),
     });
     let label = Signal::derive(move || match place() {
-        (Some(_), at) => format!("bottom:{:.2}%", at * 100.0),
+        (Some(_), at) => format!("bottom:{}", percent(at)),
         _ => "display:none".to_owned(),
     });
     let class = input.noun();
@@ -120,7 +120,7 @@ fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
 /// Says what the dashed line is, where it ends.
 fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let style = Signal::derive(move || match drawing.with(|d| d.allowed_at) {
-        Some(at) => format!("bottom:{:.2}%", at * 100.0),
+        Some(at) => format!("bottom:{}", percent(at)),
         None => "display:none".to_owned(),
     });
     let each = store.text(&[Part::Cluster], |picture| {
@@ -145,7 +145,7 @@ fn bars(drawing: Memo<Drawing>, slot: usize) -> impl IntoView {
 
 fn crosses(crosses: Vec<Cross>) -> impl IntoView {
     let cross = |cross: Cross| {
-        let style = format!("left:{:.2}%;top:{:.2}%", cross.x * 100.0, cross.y * 100.0);
+        let style = format!("left:{};top:{}", percent(cross.x), percent(cross.y));
         view! { <i class="cross" style=style title=cross.pod>"✕"</i> }
     };
     view! { <div class="crosses" aria-hidden="true">{crosses.into_iter().map(cross).collect_view()}</div> }
@@ -159,7 +159,7 @@ fn name(store: Store, drawing: Memo<Drawing>, slot: u8) -> impl IntoView {
         let pod = pods.iter().rev().find(|pod| pod.slot == slot);
         pod.map(|pod| short_name(&pod.name).to_owned()).unwrap_or_default()
     });
-    let style = Signal::derive(move || format!("top:{:.2}%", drawing.with(|d| d.lanes.middle(slot)) * 100.0));
+    let style = Signal::derive(move || format!("top:{}", percent(drawing.with(|d| d.lanes.middle(slot)))));
     view! { <span class=format!("name slot-{slot}") style=style aria-hidden="true">{name}</span> }
 }
 
@@ -167,7 +167,7 @@ fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
     let flag = |flag: Flag| {
         let side = if flag.leftward { " leftward" } else { "" };
         let class = format!("flag row-{} {}{side}", flag.row, flag.kind.class());
-        let style = format!("left:{:.2}%", flag.x * 100.0);
+        let style = format!("left:{}", percent(flag.x));
         view! {
             <li class=class style=style title=flag.tells.join(", ")>
                 <i>{flag.kind.sign()}</i><span>{flag.words}</span>

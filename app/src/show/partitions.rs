@@ -37,7 +37,7 @@ fn tower(store: Store, partition: u32) -> impl IntoView {
     let height = store.text(&[Part::Lag], move |picture| {
         let lag = pair(picture, partition).unwrap_or(0);
         // A tower never vanishes: its colour says who owns it, also when it owes nothing.
-        format!("height:{:.1}%", 4.0 + 96.0 * lag as f64 / tallest(picture) as f64)
+        format!("height:{}", words::percent(0.04 + 0.96 * lag as f64 / tallest(picture) as f64))
     });
     let lag = store.text(&[Part::Lag], move |picture| words::count_or_unknown(pair(picture, partition)));
     let whose = store.text(&[Part::Ownership], move |picture| {

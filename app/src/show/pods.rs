@@ -57,7 +57,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
         format!("card slot-{slot} {phase}")
     });
     let fill = store.text(&[Part::Rates, Part::Cluster, Part::Ownership], move |picture| {
-        format!("width:{:.1}%", share(picture, slot).unwrap_or(0.0) * 100.0)
+        format!("width:{}", words::percent(share(picture, slot).unwrap_or(0.0)))
     });
     let rate = store.text(&[Part::Rates, Part::Cluster, Part::Ownership], move |picture| {
         let rate = pod_in(picture, slot).and_then(|pod| rate(picture, pod));

@@ -245,7 +245,7 @@ fn progress(store: Store) -> impl IntoView {
     let width = store.text(&[Part::Progress], |picture| {
         let share =
             picture.snapshot.progress.as_ref().map_or(0.0, |p| f64::from(p.number) / f64::from(p.of.max(1)));
-        format!("width:{:.0}%", share * 100.0)
+        format!("width:{}", words::percent(share))
     });
     view! {
         <div class="progress" role="status" hidden=store.flag(&[Part::Progress], |p| p.snapshot.progress.is_none())>

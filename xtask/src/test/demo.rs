@@ -24,8 +24,7 @@ impl RunningDemo {
     /// Starts a demo with fresh data and waits until it is ready. `name` keeps those for tests and for benchmarks apart.
     pub(crate) fn start(workspace: &Workspace, name: &str) -> Result<Self> {
         let state = workspace.target.join(format!("demo-{name}"));
-        let mut command =
-            Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+        let mut command = tool::own()?;
         command.args(["demo", "--exit-with-parent", "--fresh", "--port", "0", "--state"]).arg(&state);
         // What the person has set for their own demo is not for this one.
         command.env_remove("KING_PASSCODE").env_remove("KAFKA_BROKERS");
