@@ -9,7 +9,8 @@ export async function becomeKnown(browser: Browser): Promise<void> {
   if (unlike(await picture()).length === 0) {
     return;
   }
-  const context = await browser.newContext();
+  // A test may have switched JavaScript off for its own pages.
+  const context = await browser.newContext({ javaScriptEnabled: true });
   const presenter = new Show(await context.newPage());
   await presenter.open();
   await presenter.signIn();

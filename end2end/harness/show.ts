@@ -25,6 +25,8 @@ export class Show {
   readonly pods: Locator;
   readonly decision: Locator;
   readonly leaders: Locator;
+  /** The way in for phones. */
+  readonly wayIn: Locator;
   readonly qrCode: Locator;
   /** Everything that only the presenter has. */
   readonly commands: Locator;
@@ -59,7 +61,8 @@ export class Show {
     this.pods = region(/^Pods/).getByRole("listitem").filter({ has: page.getByRole("heading") });
     this.decision = region(/decision/).locator(".sentence");
     this.leaders = region("Fighters").getByRole("row").filter({ has: page.getByRole("rowheader") });
-    this.qrCode = region("Fighters").getByRole("link", { name: /^Play at/ }).locator("svg");
+    this.wayIn = region("Fighters").getByRole("link", { name: /^Play at/ });
+    this.qrCode = this.wayIn.locator("svg");
     this.commands = page.locator("main :is(button, select, input):not(.sign-in *)");
     this.signInProblem = page.locator(".sign-in").getByRole("alert");
     this.question = page.getByRole("alert").filter({ has: page.getByRole("button", { name: "Yes" }) });
@@ -101,10 +104,11 @@ export class Show {
     return said.map((text) => /owned by pod (\w+)/.exec(text)?.[1] ?? "");
   }
 
-  /** How often something has happened in the last ten minutes, as the page's table of events tells it. */
-  async told(what: string | RegExp): Promise<number> {
-    const events = this.page.getByRole("table", { name: "What happened" });
-    return await events.getByRole("row").filter({ hasText: what }).count();
+  /** Whether the page's table of events tells of something that happened after `since`, by this process's clock. */
+  async told(what: string | RegExp, since: number): Promise<boolean> {
+    const rows = this.page.getByRole("table", { name: "What happened" }).getByRole("row").filter({ hasText: what });
+    const ages = (await rows.allTextContents()).map((row) => /^(\d+)\ss ago/u.exec(row)?.[1]);
+    return ages.some((age) => age !== undefined && Number(age) * 1_000 <= Date.now() - since);
   }
 
   /** The sign of the flag on the time axis that stands for an event; it may stand for others too. */

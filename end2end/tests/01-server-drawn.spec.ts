@@ -19,6 +19,7 @@ test.describe("without JavaScript", () => {
     await expect(show.towers).toHaveCount(12);
     await expect(show.source).toHaveText(/Kafka.*local pods/);
     await expect(show.decision).toHaveText(/\d/);
+    await expect(show.page.getByText(/2\sk rec\/s/u).first(), "pods are limited, and it says so").toBeVisible();
   });
 
   test("the show has its charts", async ({ page, known: _ }) => {
@@ -31,6 +32,7 @@ test.describe("without JavaScript", () => {
     expect((await show.curve()).to).toBeGreaterThan(5_900);
     await expect(show.lives).not.toHaveCount(0);
     await expect(show.qrCode).toBeVisible();
+    await expect(show.wayIn).toHaveAttribute("href", /\/play$/);
   });
 
   test("the game has its fighters", async ({ page }) => {

@@ -9,14 +9,13 @@ test("a burst of x10 raises the lag, pods follow, and the lag drains", async ({ 
   await show.untilLive();
   expect(await show.readyShown()).toBe(1);
   const before = await show.lagShown();
-  const bursts = await show.told("load multiplied by 10");
-  const steps = await show.told(/autoscaler: 1 to/);
+  const begun = Date.now();
   await presenter.burst(10);
   await expect.poll(() => show.lagShown(), { timeout: 15_000 }).toBeGreaterThan(before + 5_000);
-  await expect.poll(() => show.told("load multiplied by 10")).toBe(bursts + 1);
+  await expect.poll(() => show.told("load multiplied by 10", begun)).toBe(true);
   await expect(show.flag(/load multiplied by 10/)).toBeVisible();
   await expect.poll(() => show.readyShown(), { timeout: 30_000 }).toBe(4);
-  expect(await show.told(/autoscaler: 1 to/)).toBe(steps + 1);
+  expect(await show.told("autoscaler: 1 to", begun)).toBe(true);
   await expect(show.flag(/autoscaler: 1 to/)).toBeVisible();
   await expect(show.decision).toHaveText(/\d/);
   await expect.poll(() => show.owners().then((owners) => new Set(owners).size), { timeout: 20_000 }).toBe(4);
@@ -46,7 +45,6 @@ test("reset puts everything back within 15 s, and says how far it is", async ({ 
   await presenter.scale(2);
   await presenter.burst(10);
   await expect.poll(() => show.lagShown(), { timeout: 15_000 }).toBeGreaterThan(10_000);
-  const resets = await show.told("everything was reset");
   const begun = Date.now();
   await presenter.reset();
   await expect(presenter.progress).toHaveText(/Reset \d of \d: ./);
@@ -59,5 +57,5 @@ test("reset puts everything back within 15 s, and says how far it is", async ({ 
   expect(now.snapshot.load).toMatchObject({ base: 400 });
   expect(now.snapshot.load?.burst).toBeUndefined();
   expect(now.snapshot.cluster?.policy.enabled).toBe(true);
-  await expect.poll(() => show.told("everything was reset")).toBe(resets + 1);
+  await expect.poll(() => show.told("everything was reset", begun)).toBe(true);
 });

@@ -28,7 +28,7 @@ test("a killed server: reconnecting, then ten minutes of history again, and a ma
   const before = await picture();
   const oldest = before.history.points[0]!.t;
   const drawn = await presenter.curve();
-  const restarts = await presenter.told("the server was started again");
+  const begun = Date.now();
   const starts = startsOf("server");
   killService("server");
   await expect(presenter.connection).toHaveText(/reconnecting/i);
@@ -36,7 +36,7 @@ test("a killed server: reconnecting, then ten minutes of history again, and a ma
   await expect.poll(() => startsOf("server"), { timeout: 15_000 }).toBeGreaterThan(starts);
   // The page is not loaded again: it finds the new server by itself.
   await presenter.untilLive(30_000);
-  await expect.poll(() => presenter.told("the server was started again")).toBe(restarts + 1);
+  await expect.poll(() => presenter.told("the server was started again", begun)).toBe(true);
   await expect(presenter.flag(/the server was started again/)).toBeVisible();
   await expect.poll(() => presenter.readyShown(), { timeout: 20_000 }).toBe(1);
   const after = await picture();
@@ -45,7 +45,8 @@ test("a killed server: reconnecting, then ten minutes of history again, and a ma
   const horizon = after.snapshot.at_ms - 600_000;
   expect(after.history.points[0]!.t).toBeLessThanOrEqual(Math.max(oldest, horizon) + 2_000);
   const redrawn = await presenter.curve();
-  expect(redrawn.from).toBeLessThanOrEqual(drawn.from);
+  // A point comes once a second, which is ten units: the first one lies anywhere in its second.
+  expect(redrawn.from).toBeLessThanOrEqual(drawn.from + 20);
   expect(redrawn.to).toBeGreaterThan(5_970);
   expect(unsaidGaps(after)).toEqual([]);
   // The presenter is still signed in, and the buttons work.
@@ -68,13 +69,13 @@ test("a killed Kafka: the page says that it is away and how old the numbers are,
   complaints.allowed.push(NO_SERVER);
   await show.open();
   await show.untilLive();
-  const outages = await show.told("Kafka did not answer");
+  const begun = Date.now();
   killService("kafka");
   await expect(show.outage).toHaveText(/Kafka away since \d+\ss/u, { timeout: 20_000 });
   await expect(show.lagAge).toHaveText(/\d+\ss ago/u);
   await expect(show.outage).toBeHidden({ timeout: 60_000 });
   await expect(show.lagAge).toBeEmpty();
-  await expect.poll(() => show.told("Kafka did not answer")).toBe(outages + 1);
+  await expect.poll(() => show.told("Kafka did not answer", begun)).toBe(true);
   await expect.poll(async () => (await show.curve()).to).toBeGreaterThan(5_970);
   // The pods are back at work: each partition has its owner, and what waited meanwhile drains.
   await expect.poll(async () => (await show.owners()).includes(""), { timeout: 45_000 }).toBe(false);

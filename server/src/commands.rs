@@ -11,7 +11,7 @@ use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
 use model::load::{BURST_MS, Burst, HotPartition, LoadSettings, MAX_FRAMES_PER_SECOND};
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Snapshot, short_name};
-use model::{PARTITIONS, figures};
+use model::{Millis, PARTITIONS, figures};
 use rand::seq::IteratorRandom;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,8 @@ const COMMANDS_PER_SECOND: u32 = 5;
 /// The part of all frames that a hot partition gets, in percent.
 const HOT_PERCENT: u8 = 50;
 const FACTORS: [u32; 3] = [2, 5, 10];
+/// For how long the picture may not show yet what was just written: Kafka's way back takes a fraction of it.
+const ON_ITS_WAY_MS: Millis = 2_000;
 
 /// Carries commands out.
 pub struct Commander {
@@ -41,6 +43,8 @@ pub struct Commander {
     /// The most pods that the laptop may run.
     pub(crate) max_pods: u32,
     rate: Mutex<Bucket>,
+    /// The load that was written last, and when: two quick commands must not undo each other.
+    written: tokio::sync::Mutex<Option<(Millis, LoadSettings)>>,
     /// Held by the reset that is under way.
     resetting: Arc<tokio::sync::Mutex<()>>,
     /// Resets run on when their caller has hung up.
@@ -80,6 +84,7 @@ impl Commander {
             clock: parts.clock,
             max_pods: parts.max_pods,
             rate: Mutex::new(rate),
+            written: tokio::sync::Mutex::default(),
             resetting: Arc::default(),
             tasks: TaskTracker::new(),
         }
@@ -132,14 +137,14 @@ impl Commander {
         }
         let now_ms = self.clock.now_ms();
         let burst = Some(Burst { factor, from_ms: now_ms, until_ms: now_ms + BURST_MS });
-        self.kafka.set_load(LoadSettings { burst, ..self.load() }).await
+        self.change_load(|load| LoadSettings { burst, ..load }).await
     }
 
     async fn base(&self, frames_per_second: u32) -> Result<(), Refusal> {
         if frames_per_second > MAX_FRAMES_PER_SECOND {
             return Err(rejected(format!("At most {MAX_FRAMES_PER_SECOND} frames per second.")));
         }
-        self.kafka.set_load(LoadSettings { base: frames_per_second, ..self.load() }).await
+        self.change_load(|load| LoadSettings { base: frames_per_second, ..load }).await
     }
 
     async fn hot(&self, partition: Option<u32>) -> Result<(), Refusal> {
@@ -147,7 +152,7 @@ impl Commander {
             return Err(rejected(format!("There is no such partition: they are 0 to {}.", PARTITIONS - 1)));
         }
         let hot = partition.map(|partition| HotPartition { partition, percent: HOT_PERCENT });
-        self.kafka.set_load(LoadSettings { hot, ..self.load() }).await
+        self.change_load(|load| LoadSettings { hot, ..load }).await
     }
 
     async fn kill(&self, pod: Option<String>, manner: Manner, confirmed: bool) -> Outcome {
@@ -242,8 +247,18 @@ impl Commander {
         self.hub.look(|picture| picture.snapshot.clone())
     }
 
-    fn load(&self) -> LoadSettings {
-        self.snapshot().load.unwrap_or_default()
+    /// Changes the load settings in force, one change after the other.
+    async fn change_load(&self, change: impl FnOnce(LoadSettings) -> LoadSettings) -> Result<(), Refusal> {
+        let mut written = self.written.lock().await;
+        let now_ms = self.clock.now_ms();
+        let in_force = match written.take() {
+            Some((at_ms, load)) if now_ms < at_ms + ON_ITS_WAY_MS => load,
+            _ => self.snapshot().load.unwrap_or_default(),
+        };
+        let load = change(in_force);
+        self.kafka.set_load(load.clone()).await?;
+        *written = Some((now_ms, load));
+        Ok(())
     }
 
     pub(crate) fn policy(&self) -> Result<Policy, Refusal> {

@@ -25,11 +25,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if !tool::show(&build)?.success() {
         return Ok(ExitCode::FAILURE);
     }
-    let demo = RunningDemo::start(&workspace, "bench")?;
     let mut command = std::process::Command::new(workspace.binary("bench"));
     command.args(&options.arguments);
-    demo.describe_to(&mut command);
+    // `start` times demos of its own, which another one would slow down.
+    let demo = match options.arguments.first().map(String::as_str) {
+        Some("start" | "help" | "--help") => None,
+        _ => Some(RunningDemo::start(&workspace, "bench")?),
+    };
+    demo.iter().for_each(|demo| demo.describe_to(&mut command));
     let status = tool::show(&command)?;
-    demo.stop()?;
+    if let Some(demo) = demo {
+        demo.stop()?;
+    }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

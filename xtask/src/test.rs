@@ -102,7 +102,10 @@ fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         )?;
         console::step(format_args!("Kafka for the tests answers at {}", broker.address));
         let mut command = workspace.cargo();
-        command.args(["test", "--release"]).args(arguments).env("KING_TEST_KAFKA", &broker.address);
+        command
+            .args(["test", "--release", "--no-fail-fast"])
+            .args(arguments)
+            .env("KING_TEST_KAFKA", &broker.address);
         pass(&command, "a test failed")
     };
     let result = { run }();

@@ -361,8 +361,11 @@ mod tests {
 
     #[test]
     fn near_the_right_end_words_stand_to_the_left() {
-        let marker = Marker { id: 0, at_ms: 595_000, until_ms: None, event: Event::Burst { factor: 10 } };
-        let flags = flags(TIME, Room::WIDE, [&marker].into_iter());
-        assert!(flags[0].leftward);
+        let leftward = |event| {
+            let marker = Marker { id: 0, at_ms: 599_000, until_ms: None, event };
+            flags(TIME, Room::WIDE, [&marker].into_iter())[0].leftward
+        };
+        assert!(leftward(killed("aaaaa")));
+        assert!(!leftward(Event::Burst { factor: 2 }), "a short word fits beside the labels of the curves");
     }
 }

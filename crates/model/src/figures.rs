@@ -28,8 +28,10 @@ pub fn spoken_count(value: u64) -> String {
 /// A ratio with at most one decimal: `20.4`, `3`; two decimals below 2, where they decide: `1.04`.
 #[must_use]
 pub fn ratio(value: f64) -> String {
-    let text = if value < 2.0 { format!("{value:.2}") } else { format!("{value:.1}") };
-    without_zeros(&text).to_owned()
+    // By whole numbers: the writer of floats alone would make the page's download noticeably larger.
+    let hundredths = if value < 2.0 { (value * 100.0).round() } else { (value * 10.0).round() * 10.0 };
+    let hundredths = hundredths as u64;
+    without_zeros(&format!("{}.{:02}", hundredths / 100, hundredths % 100)).to_owned()
 }
 
 /// A span of time: `350 ms`, `2.1 s`, `42 s`, `3 min 20 s`, `2 h 5 min`.

@@ -66,7 +66,7 @@ impl Commander {
     async fn try_reset(&self) -> Result<(), Refusal> {
         let policy = Policy::default();
         self.tell(1, "Load and autoscaler to their defaults").await;
-        self.kafka.set_load(LoadSettings::default()).await?;
+        self.change_load(|_| LoadSettings::default()).await?;
         let cluster = self.cluster()?;
         cluster.set_policy(Policy { enabled: false, ..policy.clone() }).await?;
 

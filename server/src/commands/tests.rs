@@ -39,6 +39,20 @@ async fn each_button_asks_for_its_own() {
 }
 
 #[tokio::test]
+async fn two_quick_commands_do_not_undo_each_other() {
+    let stage = stage();
+    let presenter = stage.presenter().await;
+    // The picture does not show the first one yet when the second one comes.
+    outcome_of(&stage, &presenter, &Command::Base { frames_per_second: 700 }).await;
+    outcome_of(&stage, &presenter, &Command::Hot { partition: Some(3) }).await;
+    assert_eq!(stage.record.take(), ["load 700 None None", "load 700 None Some(3)"]);
+    // What is not to be seen after a while was overruled by somebody else.
+    stage.pass(ON_ITS_WAY_MS);
+    outcome_of(&stage, &presenter, &Command::Hot { partition: None }).await;
+    assert_eq!(stage.record.take(), ["load 400 None None"]);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_and_asks_for_nothing() {
     check(Command::Burst { factor: 1_000 }, refusal("A burst is 2, 5 or 10 times the base rate."), &[]).await;
     check(Command::Base { frames_per_second: 4_001 }, refusal("At most 4000 frames per second."), &[]).await;
