@@ -27,8 +27,9 @@ pub(crate) struct Drawing {
     pub allowed: String,
     /// The tolerance around it.
     pub band: String,
-    /// Where `allowed` begins, as a fraction from the bottom: there it says what it is. `None` while it is unknown.
-    pub allowed_at: Option<f64>,
+    /// Where `allowed` begins, as fractions from the left and from the bottom: there it says what it is. `None` while it is
+    /// unknown.
+    pub allowed_at: Option<(f64, f64)>,
     /// How many lanes.
     pub lanes: Lanes,
     /// One a slot.
@@ -65,9 +66,9 @@ impl Drawing {
             band: band(time, values, tolerance, dots(|point| point.allowed)),
             allowed_at: history
                 .points
-                .back()
-                .and_then(|point| point.allowed)
-                .map(|allowed| values.at(allowed)),
+                .iter()
+                .filter(|point| point.at_ms >= time.start_ms())
+                .find_map(|point| Some((time.at(point.at_ms), values.at(point.allowed?)))),
             lanes,
             bars: slots.map(|slot| lane(time, lanes, slot, &history.lives)).collect(),
             outline: outline(time, lanes, history.points.iter()),

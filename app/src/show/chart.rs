@@ -117,10 +117,11 @@ fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
     }
 }
 
-/// Says what the dashed line is, where it ends.
+/// Says what the dashed line is, where it begins; left of that where there is no room to the right.
 fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let style = Signal::derive(move || match drawing.with(|d| d.allowed_at) {
-        Some(at) => format!("bottom:{}", percent(at)),
+        Some((x, y)) if x < 0.6 => format!("left:{};bottom:{}", percent(x), percent(y)),
+        Some((x, y)) => format!("right:{};bottom:{}", percent(1.0 - x), percent(y)),
         None => "display:none".to_owned(),
     });
     let each = store.text(&[Part::Cluster], |picture| {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use model::Millis;
 use model::wire::Picture;
 
+use crate::link::Link;
 use crate::show::presenter;
 use crate::store::{Part, Store};
 use crate::words;
@@ -58,11 +59,15 @@ fn away(picture: &Picture, now_ms: Millis) -> Option<String> {
     Some(format!("{name} away since {}", words::age(now_ms.saturating_sub(outage.since_ms))))
 }
 
-/// How fresh the figures are: before frames come, how old they were when the page was rendered.
+/// How fresh the figures are. Before frames come: how old they were when the page was rendered; when no more come: how old
+/// they are.
 fn fresh(store: Store) -> Signal<String> {
-    Signal::derive(move || match store.fresh_ms.get() {
-        Some(fresh_ms) => format!("{fresh_ms}\u{a0}ms from commit to this screen"),
-        None => store.read(&[Part::Lag], |picture| match &picture.snapshot.lag {
+    Signal::derive(move || match (store.link.get(), store.fresh_ms.get()) {
+        (Link::Reconnecting { for_ms } | Link::Stale { for_ms }, _) => {
+            format!("this is {} old", words::age(for_ms))
+        }
+        (_, Some(fresh_ms)) => format!("{fresh_ms}\u{a0}ms from commit to this screen"),
+        (_, None) => store.read(&[Part::Lag], |picture| match &picture.snapshot.lag {
             Some(lag) => {
                 let age_ms = picture.snapshot.at_ms.saturating_sub(lag.sampled_ms);
                 format!("sampled {} before this page", model::figures::duration(age_ms))
