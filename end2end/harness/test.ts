@@ -20,13 +20,9 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  complaints: [
-    // oxlint-disable-next-line no-empty-pattern
-    async ({}, use) => {
-      await use({ allowed: [] });
-    },
-    { scope: "test" },
-  ],
+  complaints: async ({}, use) => {
+    await use({ allowed: [] });
+  },
 
   known: async ({ browser }, use) => {
     await becomeKnown(browser);

@@ -22,8 +22,7 @@ test("a stranger sees no button of the presenter", async ({ show }) => {
 
 test("a stranger's forged call is refused", async ({ known: _ }) => {
   const stranger = await request.newContext({ extraHTTPHeaders: { origin: URL_OF_DEMO } });
-  const answer = await stranger.post(PRESENT, { data: HOT_PARTITION });
-  expect(answer.status()).toBe(403);
+  expect((await stranger.post(PRESENT, { data: HOT_PARTITION })).status()).toBe(403);
   const forged = await request.newContext({
     extraHTTPHeaders: { origin: URL_OF_DEMO, cookie: "king-presenter=1; presenter=true; role=presenter" },
   });
@@ -76,12 +75,11 @@ test("a wrong passcode is said, and never slows this machine down", async ({ sho
   expect(Date.now() - before).toBeLessThan(5_000);
 });
 
-test("signing out takes the buttons away", async ({ presenter, browser }) => {
+test("signing out takes the buttons away", async ({ presenter }) => {
   await presenter.signOut();
   await expect(presenter.commands).toHaveCount(0);
   const again = new Show(await presenter.page.context().newPage());
   await again.open();
   await again.untilLive();
   await expect(again.commands).toHaveCount(0);
-  expect(browser.isConnected()).toBe(true);
 });

@@ -21,6 +21,8 @@ pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// The shortest session timeout that a broker with stock settings accepts; the one to fall back to when it answers
 /// `INVALID_SESSION_TIMEOUT`.
 pub const STOCK_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// `max.poll.interval.ms` of a pod, which polls many times a second.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a question to a broker may take before it counts as unanswered.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -123,6 +125,8 @@ pub fn pod_consumer(
         .set("partition.assignment.strategy", "range")
         .set("session.timeout.ms", session_timeout.as_millis().to_string())
         .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
+        // Also how long a rebalance waits for a member that a restarted broker still remembers; five minutes by default.
+        .set("max.poll.interval.ms", MAX_POLL_INTERVAL.as_millis().to_string())
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")
         .set("enable.auto.commit", "true")

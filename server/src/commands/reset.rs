@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::Millis;
 use model::command::Outcome;
 use model::controls::Refusal;
 use model::load::LoadSettings;
@@ -76,17 +77,30 @@ impl Commander {
 
         self.tell(3, "Moving the offsets to the end of the log").await;
         self.skip_to_end().await?;
+        let skipped_ms = self.clock.now_ms();
         self.notes.send(Note::Reset).await;
         lock(&self.arena).reset();
 
         self.tell(4, "Starting the pods").await;
-        self.put_back(&policy).await?;
+        cluster.scale(policy.min).await?;
         let is_back =
             |cluster: &Cluster| cluster.ready() >= usize::try_from(policy.min).unwrap_or(usize::MAX);
         self.sees(READY_WITHIN, is_back, "the pods were started, but are not ready yet").await?;
+        // The autoscaler looks as soon as it is on, and must not see the lag of before.
+        self.sampled_after(skipped_ms).await;
 
         self.tell(STEPS, "Keeping the defaults").await;
-        self.kafka.keep_policy(policy).await
+        self.put_policy(policy).await
+    }
+
+    /// Waits until the picture's lag is younger than this. Without a sample in time nothing scales anyway.
+    async fn sampled_after(&self, at_ms: Millis) {
+        let newer = async {
+            while self.snapshot().lag.is_some_and(|lag| lag.sampled_ms <= at_ms) {
+                sleep(ATTEMPT_AGAIN).await;
+            }
+        };
+        let _ = timeout(EMPTY_WITHIN, newer).await;
     }
 
     /// The minimum of pods, then the autoscaler on.
