@@ -15,6 +15,7 @@ export interface Picture {
       revision: number;
       capacity: number;
       policy: { enabled: boolean; min: number; max: number };
+      decision?: { desired: number };
     } | null;
     load: { base: number; burst?: { factor: number; until_ms: number }; hot?: { partition: number } } | null;
     arena: { players: number; leaders: { fighter: string; score: number }[] };
