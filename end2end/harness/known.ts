@@ -15,8 +15,7 @@ export async function becomeKnown(browser: Browser): Promise<void> {
   await presenter.open();
   await presenter.signIn();
   await presenter.reset();
-  // On a busy machine the first pod may start so late that a second one is called: it leaves again after the window of 30 s.
-  await expect.poll(async () => unlike(await picture()), { timeout: 60_000, intervals: [250] }).toEqual([]);
+  await expect.poll(async () => unlike(await picture()), { timeout: 25_000, intervals: [250] }).toEqual([]);
   await context.close();
 }
 
