@@ -191,6 +191,45 @@ impl Hit {
         }
     }
 
+    /// The hit in three bytes, the lowest one is 0: for where many are kept.
+    #[must_use]
+    pub(crate) fn pack(&self) -> u32 {
+        let optional = |index: Option<usize>| index.map_or(0, |index| index as u32 + 1);
+        let place = |of: usize| of as u32;
+        u32::from(self.impact) << 24
+            | place(self.key as usize) << 23
+            | optional(self.double_key.map(|key| key as usize)) << 21
+            | optional(self.direction.map(|direction| direction as usize)) << 18
+            | place(self.impact_type as usize) << 15
+            | place(self.level as usize) << 13
+            | place(self.game as usize) << 10
+    }
+
+    /// The hit that was packed.
+    ///
+    /// # Errors
+    /// When no hit is packed so.
+    pub(crate) fn unpack(packed: u32) -> Result<Self, HitError> {
+        fn one_of<T: Copy>(all: &[T], index: u32, field: &'static str) -> Result<T, HitError> {
+            let found = usize::try_from(index).ok().and_then(|index| all.get(index));
+            found.copied().ok_or(HitError::Unknown { field, byte: index as u8 })
+        }
+
+        let bits = |at: u32, width: u32| packed >> at & ((1 << width) - 1);
+        let optional = |index: u32| index.checked_sub(1);
+        Ok(Self {
+            impact: bits(24, 8) as u8,
+            key: one_of(Key::ALL, bits(23, 1), "Key")?,
+            double_key: optional(bits(21, 2)).map(|key| one_of(Key::ALL, key, "Key")).transpose()?,
+            direction: optional(bits(18, 3))
+                .map(|direction| one_of(Direction::ALL, direction, "Direction"))
+                .transpose()?,
+            impact_type: one_of(ImpactType::ALL, bits(15, 3), "ImpactType")?,
+            level: one_of(Level::ALL, bits(13, 2), "Level")?,
+            game: one_of(Game::ALL, bits(10, 3), "Game")?,
+        })
+    }
+
     /// What it is worth: its violence, times 2 when special, 3 when critical, 5 when fatal, and twice that with a
     /// second key. A miss is worth nothing.
     #[must_use]
@@ -299,6 +338,7 @@ mod tests {
                                 let hit =
                                     Hit { impact, key, double_key, direction, impact_type, level, game };
                                 assert_eq!(Hit::from_hex(&hit.to_hex()), Ok(hit));
+                                assert_eq!(Hit::unpack(hit.pack()), Ok(hit));
                             }
                         }
                     }

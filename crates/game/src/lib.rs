@@ -5,13 +5,14 @@
 //! random generator, so that a run can be replayed from a seed.
 
 pub mod avro;
+pub mod fold;
 pub mod frame;
 pub mod generator;
 pub mod hit;
-pub mod join;
 pub mod partition;
 pub mod sessions;
 
+pub use fold::Fold;
 pub use frame::{Frame, FrameBody, FrameHeader, Machine, Zone};
 pub use hit::{Direction, Game, Hit, ImpactType, Key, Level};
 pub use partition::partition_for;

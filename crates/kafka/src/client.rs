@@ -21,6 +21,9 @@ pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// The shortest session timeout that a broker with stock settings accepts; the one to fall back to when it answers
 /// `INVALID_SESSION_TIMEOUT`.
 pub const STOCK_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// `transaction.timeout.ms` of a pod: so long, and up to the time between two looks of the broker, the offsets that a dead pod has added to a
+/// transaction keep the next owner waiting.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// `max.poll.interval.ms` of a pod, which polls many times a second.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -108,30 +111,47 @@ pub fn base(brokers: &Brokers, client_id: &str) -> ClientConfig {
     config
 }
 
-/// A consumer of the application's group: at-least-once, bounded memory, and quick to notice a dead sibling.
-///
-/// Offsets are committed every 100 ms, but only those that the pod stored itself, after its outputs were acknowledged.
+/// How a pod is a member of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// KIP-848: the broker assigns, and says how long a session lasts.
+    Consumer,
+    /// The protocol of old: the members assign.
+    Classic {
+        /// `session.timeout.ms`
+        session_timeout: Duration,
+    },
+}
+
+/// A consumer of the application's group: bounded memory, and quick to notice a dead sibling. It commits nothing by itself, since a pod
+/// commits in its transactions. Both inputs of a partition go to the same pod.
 #[must_use]
 pub fn pod_consumer(
     brokers: &Brokers,
     client_id: &str,
     group_id: &str,
-    session_timeout: Duration,
+    membership: Membership,
 ) -> ClientConfig {
-    let heartbeat = (session_timeout / 20).max(Duration::from_millis(100));
     let mut config = reader(brokers, client_id);
     config
         .set("group.id", group_id)
-        .set("partition.assignment.strategy", "range")
-        .set("session.timeout.ms", session_timeout.as_millis().to_string())
-        .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
         // Also how long a rebalance waits for a member that a restarted broker still remembers; five minutes by default.
         .set("max.poll.interval.ms", MAX_POLL_INTERVAL.as_millis().to_string())
-        .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")
-        .set("enable.auto.commit", "true")
-        .set("auto.commit.interval.ms", "100")
         .set("fetch.min.bytes", "65536");
+    match membership {
+        Membership::Consumer => {
+            config.set("group.protocol", "consumer").set("group.remote.assignor", "range");
+        }
+        Membership::Classic { session_timeout } => {
+            let heartbeat = (session_timeout / 20).max(Duration::from_millis(100));
+            config
+                .set("group.protocol", "classic")
+                .set("partition.assignment.strategy", "range")
+                .set("session.timeout.ms", session_timeout.as_millis().to_string())
+                .set("heartbeat.interval.ms", heartbeat.as_millis().to_string());
+        }
+    }
     config
 }
 
@@ -168,6 +188,18 @@ pub fn producer(brokers: &Brokers, client_id: &str) -> ClientConfig {
     config
 }
 
+/// A producer of transactions, and of nothing outside of them.
+#[must_use]
+pub fn transactional(brokers: &Brokers, client_id: &str, transactional_id: &str) -> ClientConfig {
+    let mut config = producer(brokers, client_id);
+    config
+        .set("transactional.id", transactional_id)
+        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
+        .set("delivery.report.only.error", "false")
+        .set("linger.ms", "1");
+    config
+}
+
 /// A consumer that only asks for the committed offsets of a group, and never joins it.
 ///
 /// `read_uncommitted`, since librdkafka otherwise asks for stable offsets and times out while a pod's transaction is open.
@@ -183,7 +215,7 @@ pub fn sampling(brokers: &Brokers, client_id: &str, group_id: &str) -> ClientCon
 }
 
 /// Makes a client that logs into `tracing`.
-pub(crate) fn create<T: FromClientConfigAndContext<Tracing>>(config: &ClientConfig) -> Result<T, Error> {
+pub fn create<T: FromClientConfigAndContext<Tracing>>(config: &ClientConfig) -> Result<T, Error> {
     config.create_with_context(Tracing).map_err(Error::CreateClient)
 }
 
@@ -309,9 +341,18 @@ mod tests {
     #[test]
     fn a_pod_beats_twenty_times_a_session() {
         let brokers: Brokers = "localhost:9092".parse().unwrap();
-        let config = pod_consumer(&brokers, "pod", "group", SESSION_TIMEOUT);
-        assert_eq!(config.get("heartbeat.interval.ms"), Some("100"));
-        let config = pod_consumer(&brokers, "pod", "group", STOCK_SESSION_TIMEOUT);
-        assert_eq!(config.get("heartbeat.interval.ms"), Some("300"));
+        for (session_timeout, heartbeat) in [(SESSION_TIMEOUT, "100"), (STOCK_SESSION_TIMEOUT, "300")] {
+            let config = pod_consumer(&brokers, "pod", "group", Membership::Classic { session_timeout });
+            assert_eq!(config.get("heartbeat.interval.ms"), Some(heartbeat));
+        }
+    }
+
+    #[test]
+    fn a_broker_that_assigns_is_not_told_the_settings_of_old() {
+        let brokers: Brokers = "localhost:9092".parse().unwrap();
+        let config = pod_consumer(&brokers, "pod", "group", Membership::Consumer);
+        for of_old in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
+            assert_eq!(config.get(of_old), None);
+        }
     }
 }

@@ -7,6 +7,7 @@
 pub mod client;
 mod commands;
 pub mod control;
+pub mod dead_letters;
 mod error;
 pub mod groups;
 pub mod history;

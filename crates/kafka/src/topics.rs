@@ -47,6 +47,18 @@ impl Topic {
         Self { name: name.to_owned(), partitions: model::PARTITIONS, config }
     }
 
+    /// The application's state: kept for ever, and deleted by the application itself as far as it is of no more use.
+    #[must_use]
+    pub fn changelog(name: &str) -> Self {
+        let config = vec![
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+            ("segment.bytes", "16777216"),
+        ];
+        Self { name: name.to_owned(), partitions: model::PARTITIONS, config }
+    }
+
     /// The newest record of each key, for ever.
     #[must_use]
     pub fn control(name: &str) -> Self {
@@ -77,6 +89,8 @@ impl Topic {
 pub fn all() -> Vec<Topic> {
     let mut topics: Vec<Topic> =
         [model::REQUESTS, model::RESPONSES, model::SESSIONS].into_iter().map(Topic::records).collect();
+    topics.push(Topic::changelog(model::CHANGELOG));
+    topics.push(Topic::records(model::DEAD_LETTERS));
     topics.push(Topic::control(CONTROL));
     topics.push(Topic::history(HISTORY));
     topics

@@ -26,6 +26,10 @@ pub const REQUESTS: &str = "GAME-FRAME-RQ";
 pub const RESPONSES: &str = "GAME-FRAME-RS";
 /// The topic of the sessions that the application writes.
 pub const SESSIONS: &str = "SESSIONS";
+/// The topic of the application's state, by its name as the application derives it from its group.
+pub const CHANGELOG: &str = "KINGOFSCALING-APP-CHANGELOG";
+/// The topic of the records that the application left out; its name comes from the group as well.
+pub const DEAD_LETTERS: &str = "KINGOFSCALING-APP-DEAD-LETTERS";
 /// Consumer group and application id of the stream-processing application.
 pub const GROUP_ID: &str = "KINGOFSCALING-APP";
 /// The partitions of each of the three topics.

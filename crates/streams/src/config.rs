@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use game::sessions::Limits;
 use kafka::Brokers;
 use process::ProcessArgs;
@@ -29,6 +29,12 @@ pub struct Config {
     /// A session ends after so many hits at the latest
     #[arg(long, default_value_t = 500, value_name = "HITS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub session_hits: u32,
+    /// How it is a member of its group
+    #[arg(long, env = "GROUP_PROTOCOL", value_enum, default_value_t, value_name = "PROTOCOL")]
+    pub group_protocol: GroupProtocol,
+    /// How often to commit while there is much to do; a pod with nothing else to do commits sooner
+    #[arg(long, env = "COMMIT_INTERVAL_MS", default_value_t = 100, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u16).range(10..=1_000))]
+    pub commit_interval: u16,
     /// Where to serve /livez, /readyz and /metrics; port 0 takes a free one and prints it
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub admin_address: Option<SocketAddr>,
@@ -49,7 +55,42 @@ pub struct Config {
     pub process: ProcessArgs,
 }
 
+/// How members of a group and the broker agree on who owns what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum GroupProtocol {
+    /// KIP-848: the broker assigns, and only what moves is handed over. Needs Kafka 4.0
+    #[default]
+    Consumer,
+    /// The protocol of old: everything is given back and assigned anew at each rebalance
+    Classic,
+}
+
 impl Config {
+    /// The topic of the state.
+    #[must_use]
+    pub fn changelog(&self) -> String {
+        format!("{}-CHANGELOG", self.group)
+    }
+
+    /// The topic of the records that are left out.
+    #[must_use]
+    pub fn dead_letters(&self) -> String {
+        format!("{}-DEAD-LETTERS", self.group)
+    }
+
+    /// Every topic that a pod needs.
+    #[must_use]
+    pub fn topics(&self) -> [String; 5] {
+        let (requests, responses) = (self.requests.clone(), self.responses.clone());
+        [requests, responses, self.sessions.clone(), self.changelog(), self.dead_letters()]
+    }
+
+    /// Its own among the group's pods: a pod that comes back under its name ends the transaction that it has left.
+    #[must_use]
+    pub fn transactional_id(&self) -> String {
+        format!("{}-{}", self.group, self.pod)
+    }
+
     /// What makes a session end.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -57,7 +98,6 @@ impl Config {
             gap_ms: i64::from(self.session_gap) * 1_000,
             longest_ms: i64::from(self.session_length) * 1_000,
             most_hits: self.session_hits,
-            ..Limits::default()
         }
     }
 }

@@ -10,11 +10,11 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kafka::client;
+use kafka::client::{self, Membership};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use serde::Deserialize;
@@ -24,14 +24,17 @@ use crate::Config;
 /// How long leaving the group may take; it takes about a tenth of a second.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
+/// How long a member that hears of no assignment waits before it counts as one without partitions.
+const WITHOUT_PARTITIONS_MS: i64 = 2_500;
+
 /// What the worker has to deal with after a poll.
 pub(crate) enum Event {
-    /// The group gives these partitions to this pod.
+    /// The group gives these partitions to this pod: all that it has, or, where the broker assigns, those that are new.
     Assigned(TopicPartitionList),
-    /// The group takes all partitions back (the protocol is eager).
-    Revoked,
-    /// Offsets could not be committed; librdkafka tries again with the next ones.
-    CommitFailed(KafkaError),
+    /// The group takes these partitions back.
+    Revoked(TopicPartitionList),
+    /// This pod is a member, and has all that the group wants it to have.
+    Steady,
     /// Where the logs begin and end, about once a second.
     Watermarks(Vec<Watermark>),
 }
@@ -76,10 +79,10 @@ impl Signals {
 /// Makes the consumer and joins the group. `worker` is woken when there is something to poll.
 pub(crate) fn subscribe(
     config: &Config,
-    session_timeout: Duration,
+    membership: Membership,
     worker: &Thread,
 ) -> anyhow::Result<Arc<Consumer>> {
-    let mut settings = client::pod_consumer(&config.kafka, &config.pod, &config.group, session_timeout);
+    let mut settings = client::pod_consumer(&config.kafka, &config.pod, &config.group, membership);
     settings
         .set("enable.partition.eof", "true")
         .set("statistics.interval.ms", "1000")
@@ -89,9 +92,9 @@ pub(crate) fn subscribe(
         .set("fetch.wait.max.ms", "20")
         .set("fetch.min.bytes", "16384")
         // Every partition has a queue of its own here, so these count 24 times in a pod that owns all.
-        .set("fetch.message.max.bytes", "65536")
-        .set("queued.min.messages", "500")
-        .set("queued.max.messages.kbytes", "128");
+        .set("fetch.message.max.bytes", "131072")
+        .set("queued.min.messages", "1500")
+        .set("queued.max.messages.kbytes", "256");
     let mut consumer: Consumer =
         settings.create_with_context(Signals::default()).context("making the consumer")?;
     let thread = worker.clone();
@@ -122,12 +125,20 @@ impl ClientContext for Signals {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "client error");
+        // The end of a log is none, though librdkafka reports it here as well.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::debug!(%error, reason, "client error");
+        }
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
         match serde_json::from_slice::<Statistics>(statistics) {
-            Ok(statistics) => self.push(Event::Watermarks(statistics.watermarks())),
+            Ok(statistics) => {
+                if statistics.is_steady() {
+                    self.push(Event::Steady);
+                }
+                self.push(Event::Watermarks(statistics.watermarks()));
+            }
             Err(error) => tracing::debug!(%error, "statistics of another shape"),
         }
     }
@@ -137,21 +148,25 @@ impl ConsumerContext for Signals {
     fn rebalance(&self, consumer: &Consumer, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let assigned = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Acquire) {
-            if let Err(error) = consumer.unassign() {
+            if let Err(error) = give_back(consumer, partitions) {
                 tracing::debug!(%error, "giving partitions back");
             }
         } else if assigned {
             self.push(Event::Assigned(partitions.clone()));
         } else {
-            self.push(Event::Revoked);
+            self.push(Event::Revoked(partitions.clone()));
         }
     }
+}
 
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(problem) = result {
-            self.push(Event::CommitFailed(problem));
-        }
-    }
+/// Whether the group takes and gives everything at each rebalance.
+pub(crate) fn is_eager(consumer: &Consumer) -> bool {
+    matches!(consumer.rebalance_protocol(), RebalanceProtocol::Eager)
+}
+
+/// Tells the group that these partitions are free.
+pub(crate) fn give_back(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    if is_eager(consumer) { consumer.unassign() } else { consumer.incremental_unassign(partitions) }
 }
 
 /// The part of librdkafka's statistics that is of use here.
@@ -161,6 +176,15 @@ struct Statistics {
     brokers: BTreeMap<String, BrokerStatistics>,
     #[serde(default)]
     topics: BTreeMap<String, TopicStatistics>,
+    cgrp: Option<GroupStatistics>,
+}
+
+#[derive(Deserialize)]
+struct GroupStatistics {
+    state: String,
+    /// Milliseconds since it has this state.
+    stateage: i64,
+    join_state: String,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +208,17 @@ struct PartitionStatistics {
 }
 
 impl Statistics {
+    /// Whether this pod is a member and has all that it shall have. Where the broker assigns, a member without partitions hears of no
+    /// assignment: then it is enough that it heard of none for a while.
+    fn is_steady(&self) -> bool {
+        let is_steady = |group: &GroupStatistics| match group.join_state.as_str() {
+            "steady" => true,
+            "init" => group.stateage > WITHOUT_PARTITIONS_MS,
+            _ => false,
+        };
+        self.cgrp.as_ref().is_some_and(|group| group.state == "up" && is_steady(group))
+    }
+
     fn watermarks(&self) -> Vec<Watermark> {
         let mut watermarks = Vec::new();
         for (topic, statistics) in &self.topics {
@@ -213,7 +248,7 @@ mod tests {
     fn watermarks_are_read_from_the_statistics_and_unknown_ones_left_out() {
         let signals = Signals::default();
         signals.stats_raw(
-            br#"{"name":"x","brokers":{"a":{"nodeid":1,"rxidle":20000},"b":{"nodeid":2,"rxidle":-1}},
+            br#"{"name":"x","cgrp":{"state":"up","stateage":5,"join_state":"steady"},"brokers":{"a":{"nodeid":1,"rxidle":20000},"b":{"nodeid":2,"rxidle":-1}},
                 "topics":{"RQ":{"age":1,"partitions":{
                 "3":{"leader":1,"lo_offset":5,"ls_offset":9,"hi_offset":9},
                 "4":{"leader":1,"lo_offset":-1001,"ls_offset":9},
@@ -221,7 +256,7 @@ mod tests {
                 "-1":{"leader":-1,"lo_offset":0,"ls_offset":0}}}}}"#,
         );
         let events = signals.take();
-        let [Event::Watermarks(watermarks)] = &events[..] else { panic!("one event") };
+        let [Event::Steady, Event::Watermarks(watermarks)] = &events[..] else { panic!("two events") };
         let watermark =
             |partition, is_fresh| Watermark { topic: "RQ".to_owned(), partition, start: 5, end: 9, is_fresh };
         assert_eq!(*watermarks, [watermark(3, true), watermark(5, false)]);

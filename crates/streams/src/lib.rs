@@ -1,30 +1,35 @@
 //! A pod of the application that is scaled: joins requests and responses, builds sessions, writes them to `SESSIONS`.
 //!
-//! The work is one thread that polls, computes and produces ([`worker`]); librdkafka's calls never run on the small
-//! runtime, which only serves the admin endpoints. Delivery is at least once: an input's offset is committed after
-//! the outputs that it led to were acknowledged.
+//! The work is one thread that polls and computes ([`worker`]). What comes of it goes out in transactions, together with what changed in
+//! the state and with the offsets, so that each record counts exactly once whatever is killed; docs/SEMANTICS.md says what
+//! is computed. librdkafka's calls never run on the small runtime, which only serves the admin endpoints.
 
+mod batch;
 mod budget;
-mod checkpoint;
+mod changelog;
 mod config;
 mod consumer;
 mod metrics;
-mod outputs;
 mod pair;
 mod pairs;
+mod restore;
 pub mod task;
+mod transactions;
+mod trim;
 mod worker;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kafka::client::{SESSION_TIMEOUT, STOCK_SESSION_TIMEOUT};
-use process::{Readiness, Shutdown};
+use kafka::client::{Membership, SESSION_TIMEOUT, STOCK_SESSION_TIMEOUT};
+use model::Millis;
+use process::{Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
-pub use config::Config;
+pub use config::{Config, GroupProtocol};
 use metrics::Metrics;
+use trim::Trimmer;
 use worker::{End, Worker};
 
 /// Works until a stop is requested.
@@ -59,19 +64,25 @@ fn work(
     readiness: &Readiness,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    let topics = [config.requests.as_str(), config.responses.as_str(), config.sessions.as_str()];
+    let topics = config.topics();
+    let names = topics.each_ref().map(String::as_str);
     let present = runtime.block_on(async {
         tokio::select! {
-            present = kafka::topics::wait_until_present(&config.kafka, &topics) => Some(present),
+            present = kafka::topics::wait_until_present(&config.kafka, &names) => Some(present),
             () = shutdown.requested() => None,
         }
     });
     let Some(present) = present else { return Ok(()) };
     present?;
     info!(pod = config.pod, capacity = config.capacity, "working");
+    let trimmer = Trimmer::start(config, shutdown, runtime)?;
     let mut session_timeout: Duration = SESSION_TIMEOUT;
     loop {
-        let worker = Worker::new(config, session_timeout, metrics.clone(), readiness.clone())?;
+        let membership = match config.group_protocol {
+            GroupProtocol::Consumer => Membership::Consumer,
+            GroupProtocol::Classic => Membership::Classic { session_timeout },
+        };
+        let worker = Worker::new(config, membership, metrics.clone(), readiness.clone(), trimmer.clone())?;
         match worker.run(shutdown) {
             End::Stopped => return Ok(()),
             End::SessionTimeoutRefused if session_timeout < STOCK_SESSION_TIMEOUT => {
@@ -86,7 +97,14 @@ fn work(
             End::SessionTimeoutRefused => {
                 anyhow::bail!("the broker refuses a session timeout of {session_timeout:?}")
             }
+            End::Refused(reason) => return Err(Unavailable::new(reason).into()),
             End::Broken(error) => return Err(error.context("working")),
         }
     }
+}
+
+/// Milliseconds since the epoch, by this machine's clock.
+fn now_ms() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since_epoch.as_millis()).unwrap_or(Millis::MAX)
 }

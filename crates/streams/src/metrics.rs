@@ -1,5 +1,6 @@
 //! What `/metrics` tells of a pod. The names of the four gauges of lag and lead are those of the first version.
 
+use game::fold::Counts;
 use model::Input;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,7 +9,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::pairs::index;
-use crate::task::Counts;
 
 /// Labels of lag and lead.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,25 +37,35 @@ pub(crate) struct Metrics {
     lead: [Family<PartitionLabels, Gauge>; 2],
     processed: [Counter; 2],
     bad: Family<ReasonLabels, Counter>,
-    bad_hits: Counter,
     joined: Counter,
     expired: Family<TopicLabels, Counter>,
     duplicates: Counter,
-    evicted: Family<ReasonLabels, Counter>,
     late: Counter,
-    sessions: Family<ReasonLabels, Counter>,
+    closed: Counter,
     /// Sessions written, updates and final ones.
     pub(crate) outputs: Counter,
     /// Pairs that this pod works on.
     pub(crate) pairs: Gauge,
     /// Partitions whose other half belongs to somebody else.
     pub(crate) half_pairs: Gauge,
-    /// Headers that wait in joins.
+    /// Frames that wait for their other half.
     pub(crate) waiting: Gauge,
     /// Sessions that are open.
     pub(crate) open_sessions: Gauge,
-    /// Commits that failed.
+    /// Machines of which anything is kept.
+    pub(crate) machines: Gauge,
+    /// Pairs whose state is yet to be restored.
+    pub(crate) restoring: Gauge,
+    /// Machines that were restored so far, of those pairs.
+    pub(crate) restoring_machines: Gauge,
+    /// Pairs that were restored.
+    pub(crate) restored: Counter,
+    /// Transactions that were committed.
+    pub(crate) commits: Counter,
+    /// Transactions that failed, and took the pod back to the last commit.
     pub(crate) failed_commits: Counter,
+    /// Those among them in which another producer had taken this one's place.
+    pub(crate) fenced: Counter,
 }
 
 impl Metrics {
@@ -66,19 +76,23 @@ impl Metrics {
             lead: Default::default(),
             processed: Default::default(),
             bad: Family::default(),
-            bad_hits: Counter::default(),
             joined: Counter::default(),
             expired: Family::default(),
             duplicates: Counter::default(),
-            evicted: Family::default(),
             late: Counter::default(),
-            sessions: Family::default(),
+            closed: Counter::default(),
             outputs: Counter::default(),
             pairs: Gauge::default(),
             half_pairs: Gauge::default(),
             waiting: Gauge::default(),
             open_sessions: Gauge::default(),
+            machines: Gauge::default(),
+            restoring: Gauge::default(),
+            restoring_machines: Gauge::default(),
+            restored: Counter::default(),
+            commits: Counter::default(),
             failed_commits: Counter::default(),
+            fenced: Counter::default(),
         };
         metrics.register_positions(registry);
         metrics.register_work(registry.sub_registry_with_prefix("streams"));
@@ -104,8 +118,7 @@ impl Metrics {
         for (input, name) in [(Input::Requests, "requests"), (Input::Responses, "responses")] {
             registry.register(name, "Records processed", self.processed[index(input)].clone());
         }
-        registry.register("bad_records", "Records left out, by what is wrong with them", self.bad.clone());
-        registry.register("bad_hits", "Hits that do not decode, in requests that do", self.bad_hits.clone());
+        registry.register("bad_records", "Dead letters, by what is wrong with them", self.bad.clone());
         registry.register("joined", "Requests that met their response", self.joined.clone());
         registry.register(
             "expired",
@@ -113,9 +126,8 @@ impl Metrics {
             self.expired.clone(),
         );
         registry.register("duplicates", "Records that were there already", self.duplicates.clone());
-        registry.register("evicted", "State given up early, since there was too much", self.evicted.clone());
-        registry.register("late_frames", "Frames from long before their session", self.late.clone());
-        registry.register("sessions", "Sessions, by what became of them", self.sessions.clone());
+        registry.register("late", "Records that came too late", self.late.clone());
+        registry.register("closed_sessions", "Sessions that became final", self.closed.clone());
         registry.register("outputs", "Records written to SESSIONS", self.outputs.clone());
         registry.register("pairs", "Pairs of partitions that this pod works on", self.pairs.clone());
         registry.register(
@@ -123,9 +135,39 @@ impl Metrics {
             "Partitions that this pod refuses, since it was not given their other half",
             self.half_pairs.clone(),
         );
-        registry.register("waiting", "Headers that wait in joins", self.waiting.clone());
+        self.register_state(registry);
+        self.register_commits(registry);
+    }
+
+    fn register_state(&self, registry: &mut Registry) {
+        registry.register("waiting", "Frames that wait for their other half", self.waiting.clone());
         registry.register("open_sessions", "Sessions that are open", self.open_sessions.clone());
-        registry.register("failed_commits", "Commits that failed", self.failed_commits.clone());
+        registry.register("machines", "Machines of which anything is kept", self.machines.clone());
+        registry.register(
+            "restoring_pairs",
+            "Pairs whose state is yet to be restored",
+            self.restoring.clone(),
+        );
+        registry.register(
+            "restoring_machines",
+            "Machines that were restored so far, of the pairs being restored",
+            self.restoring_machines.clone(),
+        );
+        registry.register("restored_pairs", "Pairs that were restored", self.restored.clone());
+    }
+
+    fn register_commits(&self, registry: &mut Registry) {
+        registry.register("commits", "Transactions that were committed", self.commits.clone());
+        registry.register(
+            "failed_commits",
+            "Transactions that failed, and took the pod back to the last commit",
+            self.failed_commits.clone(),
+        );
+        registry.register(
+            "fenced",
+            "Transactions in which another producer had taken this one's place",
+            self.fenced.clone(),
+        );
     }
 
     /// A record was processed.
@@ -138,22 +180,15 @@ impl Metrics {
         self.bad.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// Adds what became of a task's records between two looks at its counts.
-    pub(crate) fn add(&self, before: &Counts, now: &Counts) {
-        let added = |of: fn(&Counts) -> u64| of(now).saturating_sub(of(before));
-        self.joined.inc_by(added(|counts| counts.join.joined));
-        self.duplicates.inc_by(added(|counts| counts.join.duplicates));
-        self.late.inc_by(added(|counts| counts.sessions.late));
-        self.bad_hits.inc_by(added(|counts| counts.bad_hits));
+    /// Adds what became of records and sessions.
+    pub(crate) fn add(&self, counts: &Counts) {
+        self.joined.inc_by(counts.joined);
+        self.duplicates.inc_by(counts.duplicates);
+        self.late.inc_by(counts.late);
+        self.closed.inc_by(counts.closed);
         let expired = |topic, count| self.expired.get_or_create(&TopicLabels { topic }).inc_by(count);
-        expired(model::REQUESTS, added(|counts| counts.join.expired_requests));
-        expired(model::RESPONSES, added(|counts| counts.join.expired_responses));
-        let evicted = |reason, count| self.evicted.get_or_create(&ReasonLabels { reason }).inc_by(count);
-        evicted("join", added(|counts| counts.join.evicted));
-        evicted("sessions", added(|counts| counts.sessions.evicted));
-        let sessions = |reason, count| self.sessions.get_or_create(&ReasonLabels { reason }).inc_by(count);
-        sessions("opened", added(|counts| counts.sessions.opened));
-        sessions("closed", added(|counts| counts.sessions.closed));
+        expired(model::REQUESTS, counts.expired_requests);
+        expired(model::RESPONSES, counts.expired_responses);
     }
 
     /// Shows where this pod stands in a partition.
@@ -172,10 +207,12 @@ impl Metrics {
         self.lead[at].get_or_create(&labels("records-lead")).set((position - start).max(0));
     }
 
-    /// Shows no position of any partition any more: they are another pod's now.
-    pub(crate) fn forget_positions(&self) {
-        for family in self.lag.iter().chain(&self.lead) {
-            family.clear();
+    /// Shows no position of these partitions any more: they are another pod's now.
+    pub(crate) fn forget_position(&self, topics: &[String; 2], partition: u32) {
+        for input in Input::ALL {
+            let (at, topic) = (index(input), &topics[index(input)]);
+            self.lag[at].remove(&self.labels(topic, partition, "records-lag"));
+            self.lead[at].remove(&self.labels(topic, partition, "records-lead"));
         }
     }
 

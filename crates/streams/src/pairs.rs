@@ -5,38 +5,59 @@ use std::collections::BTreeSet;
 use model::Input;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-/// An assignment, sorted into pairs.
+/// The partitions that the group has given to this pod: requests, responses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Pairs {
+pub(crate) struct Assignment([BTreeSet<u32>; 2]);
+
+impl Assignment {
+    /// From a list of Kafka's; `topics` are those of requests and responses.
+    pub(crate) fn of(list: &TopicPartitionList, topics: &[String; 2]) -> Self {
+        Self(topics.each_ref().map(|topic| {
+            let elements = list.elements_for_topic(topic);
+            elements.iter().filter_map(|element| u32::try_from(element.partition()).ok()).collect()
+        }))
+    }
+
+    pub(crate) fn add(&mut self, more: &Self) {
+        for (mine, more) in self.0.iter_mut().zip(&more.0) {
+            mine.extend(more);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, less: &Self) {
+        for (mine, less) in self.0.iter_mut().zip(&less.0) {
+            mine.retain(|partition| !less.contains(partition));
+        }
+    }
+
     /// Partitions that are owned in both inputs.
-    pub(crate) whole: BTreeSet<u32>,
+    pub(crate) fn whole(&self) -> BTreeSet<u32> {
+        &self.0[0] & &self.0[1]
+    }
+
     /// Partitions that are owned in one input only: nothing can be joined there.
-    pub(crate) half: BTreeSet<u32>,
+    pub(crate) fn half(&self) -> BTreeSet<u32> {
+        &self.0[0] ^ &self.0[1]
+    }
+
+    /// Every partition of either input.
+    pub(crate) fn any(&self) -> BTreeSet<u32> {
+        &self.0[0] | &self.0[1]
+    }
 }
 
-impl Pairs {
-    /// Sorts an assignment; `topics` are those of requests and responses.
-    pub(crate) fn of(assignment: &TopicPartitionList, topics: &[String; 2]) -> Self {
-        let [requests, responses] = topics.each_ref().map(|topic| {
-            let elements = assignment.elements_for_topic(topic);
-            elements
-                .iter()
-                .filter_map(|element| u32::try_from(element.partition()).ok())
-                .collect::<BTreeSet<_>>()
-        });
-        Self { whole: &requests & &responses, half: &requests ^ &responses }
-    }
-
-    /// The whole pairs as Kafka wants them, to be read from where the group has committed.
-    pub(crate) fn to_list(&self, topics: &[String; 2]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for topic in topics {
-            for &partition in &self.whole {
-                list.add_partition(topic, signed(partition));
-            }
+/// Both inputs of these partitions, as Kafka wants them.
+pub(crate) fn both<'a>(
+    topics: &[String; 2],
+    partitions: impl IntoIterator<Item = &'a u32> + Clone,
+) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for topic in topics {
+        for &partition in partitions.clone() {
+            list.add_partition(topic, signed(partition));
         }
-        list
     }
+    list
 }
 
 /// A partition's number as Kafka's protocol has it.
@@ -63,10 +84,17 @@ mod tests {
         for (topic, partition) in [("RQ", 3), ("RQ", 4), ("RS", 4), ("RS", 5), ("OTHER", 6)] {
             assignment.add_partition(topic, partition);
         }
-        let pairs = Pairs::of(&assignment, &topics);
-        assert_eq!((pairs.whole.clone(), pairs.half.clone()), (BTreeSet::from([4]), BTreeSet::from([3, 5])));
-        let list = pairs.to_list(&topics);
+        let mut assignment = Assignment::of(&assignment, &topics);
+        let set = |partitions: &[u32]| partitions.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!((assignment.whole(), assignment.half()), (set(&[4]), set(&[3, 5])));
+        let list = both(&topics, &assignment.whole());
         assert_eq!(list.count(), 2);
         assert!(list.find_partition("RQ", 4).is_some() && list.find_partition("RS", 4).is_some());
+        let mut more = TopicPartitionList::new();
+        more.add_partition("RQ", 5);
+        assignment.add(&Assignment::of(&more, &topics));
+        assert_eq!((assignment.whole(), assignment.half()), (set(&[4, 5]), set(&[3])));
+        assignment.remove(&Assignment::of(&more, &topics));
+        assert_eq!((assignment.whole(), assignment.any()), (set(&[4]), set(&[3, 4, 5])));
     }
 }

@@ -1,38 +1,39 @@
-//! The loop of a pod: polls, computes, produces, commits; one thread, and the only one that touches any of it.
-//! What happens when partitions come and go is in [`handover`].
+//! The loop of a pod: polls, computes, commits; one thread, and the only one that touches any of it.
+//!
+//! What happens when partitions come and go is in [`handover`], what goes out and when in [`commits`].
 
+mod commits;
 mod handover;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use game::EventTime;
-use game::sessions::{Limits, Output};
-use model::{Input, Millis};
+use model::Input;
 use process::{Readiness, Shutdown};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::Config;
 use crate::budget::Budget;
-use crate::checkpoint::Checkpoint;
 use crate::consumer::{self, Consumer, Event, Watermark};
 use crate::metrics::Metrics;
-use crate::outputs::Outputs;
 use crate::pair::Pair;
-use crate::pairs::{Pairs, index};
+use crate::pairs::{Assignment, index};
+use crate::restore::{Restorer, Work};
+use crate::transactions::Transactions;
+use crate::trim::Trimmer;
+use commits::Commits;
+use kafka::client::Membership;
 
 /// Records that a pair may have processed before it is the next pair's turn.
-const SLICE: usize = 16;
-/// How long to sleep at most while outputs are on their way: nobody wakes the worker for an acknowledgement.
-const ACKNOWLEDGEMENT: Duration = Duration::from_millis(2);
+const SLICE: usize = 32;
 /// How long to sleep at most while the budget is spent.
 const REFILL: Duration = Duration::from_millis(5);
-/// How long to wait after Kafka has refused an output, before its inputs are processed again.
-const HOLD: Duration = Duration::from_secs(1);
+/// How long to sleep at most when nothing is to be done.
+const REST: Duration = Duration::from_millis(50);
 
 /// Why a worker came to its end.
 pub(crate) enum End {
@@ -40,8 +41,10 @@ pub(crate) enum End {
     Stopped,
     /// The broker demands a longer session timeout.
     SessionTimeoutRefused,
-    /// It cannot go on.
+    /// It cannot go on, and nothing outside is to blame.
     Broken(anyhow::Error),
+    /// It cannot go on because of something outside that does not get better by waiting.
+    Refused(String),
 }
 
 /// A member of the group, with all that belongs to it.
@@ -50,16 +53,20 @@ pub(crate) struct Worker {
     pairs: BTreeMap<u32, Pair>,
     consumer: Arc<Consumer>,
     topics: [String; 2],
-    limits: Limits,
-    outputs: Outputs,
-    /// Sessions that the producer had no room for.
-    unsent: VecDeque<(u32, Output)>,
-    checkpoint: Checkpoint,
+    assignment: Assignment,
+    /// States of pairs that were given back and may come again, where the group takes everything at each rebalance.
+    parked: BTreeMap<u32, Work>,
+    /// The last ticket that a pair got.
+    ticket: u64,
+    /// Pairs whose queues hold records that were fetched before they were rolled back.
+    stale: Vec<u32>,
+    transactions: Transactions,
+    restorer: Restorer,
+    trimmer: Trimmer,
+    commits: Commits,
     budget: Budget,
     /// Whose turn it is.
     turn: u32,
-    /// Nothing is processed before: Kafka has just refused an output.
-    held_until: Duration,
     metrics: Metrics,
     readiness: Readiness,
     start: Instant,
@@ -69,21 +76,27 @@ impl Worker {
     /// Joins the group, from the thread that will run it.
     pub(crate) fn new(
         config: &Config,
-        session_timeout: Duration,
+        membership: Membership,
         metrics: Metrics,
         readiness: Readiness,
+        trimmer: Trimmer,
     ) -> anyhow::Result<Self> {
+        let this = std::thread::current();
+        let consumer = consumer::subscribe(config, membership, &this)?;
         Ok(Self {
             pairs: BTreeMap::new(),
-            consumer: consumer::subscribe(config, session_timeout, &std::thread::current())?,
+            transactions: Transactions::start(config, &consumer, this.clone())?,
+            restorer: Restorer::start(config, metrics.clone(), this)?,
+            consumer,
             topics: [config.requests.clone(), config.responses.clone()],
-            limits: config.limits(),
-            outputs: Outputs::new(config)?,
-            unsent: VecDeque::new(),
-            checkpoint: Checkpoint::default(),
+            assignment: Assignment::default(),
+            parked: BTreeMap::new(),
+            ticket: 0,
+            stale: Vec::new(),
+            trimmer,
+            commits: Commits::new(Duration::from_millis(config.commit_interval.into())),
             budget: Budget::new(config.capacity),
             turn: 0,
-            held_until: Duration::ZERO,
             metrics,
             readiness,
             start: Instant::now(),
@@ -101,68 +114,52 @@ impl Worker {
             }
         };
         self.leave();
-        consumer::close(self.consumer);
+        let Self { pairs, consumer, transactions, .. } = self;
+        drop(pairs);
+        transactions.end(commits::LIMIT);
+        consumer::close(consumer);
         end
     }
 
     fn step(&mut self) -> Result<(), End> {
         self.poll()?;
-        self.outputs.serve();
-        self.check_outputs()?;
+        self.take_answers()?;
+        self.take_restored()?;
         self.budget.refill(self.start.elapsed());
-        let worked = self.send_unsent() && self.work();
-        self.checkpoint();
+        let worked = self.work();
+        self.commit(!worked)?;
         if !worked {
             std::thread::park_timeout(self.pause());
         }
         Ok(())
     }
 
-    /// Serves the group: rebalances, answers to commits, statistics, errors.
+    /// Serves the group: rebalances, statistics, errors.
     fn poll(&mut self) -> Result<(), End> {
         let consumer = Arc::clone(&self.consumer);
         match consumer.poll(Duration::ZERO) {
-            None | Some(Err(KafkaError::PartitionEOF(_))) => {}
-            // Fetched before the partition's queue was split off.
-            Some(Ok(message)) => self.take(&message),
+            // Records come here only from halves of pairs, which are refused.
+            None | Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::InvalidSessionTimeout))) => {
                 return Err(End::SessionTimeoutRefused);
             }
-            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                return Err(End::Broken(anyhow::anyhow!("the consumer is of no more use: {code}")));
-            }
+            Some(Err(KafkaError::MessageConsumptionFatal(code))) => return Err(fatal(code)),
             Some(Err(problem)) => debug!(%problem, "Kafka does not answer as it should"),
         }
         for event in consumer.context().take() {
             match event {
                 Event::Assigned(partitions) => self.assign(&partitions)?,
-                Event::Revoked => self.revoke()?,
-                Event::CommitFailed(problem) => {
-                    debug!(%problem, "a commit failed, the next one makes up for it");
-                    self.metrics.failed_commits.inc();
-                }
+                Event::Revoked(partitions) => self.revoke(&partitions)?,
+                Event::Steady => self.become_ready(),
                 Event::Watermarks(watermarks) => self.look_at(&watermarks),
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
-        let partition = u32::try_from(message.partition()).unwrap_or(u32::MAX);
-        let Some(pair) = self.pairs.get_mut(&partition) else { return };
-        let input = if message.topic() == self.topics[0] { Input::Requests } else { Input::Responses };
-        let mut ended = Vec::new();
-        pair.take(input, message, event_time(), &mut ended);
-        self.unsent.extend(ended.into_iter().map(|output| (partition, output)));
-    }
-
     /// One turn for every pair, beginning with another one each time; whether there may be more to do at once.
     fn work(&mut self) -> bool {
-        if self.start.elapsed() < self.held_until {
-            return false;
-        }
         let now = event_time();
-        let mut outputs = Vec::new();
         let mut worked = false;
         let turns: Vec<u32> = self
             .pairs
@@ -175,87 +172,75 @@ impl Worker {
                 return false;
             }
             let Some(pair) = self.pairs.get_mut(&partition) else { continue };
+            worked |= pair.catch_up();
             let mut records = 0;
-            while records < SLICE && self.budget.is_open() && pair.work(now, &mut outputs) {
+            while records < SLICE && self.budget.is_open() && pair.work(now) {
                 self.budget.spend();
                 records += 1;
             }
             if records > 0 {
                 worked = true;
                 self.turn = partition + 1;
-                pair.take_updates(&mut outputs);
-                self.unsent.extend(outputs.drain(..).map(|output| (partition, output)));
-                if !self.send_unsent() {
-                    return false;
-                }
             }
         }
         worked
     }
 
-    /// Hands the producer what it has room for; whether that was all.
-    fn send_unsent(&mut self) -> bool {
-        let now = now_ms();
-        while let Some((partition, output)) = self.unsent.front() {
-            if self.outputs.send(output, *partition, now).is_err() {
-                return false;
-            }
-            self.metrics.outputs.inc();
-            self.unsent.pop_front();
-        }
-        true
-    }
-
-    /// An output that Kafka refused takes its inputs with it: all is read again from the last commit.
-    fn check_outputs(&mut self) -> Result<(), End> {
-        if !self.outputs.take_failure() {
-            return Ok(());
-        }
-        if let Some(reason) = self.outputs.fatal() {
-            return Err(End::Broken(anyhow::anyhow!("the producer is of no more use: {reason}")));
-        }
-        warn!("a session could not be written: going back to the last commit");
-        self.held_until = self.start.elapsed() + HOLD;
-        self.checkpoint.take();
-        self.unsent.clear();
-        let owned = Pairs { whole: self.pairs.keys().copied().collect(), ..Pairs::default() };
-        self.begin(&owned)
-    }
-
-    /// How long nothing will be there to do, unless a queue wakes this thread.
+    /// How long nothing will be there to do, unless a queue or a thread wakes this one.
     fn pause(&self) -> Duration {
-        let mut pause = self.checkpoint.due_in(self.start.elapsed());
-        if self.checkpoint.is_open() || !self.unsent.is_empty() {
-            pause = ACKNOWLEDGEMENT;
-        }
+        let mut pause = self.commits.due_in(self.start.elapsed()).unwrap_or(REST).min(REST);
         if !self.budget.is_open() {
             pause = pause.min(REFILL);
         }
         pause.max(Duration::from_micros(100))
     }
 
-    /// Shows where this pod stands, and lets time pass where the log's end was reached.
+    /// Shows how much is kept, where this pod stands, and lets time pass where the log's end was reached.
     fn look_at(&mut self, watermarks: &[Watermark]) {
-        let mut outputs = Vec::new();
+        let now = event_time();
+        self.show_size();
         for &Watermark { ref topic, partition, start, end, is_fresh } in watermarks {
             let input = Input::ALL.into_iter().find(|input| self.topics[index(*input)] == *topic);
             let (Some(input), Some(pair)) = (input, self.pairs.get_mut(&partition)) else { continue };
             if let Some(position) = pair.position(input) {
                 self.metrics.show_position(input, topic, partition, position, (start, end));
             }
-            if is_fresh {
-                pair.note_end(input, end, event_time(), &mut outputs);
-                self.unsent.extend(outputs.drain(..).map(|output| (partition, output)));
-            }
+            pair.look_at_end(input, is_fresh.then_some(end), now);
+        }
+    }
+
+    fn show_size(&self) {
+        let (mut machines, mut waiting, mut open_sessions) = (0, 0, 0);
+        for size in self.pairs.values().map(Pair::size) {
+            machines += size.machines;
+            waiting += size.waiting;
+            open_sessions += size.open_sessions;
+        }
+        self.metrics.machines.set(machines as i64);
+        self.metrics.waiting.set(waiting as i64);
+        self.metrics.open_sessions.set(open_sessions as i64);
+    }
+
+    fn become_ready(&mut self) {
+        let restoring = self.pairs.values().filter(|pair| !pair.is_restored()).count();
+        self.metrics.restoring.set(restoring as i64);
+        if restoring == 0 {
+            self.readiness.set(true);
         }
     }
 }
 
-fn now_ms() -> Millis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since_epoch.as_millis()).unwrap_or(Millis::MAX)
+/// An error after which librdkafka's consumer does nothing more.
+fn fatal(code: RDKafkaErrorCode) -> End {
+    match code {
+        RDKafkaErrorCode::UnsupportedVersion | RDKafkaErrorCode::UnsupportedAssignor => End::Refused(
+            "the broker does not know the group protocol of KIP-848 (Kafka 4.0 does): use --group-protocol classic"
+                .to_owned(),
+        ),
+        code => End::Broken(anyhow::anyhow!("the consumer is of no more use: {code}")),
+    }
 }
 
 fn event_time() -> EventTime {
-    EventTime::try_from(now_ms()).unwrap_or(EventTime::MAX)
+    EventTime::try_from(crate::now_ms()).unwrap_or(EventTime::MAX)
 }

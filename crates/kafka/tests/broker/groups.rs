@@ -21,7 +21,8 @@ struct Joined {
 
 impl Joined {
     fn new(brokers: &Brokers, pod: &str, group_id: &str, inputs: &[String; 2]) -> Self {
-        let config = client::pod_consumer(brokers, pod, group_id, client::STOCK_SESSION_TIMEOUT);
+        let membership = client::Membership::Classic { session_timeout: client::STOCK_SESSION_TIMEOUT };
+        let config = client::pod_consumer(brokers, pod, group_id, membership);
         let consumer: BaseConsumer = config.create().unwrap();
         consumer.subscribe(&[&inputs[0], &inputs[1]]).unwrap();
         let leave = Arc::new(AtomicBool::new(false));

@@ -1,154 +1,201 @@
-//! Partitions come and go: tasks are made and dropped, and what was done is committed before somebody else goes on.
+//! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before it is
+//! worked on. Pairs that stay go on meanwhile where the group's protocol allows it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Input;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
 use super::{End, Worker};
+use crate::consumer::{self, Consumer};
 use crate::pair::Pair;
-use crate::pairs::{Pairs, signed};
+use crate::pairs::{Assignment, signed};
+use crate::restore::{Restored, Wish, Work};
 
-/// How long a hand-over waits for acknowledgements.
-const LIMIT: Duration = Duration::from_millis(600);
+/// How long librdkafka may take to move its fetch position; it does so without the broker.
+const SEEK: Duration = Duration::from_secs(1);
+/// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes them.
+const NUDGES: u32 = 3;
+const NUDGE_PAUSE: Duration = Duration::from_millis(15);
 
 impl Worker {
-    /// Begins to work on what the group gave to this pod.
+    /// Begins with what the group gave to this pod.
     pub(super) fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), End> {
-        let pairs = Pairs::of(partitions, &self.topics);
-        self.metrics.half_pairs.set(pairs.half.len() as i64);
-        if !pairs.half.is_empty() {
+        let given = Assignment::of(partitions, &self.topics);
+        self.assignment.add(&given);
+        let half = self.assignment.half();
+        self.metrics.half_pairs.set(half.len() as i64);
+        if !half.is_empty() {
             error!(
-                partitions = ?pairs.half,
+                partitions = ?half,
                 "refusing partitions of which only one input was assigned: their frames cannot meet here; \
                  every pod must use the assignor `range`, and both inputs must have as many partitions"
             );
         }
-        info!(partitions = ?pairs.whole, "assigned");
-        self.begin(&pairs)?;
-        self.readiness.set(true);
-        Ok(())
-    }
-
-    /// Reads these pairs from what the group has committed, with tasks that know nothing yet.
-    pub(super) fn begin(&mut self, pairs: &Pairs) -> Result<(), End> {
-        self.drop_pairs();
-        let list = pairs.to_list(&self.topics);
-        self.consumer.assign(&list).map_err(|problem| End::Broken(problem.into()))?;
-        for &partition in &pairs.whole {
-            let (limits, metrics) = (self.limits, self.metrics.clone());
-            let pair = Pair::begin(&self.consumer, &self.topics, partition, limits, metrics);
-            self.pairs.insert(partition, pair.map_err(End::Broken)?);
+        let whole = self.assignment.whole();
+        info!(partitions = ?whole, "assigned");
+        for partition in whole {
+            if !self.pairs.contains_key(&partition) {
+                self.ticket += 1;
+                // Before the consumer fetches: no record may come through its own queue.
+                let metrics = self.metrics.clone();
+                let pair = Pair::new(&self.consumer, &self.topics, partition, self.ticket, metrics);
+                self.pairs.insert(partition, pair.map_err(End::Broken)?);
+                if !given.whole().contains(&partition) {
+                    // Its other half was read, and thrown away, until now.
+                    self.stale.push(partition);
+                }
+            }
         }
-        self.metrics.pairs.set(self.pairs.len() as i64);
-        Ok(())
-    }
-
-    /// Gives everything back to the group.
-    pub(super) fn revoke(&mut self) -> Result<(), End> {
-        if self.consumer.assignment_lost() {
-            warn!("the group has given this pod's partitions to others, since it did not hear of it in time");
-            // What is on its way was read by a member that is none any more: others do it again.
-            self.readiness.set(false);
-            self.checkpoint.take();
-            self.unsent.clear();
+        let assigned = if consumer::is_eager(&self.consumer) {
+            self.consumer.assign(partitions)
         } else {
-            self.hand_over();
+            self.consumer.incremental_assign(partitions)
+        };
+        assigned.map_err(|problem| End::Broken(problem.into()))?;
+        self.nudge();
+        let parked = std::mem::take(&mut self.parked);
+        self.wish(parked);
+        self.metrics.pairs.set(self.pairs.len() as i64);
+        self.become_ready();
+        Ok(())
+    }
+
+    /// Gives back what the group takes.
+    pub(super) fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), End> {
+        let taken = Assignment::of(partitions, &self.topics);
+        let lost = self.consumer.assignment_lost();
+        if lost {
+            warn!("the group has given this pod's partitions to others, since it did not hear of it in time");
+            self.readiness.set(false);
         }
-        self.drop_pairs();
-        self.consumer.unassign().map_err(|problem| End::Broken(problem.into()))
+        let is_settled = !lost && self.hand_over()?;
+        for partition in taken.any() {
+            let Some(mut pair) = self.pairs.remove(&partition) else { continue };
+            self.metrics.forget_position(&self.topics, partition);
+            if is_settled
+                && consumer::is_eager(&self.consumer)
+                && let Some(work) = pair.park()
+            {
+                self.parked.insert(partition, work);
+            }
+        }
+        self.assignment.remove(&taken);
+        self.stale.retain(|partition| self.pairs.contains_key(partition));
+        self.metrics.pairs.set(self.pairs.len() as i64);
+        self.wish(BTreeMap::new());
+        consumer::give_back(&self.consumer, partitions).map_err(|problem| End::Broken(problem.into()))?;
+        self.nudge();
+        Ok(())
     }
 
     /// Gives everything back and lets the consumer leave the group, which it does when it is dropped.
     pub(super) fn leave(&mut self) {
-        self.hand_over();
-        self.drop_pairs();
+        if let Err(End::Broken(problem)) = self.hand_over() {
+            warn!("ending without a last commit: {problem:#}");
+        }
+        self.pairs.clear();
         self.consumer.context().close();
-        // Also answers a rebalance that nobody has dealt with yet.
-        if let Err(problem) = self.consumer.unassign() {
+        // Also answers a rebalance that nobody has dealt with yet. Where the broker assigns, closing does all that.
+        if consumer::is_eager(&self.consumer)
+            && let Err(problem) = self.consumer.unassign()
+        {
             debug!(%problem, "giving partitions back");
         }
     }
 
-    /// Finishes what was begun, as far as Kafka acknowledges it in time. Giving the partitions back then commits it:
-    /// librdkafka commits what is stored, and waits for the answer, before it lets go of a partition.
-    pub(super) fn hand_over(&mut self) {
+    /// Commits what was done; whether it is committed.
+    fn hand_over(&mut self) -> Result<bool, End> {
         if self.pairs.is_empty() {
-            return;
+            return Ok(true);
         }
         let begin = Instant::now();
-        let sent = self.send_unsent();
-        if !sent || !self.outputs.flush(LIMIT) || self.outputs.take_failure() {
-            warn!("handing over with outputs on their way: some records will be processed again");
-            return;
+        let is_settled = self.settle()?;
+        if is_settled {
+            debug!(took = ?begin.elapsed(), "handing over");
+        } else {
+            warn!("handing over without a last commit: some records will be processed again");
         }
-        let positions = self.positions();
-        self.store(&positions);
-        debug!(took = ?begin.elapsed(), "handing over");
+        Ok(is_settled)
     }
 
-    /// Notes positions, and gives those whose outputs are acknowledged to librdkafka, which commits them.
-    pub(super) fn checkpoint(&mut self) {
-        let elapsed = self.start.elapsed();
-        if self.checkpoint.is_due(elapsed) && self.unsent.is_empty() {
-            let positions = self.positions();
-            self.checkpoint.note(positions, elapsed);
-            if self.checkpoint.is_open() {
-                self.outputs.next_generation();
-            }
-            self.report();
-        }
-        if self.checkpoint.is_open()
-            && self.outputs.last_generation_is_complete()
-            && let Some(positions) = self.checkpoint.take()
-        {
-            self.store(&positions);
-        }
-    }
-
-    fn store(&self, positions: &TopicPartitionList) {
-        if positions.count() > 0
-            && let Err(problem) = self.consumer.store_offsets(positions)
-        {
-            // The group has just taken partitions away: the next poll will say so.
-            debug!(%problem, "positions cannot be committed");
-        }
-    }
-
-    fn positions(&mut self) -> TopicPartitionList {
-        let mut positions = TopicPartitionList::new();
+    /// Forgets everything since the last commit.
+    pub(super) fn roll_back(&mut self) {
         for (&partition, pair) in &mut self.pairs {
-            for (input, topic) in Input::ALL.into_iter().zip(&self.topics) {
-                if let Some(position) = pair.take_progress(input) {
-                    let added =
-                        positions.add_partition_offset(topic, signed(partition), Offset::Offset(position));
-                    if let Err(problem) = added {
-                        debug!(%problem, "a position that cannot be committed");
-                    }
-                }
+            self.ticket += 1;
+            pair.roll_back(self.ticket);
+            self.stale.push(partition);
+        }
+        self.parked.clear();
+        self.wish(BTreeMap::new());
+    }
+
+    /// Begins to work on pairs that are restored.
+    pub(super) fn take_restored(&mut self) -> Result<(), End> {
+        let mut came = false;
+        while let Some(Restored { partition, ticket, work }) = self.restorer.restored() {
+            let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.is_restored();
+            if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
+                continue;
+            }
+            if let Some(at) = self.stale.iter().position(|stale| *stale == partition) {
+                self.rewind(partition, &work).map_err(|problem| End::Broken(problem.into()))?;
+                self.stale.swap_remove(at);
+            }
+            if let Some(pair) = self.pairs.get_mut(&partition) {
+                pair.begin(work);
+                came = true;
             }
         }
-        positions
-    }
-
-    fn drop_pairs(&mut self) {
-        self.report();
-        self.pairs.clear();
-        self.metrics.forget_positions();
-        self.metrics.pairs.set(0);
-    }
-
-    fn report(&mut self) {
-        let (mut waiting, mut open_sessions) = (0, 0);
-        for pair in self.pairs.values_mut() {
-            pair.report();
-            let size = pair.size();
-            waiting += size.0;
-            open_sessions += size.1;
+        if came {
+            self.become_ready();
         }
-        self.metrics.waiting.set(waiting as i64);
-        self.metrics.open_sessions.set(open_sessions as i64);
+        Ok(())
+    }
+
+    /// Lets the consumer fetch again from where the group has committed.
+    fn rewind(&self, partition: u32, work: &Work) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for (topic, position) in self.topics.iter().zip(work.positions) {
+            let offset = position.map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(topic, signed(partition), offset)?;
+        }
+        self.consumer.seek_partitions(list, SEEK).map(drop)
+    }
+
+    /// Says which pairs are to be restored.
+    fn wish(&mut self, mut parked: BTreeMap<u32, Work>) {
+        let restoring = self.pairs.iter().filter(|(_, pair)| !pair.is_restored());
+        let wishes: BTreeMap<u32, Wish> = restoring
+            .map(|(&partition, pair)| {
+                (partition, Wish { ticket: pair.ticket, parked: parked.remove(&partition) })
+            })
+            .collect();
+        self.metrics.restoring.set(wishes.len() as i64);
+        self.restorer.want(wishes);
+    }
+
+    /// Wakes the fetchers of partitions that stay.
+    fn nudge(&self) {
+        let Some(&partition) = self.pairs.keys().next() else { return };
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topics[0].clone());
+        let spawned = std::thread::Builder::new()
+            .name("nudge".to_owned())
+            .spawn(move || nudge(&consumer, &topic, partition));
+        if let Err(problem) = spawned {
+            debug!(%problem, "the fetchers will wake up by themselves");
+        }
+    }
+}
+
+fn nudge(consumer: &Consumer, topic: &str, partition: u32) {
+    for _ in 0..NUDGES {
+        std::thread::sleep(NUDGE_PAUSE);
+        // Only the question matters.
+        let _ = consumer.fetch_watermarks(topic, signed(partition), Duration::from_millis(100));
     }
 }

@@ -74,7 +74,8 @@ impl App {
         let producer = config.set("delivery.report.only.error", "false").create().unwrap();
         let app = Self { brokers, name, producer };
         let topic = |noun| Topic { partitions: PARTITIONS, ..Topic::records(&app.topic(noun)) };
-        topics::ensure(&app.brokers, &[topic("rq"), topic("rs"), topic("sessions")]).await.unwrap();
+        let all = ["rq", "rs", "sessions", "CHANGELOG", "DEAD-LETTERS"].map(topic);
+        topics::ensure(&app.brokers, &all).await.unwrap();
         app
     }
 
@@ -89,7 +90,7 @@ impl App {
         }
         let admin: AdminClient<DefaultClientContext> =
             client::base(&self.brokers, "test-admin").create().unwrap();
-        let names = ["rq", "rs", "sessions"].map(|noun| self.topic(noun));
+        let names = ["rq", "rs", "sessions", "CHANGELOG", "DEAD-LETTERS"].map(|noun| self.topic(noun));
         admin.delete_topics(&names.each_ref().map(String::as_str), &AdminOptions::new()).await.unwrap();
     }
 
@@ -137,6 +138,16 @@ impl App {
 pub(crate) struct Sessions(Arc<StreamConsumer>);
 
 impl Sessions {
+    /// The next update; a slow machine may let sessions end in between.
+    pub(crate) async fn update(&self) -> Written {
+        loop {
+            let written = self.next().await;
+            if !written.session.is_final {
+                return written;
+            }
+        }
+    }
+
     pub(crate) async fn next(&self) -> Written {
         let message = within("a session", self.0.recv()).await.unwrap();
         let header = |name: &str| header(&message, name);

@@ -1,0 +1,385 @@
+//! The work on one pair of partitions: requests and responses come in, sessions come out.
+//!
+//! What comes out depends only on what the two partitions hold, not on how their reading interleaves; docs/SEMANTICS.md
+//! says how. Everything kept is bounded per machine, and what changes is noted for the changelog.
+
+mod changes;
+mod frames;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::sessions::{Limits, Output};
+use crate::{EventTime, FrameHeader, Hit, Machine};
+
+pub use changes::{Block, BlockError};
+use changes::{Changes, Event, Reader, Times};
+use frames::{Frames, Request};
+
+/// How far apart the record times of a pair may be.
+pub const PAIR_MS: EventTime = 3_000;
+/// How far below the high time of its partition a record may be.
+pub const GRACE_MS: EventTime = 5_000;
+/// How far one input may be read ahead of the other.
+pub const AHEAD_MS: EventTime = 2_000;
+/// How far the time of an idle input follows the clock.
+pub const IDLE_MS: EventTime = 5_000;
+
+/// Machines that are looked at in one go.
+const LOOKS: usize = 64;
+
+/// One of the two inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The requests, which carry the hits.
+    Request,
+    /// The responses.
+    Response,
+}
+
+impl Side {
+    /// Both, requests first.
+    pub const ALL: [Self; 2] = [Self::Request, Self::Response];
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Request => Self::Response,
+            Self::Response => Self::Request,
+        }
+    }
+}
+
+/// What became of records and sessions, since the fold was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Pairs.
+    pub joined: u64,
+    /// Requests without a response.
+    pub expired_requests: u64,
+    /// Responses without a request.
+    pub expired_responses: u64,
+    /// Records whose header was there already.
+    pub duplicates: u64,
+    /// Records that came too late.
+    pub late: u64,
+    /// Sessions that became final.
+    pub closed: u64,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Machines of which anything is kept.
+    pub machines: usize,
+    /// Frames that wait for their other half.
+    pub waiting: usize,
+    /// Sessions that are not final.
+    pub open_sessions: usize,
+}
+
+/// The state of one pair of partitions.
+#[derive(Debug)]
+pub struct Fold {
+    limits: Limits,
+    times: Times,
+    /// Where the clock has brought an idle input.
+    idle: [Option<EventTime>; 2],
+    machines: HashMap<Machine, Frames>,
+    /// One entry a machine: when to look at it next.
+    agenda: BinaryHeap<Reverse<(EventTime, Machine)>>,
+    /// Machines with updates to be written.
+    changed: Vec<Machine>,
+    /// Final sessions to be written.
+    finals: Vec<Output>,
+    changes: Changes,
+    /// As the last block had them.
+    noted: Times,
+    counts: Counts,
+}
+
+impl Fold {
+    /// A fold that knows nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            times: Times::default(),
+            idle: [None; 2],
+            machines: HashMap::new(),
+            agenda: BinaryHeap::new(),
+            changed: Vec::new(),
+            finals: Vec::new(),
+            changes: Changes::default(),
+            noted: Times::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes a request with its record time and its offset.
+    pub fn request(&mut self, header: FrameHeader, at: EventTime, offset: i64, hits: Vec<Hit>) {
+        let FrameHeader { ts, machine, zone } = header;
+        if !self.is_new(Side::Request, header) {
+            return;
+        }
+        self.changes.request(machine, (ts, zone), at, offset, &hits);
+        let request = Request { at, offset, hits: hits.into_boxed_slice() };
+        let limits = self.limits;
+        let joined = self.frames_of(machine, ts).request((ts, zone), request, &limits);
+        self.came(Side::Request, header, joined);
+    }
+
+    /// Takes a response with its record time.
+    pub fn response(&mut self, header: FrameHeader, at: EventTime) {
+        let FrameHeader { ts, machine, zone } = header;
+        if !self.is_new(Side::Response, header) {
+            return;
+        }
+        self.changes.response(machine, (ts, zone), at);
+        let limits = self.limits;
+        let joined = self.frames_of(machine, ts).response((ts, zone), at, &limits);
+        self.came(Side::Response, header, joined);
+    }
+
+    /// Says that an input was read to its end and has brought nothing for a while: its time follows the clock.
+    pub fn idle(&mut self, side: Side, now: EventTime) {
+        let idle = &mut self.idle[side as usize];
+        *idle = (*idle).max(Some(now.saturating_sub(IDLE_MS)));
+        self.advance();
+    }
+
+    /// Which input to read next, and whether the other one may be read when this one has nothing now.
+    #[must_use]
+    pub fn turn(&self) -> (Side, bool) {
+        let [request, response] = Side::ALL.map(|side| self.time(side));
+        let behind = if response < request { Side::Response } else { Side::Request };
+        let may_go_ahead = match (self.time(behind), self.time(behind.other())) {
+            (Some(behind), Some(ahead)) => ahead.saturating_sub(behind) <= AHEAD_MS,
+            (_, ahead) => ahead.is_none(),
+        };
+        (behind, may_go_ahead)
+    }
+
+    /// How far an input has come in event time; `None` before its first record.
+    #[must_use]
+    pub fn time(&self, side: Side) -> Option<EventTime> {
+        self.times.high[side as usize].max(self.idle[side as usize])
+    }
+
+    /// Everything below has come; `None` until both inputs brought a record.
+    #[must_use]
+    pub fn complete(&self) -> Option<EventTime> {
+        self.times.complete
+    }
+
+    /// Takes what is to be written since the last call: final sessions first, then an update of each session that changed.
+    pub fn take_outputs(&mut self, outputs: &mut Vec<Output>) {
+        outputs.append(&mut self.finals);
+        for machine in self.changed.drain(..) {
+            if let Some(frames) = self.machines.get_mut(&machine) {
+                frames.take_updates(machine, outputs);
+            }
+        }
+    }
+
+    /// Takes what changed since the last call; `None` if nothing did.
+    pub fn take_changes(&mut self) -> Option<Block> {
+        if self.changes.is_empty() && self.noted == self.times {
+            return None;
+        }
+        self.noted = self.times;
+        Some(self.changes.take(&self.times))
+    }
+
+    /// Whether a block with frames up to `high_ts` is of no more use: all of them are final, or were given up.
+    #[must_use]
+    pub fn outlived(&self, high_ts: Option<EventTime>) -> bool {
+        let lasts = self.limits.longest_ms.saturating_add(self.limits.gap_ms);
+        let due = self.agenda.peek().map_or(EventTime::MAX, |&Reverse((due, _))| due);
+        let over = self.times.complete.map(|complete| complete.min(due));
+        high_ts.is_none_or(|ts| over.is_some_and(|over| over > ts.saturating_add(lasts)))
+    }
+
+    /// Whether final sessions wait to be found: then [`Fold::catch_up`] has more to do.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let due = self.agenda.peek().map(|&Reverse((due, _))| due);
+        due.is_some_and(|due| self.times.complete >= Some(due))
+    }
+
+    /// Looks at some of the machines of which something may be over.
+    pub fn catch_up(&mut self) {
+        let Some(complete) = self.times.complete else { return };
+        for _ in 0..LOOKS {
+            match self.agenda.peek() {
+                Some(&Reverse((due, machine))) if due <= complete => {
+                    self.agenda.pop();
+                    self.look_at(machine, complete);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Final sessions and updates that wait to be taken.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.finals.len() + self.changed.len()
+    }
+
+    /// Bytes of changes that wait to be taken.
+    #[must_use]
+    pub fn changed_bytes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// What became of the records.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How much is kept; looks at every machine.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let mut size = Size { machines: self.machines.len(), ..Size::default() };
+        for (waiting, open_sessions) in self.machines.values().map(Frames::size) {
+            size.waiting += waiting;
+            size.open_sessions += open_sessions;
+        }
+        size
+    }
+
+    /// Whether a record counts: it is neither late nor a duplicate.
+    fn is_new(&mut self, side: Side, FrameHeader { ts, machine, zone }: FrameHeader) -> bool {
+        let below = |time: Option<EventTime>, by| time.is_some_and(|time| ts < time.saturating_sub(by));
+        if below(self.times.high[side as usize], GRACE_MS) || below(self.times.complete, 0) {
+            self.counts.late += 1;
+            return false;
+        }
+        if self.machines.get(&machine).is_some_and(|frames| frames.holds((ts, zone), side)) {
+            self.counts.duplicates += 1;
+            return false;
+        }
+        true
+    }
+
+    fn frames_of(&mut self, machine: Machine, ts: EventTime) -> &mut Frames {
+        self.machines.entry(machine).or_insert_with(|| {
+            self.agenda.push(Reverse((ts.saturating_add(1), machine)));
+            Frames::default()
+        })
+    }
+
+    fn came(&mut self, side: Side, FrameHeader { ts, machine, .. }: FrameHeader, joined: bool) {
+        if joined {
+            self.counts.joined += 1;
+            if let Some(frames) = self.machines.get_mut(&machine)
+                && !std::mem::replace(&mut frames.is_listed, true)
+            {
+                self.changed.push(machine);
+            }
+        }
+        let high = &mut self.times.high[side as usize];
+        if *high < Some(ts) {
+            *high = Some(ts);
+            self.advance();
+        }
+    }
+
+    /// Brings completeness up to date. When many sessions end at once they are found bit by bit.
+    fn advance(&mut self) {
+        let (Some(request), Some(response)) = (self.time(Side::Request), self.time(Side::Response)) else {
+            return;
+        };
+        self.times.complete = self.times.complete.max(Some(request.min(response).saturating_sub(GRACE_MS)));
+        self.catch_up();
+    }
+
+    fn look_at(&mut self, machine: Machine, complete: EventTime) {
+        let Some(frames) = self.machines.get_mut(&machine) else { return };
+        let before = self.finals.len();
+        if let Some(last) = frames.take_finals(machine, complete, &self.limits, &mut self.finals) {
+            self.changes.finals(machine, last);
+            self.counts.closed += (self.finals.len() - before) as u64;
+        }
+        frames.drop_alone(complete, &mut self.counts);
+        match frames.due(&self.limits) {
+            Some(due) => self.agenda.push(Reverse((due, machine))),
+            None => drop(self.machines.remove(&machine)),
+        }
+    }
+}
+
+/// A fold that gets its state back, block after block.
+#[derive(Debug)]
+pub struct Restoring(Fold);
+
+impl Restoring {
+    /// Begins with nothing.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Fold::new(limits))
+    }
+
+    /// Applies a block; they come in the order in which they were written. Gives the highest `ts` of a frame in it.
+    ///
+    /// # Errors
+    /// When the bytes are no block. Then the state is of no use.
+    pub fn apply(&mut self, block: &[u8]) -> Result<Option<EventTime>, BlockError> {
+        let fold = &mut self.0;
+        let mut high_ts = None;
+        let mut reader = Reader::new(block)?;
+        while let Some((machine, place, event)) = reader.next()? {
+            if event == Event::Final {
+                if let Some(frames) = fold.machines.get_mut(&machine) {
+                    frames.restore_final(place, &fold.limits);
+                    if frames.is_empty() {
+                        fold.machines.remove(&machine);
+                    }
+                }
+                continue;
+            }
+            high_ts = high_ts.max(Some(place.0));
+            let frames = fold.machines.entry(machine).or_default();
+            match event {
+                Event::Request { at, offset, hits } => {
+                    let request = Request { at, offset, hits: hits.into_boxed_slice() };
+                    frames.request(place, request, &fold.limits);
+                }
+                Event::Response { at } => {
+                    frames.response(place, at, &fold.limits);
+                }
+                Event::Final => {}
+            }
+        }
+        fold.times = reader.times;
+        Ok(high_ts)
+    }
+
+    /// Machines so far.
+    #[must_use]
+    pub fn machines(&self) -> usize {
+        self.0.machines.len()
+    }
+
+    /// The fold as it was after the last block.
+    #[must_use]
+    pub fn finish(self) -> Fold {
+        let Self(mut fold) = self;
+        let complete = fold.times.complete.unwrap_or(EventTime::MIN);
+        // Their other half was in a block that is gone, or they were given up before.
+        let mut given_up = Counts::default();
+        fold.machines.retain(|machine, frames| {
+            frames.drop_alone(complete, &mut given_up);
+            frames.forget_updates();
+            let due = frames.due(&fold.limits);
+            fold.agenda.extend(due.map(|due| Reverse((due, *machine))));
+            due.is_some()
+        });
+        fold.noted = fold.times;
+        fold
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::*;
+use crate::Zone;
+use crate::sessions::{GameSession, KEPT_HITS};
+
+const NOW: EventTime = 1_700_000_000_000;
+const LIMITS: Limits = Limits { gap_ms: 10_000, longest_ms: 60_000, most_hits: 500 };
+
+fn header(machine: u32, ts: EventTime) -> FrameHeader {
+    FrameHeader { ts: NOW + ts, machine: Machine::new(machine).unwrap(), zone: Zone::US }
+}
+
+fn hits(count: usize) -> Vec<Hit> {
+    vec![Hit::from_hex("c3ff8ab13000e9c5").unwrap(); count]
+}
+
+/// A record of one of the two logs.
+#[derive(Debug, Clone)]
+struct Record {
+    side: Side,
+    header: FrameHeader,
+    at: EventTime,
+    hits: usize,
+}
+
+fn take(fold: &mut Fold, record: &Record, offset: i64) {
+    match record.side {
+        Side::Request => fold.request(record.header, record.at, offset, hits(record.hits)),
+        Side::Response => fold.response(record.header, record.at),
+    }
+}
+
+/// Joins a frame of machine 1 whose halves come at the same time.
+fn frame(fold: &mut Fold, ts: EventTime, hits: usize) {
+    for side in Side::ALL {
+        take(fold, &Record { side, header: header(1, ts), at: NOW + ts, hits }, ts);
+    }
+}
+
+fn outputs(fold: &mut Fold) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    fold.take_outputs(&mut outputs);
+    outputs
+}
+
+fn finals(fold: &mut Fold) -> Vec<GameSession> {
+    outputs(fold).into_iter().map(|output| output.session).filter(|session| session.is_final).collect()
+}
+
+/// Lets both inputs follow the clock to where everything is over.
+fn end(fold: &mut Fold) {
+    for side in Side::ALL {
+        fold.idle(side, NOW + 10_000_000);
+    }
+}
+
+/// Folds frames of one machine, given as (ts, hits); what is final in the end, as (start, end, hits).
+fn sessions(frames: &[(EventTime, usize)]) -> Vec<(EventTime, EventTime, u32)> {
+    let mut fold = Fold::new(LIMITS);
+    for &(ts, hits) in frames {
+        frame(&mut fold, ts, hits);
+    }
+    end(&mut fold);
+    assert_eq!(fold.size(), Size::default());
+    finals(&mut fold).iter().map(|session| (session.start - NOW, session.end - NOW, session.count)).collect()
+}
+
+#[test]
+fn sessions_are_cut_at_gaps_after_a_minute_and_after_500_hits() {
+    assert_eq!(sessions(&[(0, 2), (9_999, 3)]), [(0, 9_999, 5)]);
+    assert_eq!(sessions(&[(0, 2), (10_000, 3)]), [(0, 0, 2), (10_000, 10_000, 3)]);
+    let minute: Vec<_> = (0..14).map(|nth| (nth * 5_000, 1)).collect();
+    assert_eq!(sessions(&minute), [(0, 60_000, 13), (65_000, 65_000, 1)]);
+    assert_eq!(sessions(&[(0, 300), (1, 199), (2, 60), (3, 1)]), [(0, 2, 559), (3, 3, 1)]);
+}
+
+#[test]
+fn frames_count_in_the_order_of_event_time_and_a_late_one_joins_two_sessions() {
+    assert_eq!(sessions(&[(2_000, 1), (1_000, 1), (0, 1)]), [(0, 2_000, 3)]);
+    // 5 s and 10 s are not late when the newest frame is at 15 s and 19.9 s apart are two sessions before.
+    assert_eq!(sessions(&[(0, 1), (14_000, 1), (9_500, 1)]), [(0, 14_000, 3)]);
+    assert_eq!(sessions(&[(0, 1), (14_000, 1), (8_999, 1)]), [(0, 0, 1), (14_000, 14_000, 1)], "late");
+}
+
+#[test]
+fn a_session_is_final_once_nothing_can_belong_to_it() {
+    let mut fold = Fold::new(LIMITS);
+    frame(&mut fold, 0, 1);
+    let mut later = |machine: u32, ts| {
+        for side in Side::ALL {
+            take(&mut fold, &Record { side, header: header(machine, ts), at: NOW + ts, hits: 1 }, 0);
+        }
+        finals(&mut fold).len()
+    };
+    assert_eq!(later(2, 14_999), 0, "complete up to 9.999 s");
+    assert_eq!(later(2, 15_000), 1, "complete up to 10 s");
+}
+
+#[test]
+fn a_pair_is_joined_once_in_either_order_and_only_when_near_enough() {
+    let check = |response_at: EventTime, first: Side, joined: u64| {
+        let mut fold = Fold::new(LIMITS);
+        let request = Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 };
+        let response = Record { side: Side::Response, at: NOW + response_at, ..request.clone() };
+        let order = if first == Side::Request { [&request, &response] } else { [&response, &request] };
+        for record in order.into_iter().chain(order) {
+            take(&mut fold, record, 0);
+        }
+        end(&mut fold);
+        let counts = fold.counts();
+        assert_eq!((counts.joined, counts.duplicates), (joined, 2), "{response_at}");
+        assert_eq!((counts.expired_requests, counts.expired_responses), (1 - joined, 1 - joined));
+    };
+    for first in Side::ALL {
+        check(0, first, 1);
+        check(3_000, first, 1);
+        check(-3_000, first, 1);
+        check(3_001, first, 0);
+        check(-3_001, first, 0);
+    }
+}
+
+#[test]
+fn what_stays_alone_is_given_up_when_both_inputs_have_passed_it() {
+    let mut fold = Fold::new(LIMITS);
+    take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
+    take(&mut fold, &Record { side: Side::Request, header: header(2, 60_000), at: NOW, hits: 1 }, 1);
+    assert_eq!(fold.counts().expired_requests, 0, "the responses may still be on their way");
+    take(&mut fold, &Record { side: Side::Response, header: header(2, 5_000), at: NOW, hits: 0 }, 0);
+    assert_eq!(fold.counts().expired_requests, 0);
+    take(&mut fold, &Record { side: Side::Response, header: header(2, 5_001), at: NOW, hits: 0 }, 1);
+    assert_eq!(fold.counts().expired_requests, 1);
+}
+
+#[test]
+fn an_update_holds_the_last_hits_and_a_final_record_all() {
+    let mut fold = Fold::new(LIMITS);
+    frame(&mut fold, 1_000, 12);
+    frame(&mut fold, 2_000, 13);
+    let updates = outputs(&mut fold);
+    let [Output { key, session, request_offset }] = &updates[..] else { panic!("one update a session") };
+    assert_eq!((*key, *request_offset), (header(1, 1_000), 2_000));
+    assert_eq!((session.frames, session.count, session.hits.len()), (2, 25, KEPT_HITS));
+    assert_eq!((session.score, session.machine.as_str(), session.is_final), (25 * 48, "000001", false));
+    assert_eq!(outputs(&mut fold), [], "nothing changed since");
+    end(&mut fold);
+    let finals = finals(&mut fold);
+    assert_eq!((finals[0].hits.len(), finals[0].count), (25, 25));
+}
+
+#[test]
+fn the_input_that_is_behind_is_read_first_and_the_other_one_waits_for_it() {
+    let mut fold = Fold::new(LIMITS);
+    assert_eq!(fold.turn(), (Side::Request, true));
+    take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
+    assert_eq!(fold.turn(), (Side::Response, false), "whether there are responses is not known yet");
+    take(&mut fold, &Record { side: Side::Response, header: header(1, 0), at: NOW, hits: 0 }, 0);
+    take(&mut fold, &Record { side: Side::Request, header: header(1, 2_000), at: NOW, hits: 1 }, 1);
+    assert_eq!(fold.turn(), (Side::Response, true));
+    take(&mut fold, &Record { side: Side::Request, header: header(1, 2_001), at: NOW, hits: 1 }, 2);
+    assert_eq!(fold.turn(), (Side::Response, false));
+    fold.idle(Side::Response, NOW + 60_000);
+    assert_eq!(fold.turn(), (Side::Request, false), "55 s: now the requests are behind");
+}
+
+/// Two logs of one partition: disorder, duplicates, lateness, halves without the other, everything from a seed.
+fn logs(seed: u64) -> [Vec<Record>; 2] {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut logs = [Vec::new(), Vec::new()];
+    for nth in 0..1_500 {
+        let disorder = if rng.random_ratio(1, 50) { 8_000 } else { 1_500 };
+        let ts = nth * 120 - rng.random_range(0..disorder);
+        let machine = rng.random_range(1..8);
+        // Some play for long, some make many hits, all rest now and then.
+        if (nth / 100 + EventTime::from(machine)) % 5 == 0 && machine > 2 {
+            continue;
+        }
+        let header = header(machine, ts);
+        let hits = if machine == 1 { rng.random_range(0..40) } else { rng.random_range(1..6) };
+        for side in Side::ALL {
+            let apart = if rng.random_ratio(1, 30) { rng.random_range(-4_000..4_000) } else { 0 };
+            let record = Record { side, header, at: header.ts + apart, hits };
+            if !rng.random_ratio(1, 40) {
+                logs[side as usize].push(record.clone());
+            }
+            if rng.random_ratio(1, 40) {
+                logs[side as usize].push(record);
+            }
+        }
+    }
+    // A little disorder of its own in each log.
+    for log in &mut logs {
+        for _ in 0..log.len() / 4 {
+            let at = rng.random_range(0..log.len() - 6);
+            log.swap(at, at + rng.random_range(1..6));
+        }
+    }
+    logs
+}
+
+/// Reads two logs as a pod does; `interrupt` may replace the fold now and then, as a crash or a hand-over does.
+fn run(
+    logs: &[Vec<Record>; 2],
+    rng: &mut StdRng,
+    mut interrupt: impl FnMut(Fold) -> Fold,
+) -> (Vec<Output>, Counts) {
+    let mut fold = Fold::new(LIMITS);
+    let mut at = [0; 2];
+    let mut written = Vec::new();
+    while at[0] < logs[0].len() || at[1] < logs[1].len() {
+        let (behind, may_go_ahead) = fold.turn();
+        let has_more = |side: Side| at[side as usize] < logs[side as usize].len();
+        // In a test the end of a log is its end: the other one goes on.
+        let ahead_is_free = has_more(behind.other()) && (may_go_ahead || !has_more(behind));
+        let side = if ahead_is_free && (!has_more(behind) || rng.random_ratio(1, 3)) {
+            behind.other()
+        } else {
+            behind
+        };
+        let next = &mut at[side as usize];
+        take(&mut fold, &logs[side as usize][*next], *next as i64);
+        *next += 1;
+        if rng.random_ratio(1, 20) {
+            fold = interrupt(fold);
+            fold.take_outputs(&mut written);
+        }
+    }
+    end(&mut fold);
+    fold.take_outputs(&mut written);
+    let mut finals: Vec<_> = written.into_iter().filter(|output| output.session.is_final).collect();
+    finals.sort_by_key(|output| output.key);
+    (finals, fold.counts())
+}
+
+#[test]
+fn the_outcome_does_not_depend_on_how_the_reading_of_two_logs_interleaves() {
+    for seed in 0..20 {
+        let logs = logs(seed);
+        let (expected, counts) = run(&logs, &mut StdRng::seed_from_u64(0), |fold| fold);
+        assert!(expected.len() > 20 && counts.late > 0 && counts.duplicates > 0, "{counts:?}");
+        assert!(counts.expired_requests > 0 && counts.expired_responses > 0, "{counts:?}");
+        for other in 1..6 {
+            let (finals, again) = run(&logs, &mut StdRng::seed_from_u64(other), |fold| fold);
+            assert_eq!(finals, expected, "seed {seed}, interleaving {other}");
+            assert_eq!(again, counts, "seed {seed}, interleaving {other}");
+        }
+    }
+}
+
+#[test]
+fn a_fold_that_is_restored_from_its_blocks_goes_on_as_if_nothing_had_happened() {
+    for seed in 0..20 {
+        let logs = logs(seed);
+        let (expected, _) = run(&logs, &mut StdRng::seed_from_u64(0), |fold| fold);
+        let mut written = Vec::new();
+        let mut blocks = std::collections::VecDeque::new();
+        let mut longest = 0;
+        let (rest, _) = run(&logs, &mut StdRng::seed_from_u64(seed + 100), |mut fold| {
+            fold.take_outputs(&mut written);
+            blocks.extend(fold.take_changes());
+            while blocks.len() > 1 && blocks.front().is_some_and(|block: &Block| fold.outlived(block.high_ts))
+            {
+                blocks.pop_front();
+            }
+            longest = longest.max(blocks.len());
+            let mut restoring = Restoring::new(LIMITS);
+            for block in &blocks {
+                restoring.apply(&block.bytes).unwrap();
+            }
+            let restored = restoring.finish();
+            assert_eq!(restored.size().open_sessions, fold.size().open_sessions);
+            restored
+        });
+        written.retain(|output: &Output| output.session.is_final);
+        written.extend(rest);
+        written.sort_by_key(|output| output.key);
+        assert_eq!(written, expected, "seed {seed}");
+        assert!(longest < 120, "blocks are given up: {longest}");
+    }
+}
+
+#[test]
+fn what_is_kept_for_one_machine_is_bounded_whatever_it_sends() {
+    let mut fold = Fold::new(LIMITS);
+    let (mut waiting, mut open) = (0, 0);
+    for ts in 0..200_000 {
+        let zone = Zone::ALL[ts as usize % 4];
+        let header = FrameHeader { zone, ..header(1, ts) };
+        fold.request(header, NOW + ts, ts, hits(64));
+        // Every other request is answered.
+        if ts % 2 == 0 {
+            fold.response(header, NOW + ts);
+        }
+        if ts % 1_000 == 0 {
+            let size = fold.size();
+            (waiting, open) = (waiting.max(size.waiting), open.max(size.open_sessions));
+            outputs(&mut fold);
+            fold.take_changes();
+        }
+    }
+    assert!(waiting <= 7_500, "{waiting} requests wait: those of 5 s, and of half of 5 s more");
+    // Eight frames of 64 hits fill a session, so there is one every 16 ms.
+    assert!(open <= 1_000, "{open} sessions are open");
+    end(&mut fold);
+    assert_eq!(fold.size(), Size::default());
+}

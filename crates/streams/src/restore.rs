@@ -1,0 +1,317 @@
+//! Gives pairs of partitions their state back, on a thread of its own: the pairs that a pod keeps go on meanwhile.
+//!
+//! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a pod that has
+//! died. Then it reads the changelog up to the block that belongs to those offsets.
+
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use game::Fold;
+use game::sessions::Limits;
+use kafka::client::{self, Tracing};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::Offset;
+use tracing::{debug, info, warn};
+
+use crate::Config;
+use crate::changelog::{Changelog, Mark};
+use crate::metrics::Metrics;
+use crate::pairs::{both, signed};
+use reading::Reading;
+
+/// How long one question for committed offsets may take. A transaction that is still open there holds the answer back.
+const QUESTION: Duration = Duration::from_millis(1_000);
+/// How often to say how far it has come.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// The state of a pair, and where it belongs.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) fold: Fold,
+    pub(crate) changelog: Changelog,
+    /// The offset of the next record: requests, responses; `None` where nothing was ever committed.
+    pub(crate) positions: [Option<i64>; 2],
+}
+
+/// A pair that is to be restored.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// Another one for each time that the pair is given to this pod, rising.
+    pub(crate) ticket: u64,
+    /// The state that the pair had when it was given back: of use if nobody has worked on it since.
+    pub(crate) parked: Option<Work>,
+}
+
+/// A pair that can be worked on.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) partition: u32,
+    /// As in the wish.
+    pub(crate) ticket: u64,
+    pub(crate) work: Work,
+}
+
+/// What the group has committed for a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Committed {
+    positions: [Option<i64>; 2],
+    mark: Option<Mark>,
+}
+
+/// The worker's end.
+pub(crate) struct Restorer {
+    wishes: Sender<BTreeMap<u32, Wish>>,
+    restored: Receiver<Restored>,
+}
+
+impl Restorer {
+    /// Starts the thread, which ends when this is dropped. It wakes `worker` with each pair.
+    pub(crate) fn start(config: &Config, metrics: Metrics, worker: Thread) -> anyhow::Result<Self> {
+        let (wishes, inbox) = channel();
+        let (outbox, restored) = channel();
+        let mut settings = client::reader(&config.kafka, &format!("{}-restore", config.pod));
+        // Quick rather than thrifty: a hand-over waits for it.
+        settings
+            .set("group.id", &config.group)
+            .set("fetch.wait.max.ms", "10")
+            .set("fetch.min.bytes", "1")
+            .set("fetch.message.max.bytes", "1048576")
+            .set("enable.partition.eof", "true");
+        let run = Run {
+            consumer: client::create(&settings).context("making the consumer that restores")?,
+            topics: [config.requests.clone(), config.responses.clone()],
+            changelog: config.changelog(),
+            limits: config.limits(),
+            metrics,
+            inbox,
+            outbox,
+            worker,
+            wanted: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            said: None,
+        };
+        std::thread::Builder::new()
+            .name("restore".to_owned())
+            .spawn(move || run.run())
+            .context("starting a thread that restores")?;
+        Ok(Self { wishes, restored })
+    }
+
+    /// Wants exactly these pairs from now on.
+    pub(crate) fn want(&self, pairs: BTreeMap<u32, Wish>) {
+        // It ends only after the worker.
+        let _ = self.wishes.send(pairs);
+    }
+
+    /// The next pair that is ready, if there is one.
+    pub(crate) fn restored(&self) -> Option<Restored> {
+        self.restored.try_recv().ok()
+    }
+}
+
+struct Run {
+    consumer: BaseConsumer<Tracing>,
+    topics: [String; 2],
+    changelog: String,
+    limits: Limits,
+    metrics: Metrics,
+    inbox: Receiver<BTreeMap<u32, Wish>>,
+    outbox: Sender<Restored>,
+    worker: Thread,
+    /// Pairs to be restored.
+    wanted: BTreeMap<u32, Wish>,
+    /// The newest ticket of each pair that was dealt with.
+    finished: BTreeMap<u32, u64>,
+    /// When waiting for offsets began, once that was said.
+    said: Option<Instant>,
+}
+
+/// The worker has gone, or wants other pairs.
+enum Interrupted {
+    Ended,
+    Changed,
+}
+
+impl Run {
+    fn run(mut self) {
+        loop {
+            if self.wanted.is_empty() {
+                match self.inbox.recv_timeout(Duration::from_secs(10)) {
+                    Ok(wishes) => self.note(wishes),
+                    // Keeps its connection to the broker from being closed as idle.
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            match self.restore() {
+                Ok(()) | Err(Interrupted::Changed) => {}
+                Err(Interrupted::Ended) => return,
+            }
+        }
+    }
+
+    /// Restores what is wanted, or as much as it can until something else is.
+    fn restore(&mut self) -> Result<(), Interrupted> {
+        self.listen()?;
+        let pairs: BTreeSet<u32> = self.wanted.keys().copied().collect();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let committed = match self.committed(&pairs) {
+            Ok(committed) => committed,
+            Err(problem) => {
+                debug!(%problem, ?pairs, "committed offsets are not to be had yet");
+                let since = *self.said.get_or_insert(begin);
+                if begin.duration_since(since) < QUESTION * 2 && begin > since {
+                    warn!(
+                        ?pairs,
+                        %problem,
+                        "waiting for committed offsets: the broker is away, or has yet to end a dead pod's transaction"
+                    );
+                }
+                return Ok(());
+            }
+        };
+        self.said = None;
+        let mut readings = Vec::new();
+        for (&partition, committed) in &committed {
+            let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
+            match parked {
+                Some(work)
+                    if work.changelog.mark() == committed.mark && work.positions == committed.positions =>
+                {
+                    self.finish(partition, work);
+                }
+                _ => readings.push((partition, *committed)),
+            }
+        }
+        self.read(readings, begin)
+    }
+
+    /// Takes the newest wish.
+    fn listen(&mut self) -> Result<(), Interrupted> {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(wishes) => self.note(wishes),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Interrupted::Ended),
+            }
+        }
+    }
+
+    fn note(&mut self, mut wishes: BTreeMap<u32, Wish>) {
+        wishes.retain(|pair, wish| self.finished.get(pair).is_none_or(|&finished| finished < wish.ticket));
+        for (pair, wish) in &mut wishes {
+            if let Some(before) = self.wanted.remove(pair)
+                && before.ticket == wish.ticket
+            {
+                wish.parked = before.parked;
+            }
+        }
+        self.wanted = wishes;
+    }
+
+    fn tickets(&self) -> Vec<u64> {
+        self.wanted.values().map(|wish| wish.ticket).collect()
+    }
+
+    fn committed(&self, pairs: &BTreeSet<u32>) -> KafkaResult<BTreeMap<u32, Committed>> {
+        let answer = self.consumer.committed_offsets(both(&self.topics, pairs), QUESTION)?;
+        let mut committed: BTreeMap<u32, Committed> = BTreeMap::new();
+        for element in answer.elements() {
+            element.error()?;
+            let Ok(partition) = u32::try_from(element.partition()) else { continue };
+            let pair = committed.entry(partition).or_default();
+            let side = usize::from(element.topic() == self.topics[1]);
+            if let Offset::Offset(offset) = element.offset() {
+                pair.positions[side] = Some(offset);
+                let mark = element.metadata().parse().ok();
+                if mark.map(|mark: Mark| mark.block) > pair.mark.map(|mark| mark.block) {
+                    pair.mark = mark;
+                }
+            }
+        }
+        Ok(committed)
+    }
+
+    /// Reads the changelogs of these pairs, all at the same time.
+    fn read(&mut self, pairs: Vec<(u32, Committed)>, begin: Instant) -> Result<(), Interrupted> {
+        let mut readings = BTreeMap::new();
+        for (partition, Committed { positions, mark }) in pairs {
+            match mark {
+                Some(mark) => {
+                    readings.insert(partition, Reading::new(mark, positions, self.limits));
+                }
+                None => self.begin_anew(partition, positions),
+            }
+        }
+        if readings.is_empty() {
+            return Ok(());
+        }
+        if let Err(problem) = reading::assign(&self.consumer, &self.changelog, &readings) {
+            debug!(%problem, "the changelog cannot be read now");
+            return Ok(());
+        }
+        let read = self.read_all(readings, begin);
+        // What was read is not fetched any further.
+        if let Err(problem) = self.consumer.unassign() {
+            debug!(%problem, "giving the changelog back");
+        }
+        read
+    }
+
+    fn read_all(&mut self, mut readings: BTreeMap<u32, Reading>, begin: Instant) -> Result<(), Interrupted> {
+        let mut progress = Instant::now();
+        while !readings.is_empty() {
+            if let Some((partition, work)) = reading::next(&self.consumer, &mut readings) {
+                self.finish(partition, work);
+            }
+            if let Some((partition, positions)) = reading::overdue(&mut readings) {
+                self.begin_anew(partition, positions);
+            }
+            let before = self.tickets();
+            self.listen()?;
+            if self.tickets() != before {
+                return Err(Interrupted::Changed);
+            }
+            let machines = readings.values().map(Reading::machines).sum::<usize>();
+            self.metrics.restoring_machines.set(machines as i64);
+            if progress.elapsed() > PROGRESS {
+                info!(pairs = readings.len(), machines, "restoring state");
+                progress = Instant::now();
+            }
+        }
+        info!(took = ?begin.elapsed(), "state restored");
+        Ok(())
+    }
+
+    /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
+    fn begin_anew(&mut self, partition: u32, positions: [Option<i64>; 2]) {
+        if let Ok((_, end)) = self.consumer.fetch_watermarks(&self.changelog, signed(partition), QUESTION) {
+            self.finish(partition, Work::empty(self.limits, end, positions));
+        }
+    }
+
+    fn finish(&mut self, partition: u32, work: Work) {
+        let Some(Wish { ticket, .. }) = self.wanted.remove(&partition) else { return };
+        self.finished.insert(partition, ticket);
+        self.metrics.restored.inc();
+        // Nobody is there any more when the pod ends.
+        let _ = self.outbox.send(Restored { partition, ticket, work });
+        self.worker.unpark();
+    }
+}
+
+impl Work {
+    /// No state: nothing was ever committed, or somebody has moved the offsets.
+    fn empty(limits: Limits, changelog_end: i64, positions: [Option<i64>; 2]) -> Self {
+        Self { fold: Fold::new(limits), changelog: Changelog::new(changelog_end), positions }
+    }
+}

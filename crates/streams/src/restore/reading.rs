@@ -1,0 +1,114 @@
+//! One pair's changelog while it is read.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use game::fold::Restoring;
+use game::sessions::Limits;
+use kafka::client::Tracing;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::error;
+
+use super::Work;
+use crate::changelog::{Changelog, Mark};
+use crate::pairs::signed;
+
+/// Blocks that are applied before somebody looks whether they are still wanted.
+const SLICE: usize = 200;
+const POLL: Duration = Duration::from_millis(10);
+/// How long the last block may be missing at the end of the changelog: the broker finishes transactions partition by partition.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The state of a pair, as far as it was read.
+pub(super) struct Reading {
+    mark: Mark,
+    positions: [Option<i64>; 2],
+    restoring: Restoring,
+    changelog: Changelog,
+    since: Instant,
+    /// Whether the end of the changelog was seen.
+    at_end: bool,
+}
+
+impl Reading {
+    pub(super) fn new(mark: Mark, positions: [Option<i64>; 2], limits: Limits) -> Self {
+        let (restoring, changelog) = (Restoring::new(limits), Changelog::new(mark.from));
+        Self { mark, positions, restoring, changelog, since: Instant::now(), at_end: false }
+    }
+
+    /// Machines so far.
+    pub(super) fn machines(&self) -> usize {
+        self.restoring.machines()
+    }
+
+    /// Takes a block; whether it was the last one.
+    fn take(&mut self, number: u64, offset: i64, block: &[u8]) -> bool {
+        match self.restoring.apply(block) {
+            Ok(high_ts) => self.changelog.read(number, offset, high_ts),
+            Err(problem) => {
+                error!(offset, %problem, "a block of the changelog cannot be read: its part of the state is lost")
+            }
+        }
+        number >= self.mark.block
+    }
+
+    fn finish(self) -> Work {
+        Work { fold: self.restoring.finish(), changelog: self.changelog, positions: self.positions }
+    }
+}
+
+/// Reads each pair's changelog from where its mark says.
+pub(super) fn assign(
+    consumer: &BaseConsumer<Tracing>,
+    changelog: &str,
+    readings: &BTreeMap<u32, Reading>,
+) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for (&partition, reading) in readings {
+        list.add_partition_offset(changelog, signed(partition), Offset::Offset(reading.mark.from))?;
+    }
+    consumer.assign(&list)
+}
+
+/// Reads on, until a pair is complete or it is time to look up.
+pub(super) fn next(
+    consumer: &BaseConsumer<Tracing>,
+    readings: &mut BTreeMap<u32, Reading>,
+) -> Option<(u32, Work)> {
+    for _ in 0..SLICE {
+        match consumer.poll(POLL)? {
+            Ok(message) => {
+                let Ok(partition) = u32::try_from(message.partition()) else { continue };
+                let number = message.key().and_then(|key| key.try_into().ok()).map(u64::from_be_bytes);
+                let (Some(reading), Some(number)) = (readings.get_mut(&partition), number) else { continue };
+                if reading.take(number, message.offset(), message.payload().unwrap_or_default()) {
+                    return readings.remove(&partition).map(|reading| (partition, reading.finish()));
+                }
+            }
+            Err(KafkaError::PartitionEOF(partition)) => {
+                let reading =
+                    u32::try_from(partition).ok().and_then(|partition| readings.get_mut(&partition));
+                reading.into_iter().for_each(|reading| reading.at_end = true);
+            }
+            Err(problem) => tracing::debug!(%problem, "the changelog does not arrive"),
+        }
+    }
+    None
+}
+
+/// Gives up a pair whose last block is not there, long after the end of its changelog was seen.
+pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>) -> Option<(u32, [Option<i64>; 2])> {
+    let is_overdue = |reading: &Reading| reading.at_end && reading.since.elapsed() > PATIENCE;
+    let partition =
+        readings.iter().find(|(_, reading)| is_overdue(reading)).map(|(&partition, _)| partition)?;
+    let reading = readings.remove(&partition)?;
+    error!(
+        partition,
+        block = reading.mark.block,
+        "the changelog lacks the block that belongs to the committed offsets (was the topic deleted?): open sessions begin anew"
+    );
+    Some((partition, reading.positions))
+}

@@ -1,0 +1,71 @@
+//! Keeps changelogs short: what nothing needs any more is deleted in Kafka now and then.
+//!
+//! The topic has no retention, since the state of a group that was away for long must still be there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kafka::client::{self, Tracing};
+use process::Shutdown;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use tracing::{debug, warn};
+
+use crate::Config;
+use crate::pairs::signed;
+
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Where each changelog may begin, as the worker has noted last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trimmer(Arc<Mutex<BTreeMap<u32, i64>>>);
+
+impl Trimmer {
+    /// Starts the task that deletes.
+    pub(crate) fn start(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> anyhow::Result<Self> {
+        let trimmer = Self::default();
+        let settings = client::base(&config.kafka, &format!("{}-trim", config.pod));
+        let admin: AdminClient<Tracing> = client::create(&settings)?;
+        let (changelog, noted, shutdown) = (config.changelog(), trimmer.clone(), shutdown.clone());
+        runtime.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(INTERVAL) => noted.trim(&admin, &changelog).await,
+                    () = shutdown.requested() => return,
+                }
+            }
+        });
+        Ok(trimmer)
+    }
+
+    /// Notes that nothing below this offset is needed.
+    pub(crate) fn note(&self, partition: u32, from: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, from);
+    }
+
+    async fn trim(&self, admin: &AdminClient<Tracing>, changelog: &str) {
+        let noted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        match delete(admin, changelog, &noted).await {
+            Ok(()) => debug!(?noted, "changelogs trimmed"),
+            Err(problem) => warn!(%problem, "changelogs cannot be trimmed now, and grow"),
+        }
+    }
+}
+
+async fn delete(
+    admin: &AdminClient<Tracing>,
+    changelog: &str,
+    noted: &BTreeMap<u32, i64>,
+) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for (&partition, &from) in noted.iter().filter(|(_, from)| **from > 0) {
+        list.add_partition_offset(changelog, signed(partition), Offset::Offset(from))?;
+    }
+    if list.count() > 0 {
+        admin.delete_records(&list, &AdminOptions::new()).await?;
+    }
+    Ok(())
+}

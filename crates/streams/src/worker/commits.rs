@@ -1,0 +1,209 @@
+//! What goes out and when: one batch at a time, while the work goes on.
+
+use std::time::{Duration, Instant};
+
+use tracing::{debug, error, warn};
+
+use super::{End, Worker};
+use crate::batch::Batch;
+use crate::transactions::{Answer, BlockOffset, Fault};
+
+/// How long a hand-over waits for its transactions.
+pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
+/// How soon a pod with nothing else to do commits.
+const SOON: Duration = Duration::from_millis(25);
+/// Being fenced so often within [`RIVALRY`] without a stall of our own means that somebody else uses the same id.
+const RIVAL_FENCES: usize = 6;
+const RIVALRY: Duration = Duration::from_secs(60);
+/// A loop that takes longer was stalled: the broker may have ended its transaction meanwhile.
+const STALL: Duration = Duration::from_millis(800);
+
+/// When to commit, and what is on its way.
+pub(super) struct Commits {
+    interval: Duration,
+    /// When the last batch was handed over.
+    last: Duration,
+    /// Whether there is a producer.
+    is_ready: bool,
+    /// Whether a batch is on its way.
+    is_open: bool,
+    /// When the worker looked last, and when it was stalled last.
+    looked: Duration,
+    stalled: Option<Duration>,
+    /// When another producer took our place.
+    fences: Vec<Duration>,
+}
+
+impl Commits {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            last: Duration::ZERO,
+            is_ready: false,
+            is_open: false,
+            looked: Duration::ZERO,
+            stalled: None,
+            fences: Vec::new(),
+        }
+    }
+
+    /// How long until a commit is due; `None` while one is on its way, whose answer wakes the worker.
+    pub(super) fn due_in(&self, elapsed: Duration) -> Option<Duration> {
+        let is_free = self.is_ready && !self.is_open;
+        is_free.then(|| SOON.min(self.interval).saturating_sub(elapsed.saturating_sub(self.last)))
+    }
+
+    fn is_due(&self, elapsed: Duration, is_idle: bool) -> bool {
+        let pause = if is_idle { SOON.min(self.interval) } else { self.interval };
+        self.is_ready && !self.is_open && elapsed.saturating_sub(self.last) >= pause
+    }
+
+    fn look(&mut self, elapsed: Duration) {
+        if elapsed.saturating_sub(self.looked) > STALL {
+            self.stalled = Some(elapsed);
+        }
+        self.looked = elapsed;
+    }
+
+    /// Another producer has our id; whether that is somebody who goes on using it.
+    fn fenced(&mut self, elapsed: Duration) -> bool {
+        if self.stalled.is_some_and(|stalled| elapsed.saturating_sub(stalled) < Duration::from_secs(10)) {
+            return false;
+        }
+        self.fences.retain(|&fence| elapsed.saturating_sub(fence) < RIVALRY);
+        self.fences.push(elapsed);
+        self.fences.len() >= RIVAL_FENCES
+    }
+}
+
+impl Worker {
+    /// Hands over what was done, when it is time.
+    pub(super) fn commit(&mut self, is_idle: bool) -> Result<(), End> {
+        let elapsed = self.start.elapsed();
+        self.commits.look(elapsed);
+        if self.commits.is_due(elapsed, is_idle) {
+            self.hand_over_batch()?;
+        }
+        Ok(())
+    }
+
+    /// Deals with what the transactions' thread has said.
+    pub(super) fn take_answers(&mut self) -> Result<(), End> {
+        while let Some(answer) = self.transactions.answer() {
+            self.take_answer(answer)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was done is committed; whether it is.
+    pub(super) fn settle(&mut self) -> Result<bool, End> {
+        let begin = Instant::now();
+        let mut is_last = false;
+        loop {
+            if !self.commits.is_open && self.commits.is_ready {
+                if is_last {
+                    return Ok(true);
+                }
+                self.hand_over_batch()?;
+                is_last = true;
+                continue;
+            }
+            let Some(answer) = self.transactions.wait(LIMIT.saturating_sub(begin.elapsed())) else {
+                return Ok(false);
+            };
+            let failed = matches!(answer, Answer::Failed(_));
+            self.take_answer(answer)?;
+            if failed {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn hand_over_batch(&mut self) -> Result<(), End> {
+        let mut batch = Batch::default();
+        for pair in self.pairs.values_mut() {
+            pair.add_to(&mut batch, &self.topics).map_err(End::Broken)?;
+            pair.report();
+        }
+        self.commits.last = self.start.elapsed();
+        if !batch.is_empty() {
+            self.commits.is_open = true;
+            self.transactions.commit(batch);
+        }
+        Ok(())
+    }
+
+    fn take_answer(&mut self, answer: Answer) -> Result<(), End> {
+        match answer {
+            Answer::Ready => self.commits.is_ready = true,
+            Answer::Committed(blocks) => {
+                self.commits.is_open = false;
+                self.metrics.commits.inc();
+                self.note(&blocks);
+            }
+            Answer::Failed(fault) => {
+                (self.commits.is_open, self.commits.is_ready) = (false, false);
+                self.metrics.failed_commits.inc();
+                self.judge(&fault)?;
+                self.roll_back();
+            }
+            Answer::Refused(fault) => return Err(End::Refused(fault.to_string())),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, blocks: &[BlockOffset]) {
+        for &BlockOffset { partition, number, offset } in blocks {
+            if let Some(from) = self.pairs.get_mut(&partition).and_then(|pair| pair.written(number, offset)) {
+                self.trimmer.note(partition, from);
+            }
+        }
+    }
+
+    fn judge(&mut self, fault: &Fault) -> Result<(), End> {
+        if !fault.is_fenced() {
+            warn!(%fault, "a transaction failed: going back to the last commit");
+            return Ok(());
+        }
+        self.metrics.fenced.inc();
+        debug!(%fault, "fenced: going back to the last commit with a new producer");
+        if self.commits.fenced(self.start.elapsed()) {
+            error!(%fault, "another process uses this pod's transactional id: every pod needs a name of its own (--pod)");
+            return Err(End::Refused("another process uses this pod's transactional id".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_pod_with_nothing_else_to_do_commits_sooner() {
+        let mut commits = Commits::new(SECOND / 10);
+        assert!(!commits.is_due(SECOND, true), "there is no producer yet");
+        commits.is_ready = true;
+        commits.last = SECOND;
+        assert!(!commits.is_due(SECOND + SOON, false));
+        assert!(commits.is_due(SECOND + SOON, true));
+        assert!(commits.is_due(SECOND + SECOND / 10, false));
+        commits.is_open = true;
+        assert!(!commits.is_due(SECOND * 2, true), "one at a time");
+        assert_eq!(commits.due_in(SECOND * 2), None);
+    }
+
+    #[test]
+    fn being_fenced_again_and_again_without_a_stall_means_a_rival() {
+        let mut commits = Commits::new(SECOND / 10);
+        assert!((0..20).all(|nth| !commits.fenced(SECOND * 61 * nth)), "now and then");
+        let mut rivals = Commits::new(SECOND / 10);
+        assert!((0..5).all(|nth| !rivals.fenced(SECOND * nth)));
+        assert!(rivals.fenced(SECOND * 5));
+        let mut stalled = Commits::new(SECOND / 10);
+        stalled.look(SECOND * 100);
+        assert!((100..109).all(|nth| !stalled.fenced(SECOND * nth)), "our own stalls explain it");
+    }
+}
