@@ -89,6 +89,11 @@ impl Pair {
         self.work.is_some()
     }
 
+    /// Whether there is something to commit.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
     /// Gives its state away, which must be committed.
     pub(crate) fn park(&mut self) -> Option<Work> {
         self.report();

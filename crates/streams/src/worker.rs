@@ -5,7 +5,7 @@
 mod commits;
 mod handover;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ pub(crate) struct Worker {
     /// The last ticket that a pair got.
     ticket: u64,
     /// Pairs whose queues hold records that were fetched before they were rolled back.
-    stale: Vec<u32>,
+    stale: BTreeSet<u32>,
     transactions: Transactions,
     restorer: Restorer,
     trimmer: Trimmer,
@@ -92,7 +92,7 @@ impl Worker {
             assignment: Assignment::default(),
             parked: BTreeMap::new(),
             ticket: 0,
-            stale: Vec::new(),
+            stale: BTreeSet::new(),
             trimmer,
             commits: Commits::new(Duration::from_millis(config.commit_interval.into())),
             budget: Budget::new(config.capacity),

@@ -47,7 +47,7 @@ impl Worker {
                 self.pairs.insert(partition, pair.map_err(End::Broken)?);
                 if !given.whole().contains(&partition) {
                     // Its other half was read, and thrown away, until now.
-                    self.stale.push(partition);
+                    self.stale.insert(partition);
                 }
             }
         }
@@ -128,7 +128,7 @@ impl Worker {
         for (&partition, pair) in &mut self.pairs {
             self.ticket += 1;
             pair.roll_back(self.ticket);
-            self.stale.push(partition);
+            self.stale.insert(partition);
         }
         self.parked.clear();
         self.wish(BTreeMap::new());
@@ -142,9 +142,8 @@ impl Worker {
             if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
                 continue;
             }
-            if let Some(at) = self.stale.iter().position(|stale| *stale == partition) {
+            if self.stale.remove(&partition) {
                 self.rewind(partition, &work).map_err(|problem| End::Broken(problem.into()))?;
-                self.stale.swap_remove(at);
             }
             if let Some(pair) = self.pairs.get_mut(&partition) {
                 pair.begin(work);
