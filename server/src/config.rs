@@ -19,13 +19,8 @@ const PASSCODE: &str = "KING_PASSCODE";
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "server", version)]
 pub struct Args {
-    /// Where Kafka is
-    #[arg(
-        long,
-        env = "KAFKA_BROKERS",
-        value_name = "HOST:PORT[,HOST:PORT..]",
-        default_value = "localhost:9092"
-    )]
+    /// Where Kafka is, and how to speak to it
+    #[command(flatten)]
     kafka: Brokers,
     /// The port of the pages
     #[arg(long, default_value_t = 8930)]

@@ -115,7 +115,7 @@ fn channels() -> (Outlets, Feeds) {
 fn pods(config: &Config) -> LocalConfig {
     LocalConfig {
         streams: config.streams.clone(),
-        args: vec!["--kafka".to_owned(), config.kafka.to_string()],
+        args: config.kafka.to_args(),
         capacity: config.capacity,
         policy: Policy::default(),
         max_pods: config.max_pods,

@@ -11,8 +11,8 @@ use process::ProcessArgs;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "datagen", version)]
 pub struct Config {
-    /// Where Kafka is: HOST:PORT, or several with commas between them
-    #[arg(long, env = "KAFKA_BROKERS", default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
+    /// Where Kafka is, and how to speak to it
+    #[command(flatten)]
     pub kafka: Brokers,
     /// How many machines play, some at a time; with few, some partitions get twice the mean and others nothing
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MACHINES)))]

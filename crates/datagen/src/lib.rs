@@ -35,7 +35,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 /// Produces until a stop is requested.
 ///
 /// # Errors
-/// When the admin address cannot be bound, or a client cannot be made.
+/// When the admin address cannot be bound, a client cannot be made, or Kafka cannot be spoken to as it is set up.
 pub fn run(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
@@ -72,7 +72,7 @@ fn produce(
         }
     });
     let Some(present) = present else { return Ok(()) };
-    present?;
+    present.map_err(|error| process::Unavailable::new(error.to_string()))?;
     let control =
         kafka::control::follow_topic(&config.kafka, "datagen-control", &config.control, shutdown.token())?;
     let load = Load { control, fallback: config.frames_per_second };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use kafka::client;
+use kafka::client::{self, Troubles};
 use model::Input;
 use process::Shutdown;
 use rdkafka::client::ClientContext;
@@ -59,6 +59,7 @@ struct Acknowledgements {
     delivered_requests: Arc<AtomicU64>,
     /// Records whose fate is known.
     answered: Arc<AtomicU64>,
+    troubles: Arc<Troubles>,
 }
 
 impl Producer {
@@ -73,8 +74,12 @@ impl Producer {
             .set("message.timeout.ms", "0")
             // Some records of a partition go together even at the base rate: a third of the broker's work.
             .set("linger.ms", "15");
-        let context =
-            Acknowledgements { metrics, delivered_requests: Arc::default(), answered: Arc::default() };
+        let context = Acknowledgements {
+            metrics,
+            delivered_requests: Arc::default(),
+            answered: Arc::default(),
+            troubles: Arc::default(),
+        };
         let client = connect(&config, &context)?;
         Ok(Self { config, topics, context, client, shutdown })
     }
@@ -171,6 +176,9 @@ impl ClientContext for Acknowledgements {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "client error");
+        if let Some(trouble) = self.troubles.note(&error, reason) {
+            warn!("Kafka {trouble}");
+        }
     }
 }
 

@@ -1,19 +1,27 @@
-//! Addresses of brokers, and the settings that our clients share. Numbers without a source here were measured on
-//! Kafka 4.3 and librdkafka 2.12: librdkafka's defaults are made for large machines and cost a pod 120 to 150 MB.
+//! The settings that our clients share. Numbers without a source here were measured on Kafka 4.3 and librdkafka 2.12:
+//! librdkafka's defaults are made for large machines and cost a pod 120 to 150 MB.
 
-use std::fmt;
-use std::str::FromStr;
+mod args;
+mod ask;
+mod brokers;
+mod context;
+mod doubt;
+mod security;
+mod trouble;
+
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::config::FromClientConfigAndContext;
 
-use crate::error::{Error, is_unreachable};
-use crate::version;
+use crate::error::Error;
+
+pub use ask::{Description, check, describe_broker};
+pub(crate) use ask::{fetch_metadata, unanswered};
+pub use brokers::Brokers;
+pub use context::{Tracing, log};
+pub use security::{Credentials, Security};
+pub use trouble::{Trouble, Troubles};
 
 /// `session.timeout.ms` of a pod: how long a killed pod goes on owning its partitions. A second would do on a quiet machine; on a
 /// laptop that compiles, or shares its screen, healthy pods were thrown out of the group with it.
@@ -34,64 +42,7 @@ pub(crate) const SAMPLE_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// librdkafka never frees its topic handles: a client that asks several times a second is replaced now and then.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
-/// Where Kafka is: one or more `HOST:PORT`, checked when parsed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Brokers(String);
-
-impl Brokers {
-    /// As librdkafka's `bootstrap.servers` wants it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Each `HOST:PORT`.
-    pub fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.0.split(',')
-    }
-}
-
-impl fmt::Display for Brokers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Brokers {
-    type Err = Error;
-
-    fn from_str(address: &str) -> Result<Self, Error> {
-        let parts: Vec<&str> = address.split(',').map(str::trim).collect();
-        match parts.iter().find_map(|part| problem_of(part)) {
-            Some(problem) => Err(Error::ParseBrokers { address: address.to_owned(), problem }),
-            None => Ok(Self(parts.join(","))),
-        }
-    }
-}
-
-/// What is wrong with one `HOST:PORT`, if anything is.
-fn problem_of(part: &str) -> Option<&'static str> {
-    if part.is_empty() {
-        return Some("it is empty");
-    }
-    if part.contains("://") {
-        return Some("it has a scheme");
-    }
-    let Some((host, port)) = part.rsplit_once(':') else { return Some("the port is missing") };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map_or(host, |inner| inner);
-    if host.is_empty() {
-        return Some("the host is missing");
-    }
-    if host.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '[' | ']')) {
-        return Some("the host has a character that no host has");
-    }
-    match port.parse::<u16>() {
-        Ok(1..) => None,
-        _ => Some("the port is not a number from 1 to 65535"),
-    }
-}
-
-/// What all our clients have in common: an identity, quick reconnects, no telemetry, logs into `tracing`.
+/// What all our clients have in common: an identity, the connection's security, quick reconnects, no telemetry.
 #[must_use]
 pub fn base(brokers: &Brokers, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -107,7 +58,8 @@ pub fn base(brokers: &Brokers, client_id: &str) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "500")
         .set("topic.metadata.refresh.fast.interval.ms", "100")
         .set("topic.metadata.propagation.max.ms", "5000")
-        .set_log_level(log_level());
+        .set_log_level(context::log_level());
+    brokers.security().configure(&mut config);
     config
 }
 
@@ -214,129 +166,14 @@ pub fn sampling(brokers: &Brokers, client_id: &str, group_id: &str) -> ClientCon
     config
 }
 
-/// Makes a client that logs into `tracing`.
+/// Makes a client that logs into `tracing`, and keeps why it finds no broker.
 pub fn create<T: FromClientConfigAndContext<Tracing>>(config: &ClientConfig) -> Result<T, Error> {
-    config.create_with_context(Tracing).map_err(Error::CreateClient)
-}
-
-/// Sends librdkafka's own words to `tracing`, under the target `librdkafka`.
-///
-/// A lost connection is logged at debug level only: the caller whose question stays unanswered says so once.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tracing;
-
-impl ClientContext for Tracing {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        tracing::trace!(target: "librdkafka", client = statistics.name, queued = statistics.msg_cnt, "statistics");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason, "client error");
-    }
-}
-
-impl ConsumerContext for Tracing {}
-
-/// What a [`ClientContext`] of another crate calls in its own `log`.
-pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        _ if facility == "FAIL" || facility == "ERROR" => {
-            tracing::debug!(target: "librdkafka", facility, "{message}");
-        }
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => tracing::error!(target: "librdkafka", facility, "{message}"),
-        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "librdkafka", facility, "{message}");
-        }
-        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
-    }
-}
-
-fn log_level() -> RDKafkaLogLevel {
-    if tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
-        RDKafkaLogLevel::Debug
-    } else {
-        RDKafkaLogLevel::Warning
-    }
-}
-
-/// What is known of a Kafka after asking it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// `Kafka 4.3`, or only `Kafka` where the version cannot be learned.
-    pub label: String,
-    /// How many brokers there are.
-    pub brokers: usize,
-}
-
-/// Asks which Kafka this is, once: the caller decides how often to try again.
-pub async fn describe_broker(brokers: &Brokers) -> Result<Description, Error> {
-    let brokers = brokers.clone();
-    crate::blocking(move || {
-        let consumer: BaseConsumer<Tracing> = create(&base(&brokers, "describe"))?;
-        let metadata = consumer
-            .fetch_metadata(None, REQUEST_TIMEOUT)
-            .map_err(|source| unanswered(&brokers, source, Error::FetchMetadata))?;
-        let label =
-            version::ask(&brokers).map_or_else(|| "Kafka".to_owned(), |version| format!("Kafka {version}"));
-        Ok(Description { label, brokers: metadata.brokers().len() })
-    })
-    .await
-}
-
-/// The error of a question that a broker should have answered: nobody there, or something else.
-pub(crate) fn unanswered(
-    brokers: &Brokers,
-    source: KafkaError,
-    other: impl FnOnce(KafkaError) -> Error,
-) -> Error {
-    if is_unreachable(&source) {
-        Error::Unreachable { brokers: brokers.to_string(), source }
-    } else {
-        other(source)
-    }
+    config.create_with_context(Tracing::default()).map_err(Error::CreateClient)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(address: &str, expected: Result<&str, &str>) {
-        let parsed = address.parse::<Brokers>();
-        match expected {
-            Ok(brokers) => assert_eq!(parsed.unwrap().as_str(), brokers, "{address}"),
-            Err(problem) => {
-                let message = parsed.unwrap_err().to_string();
-                assert!(message.contains(problem), "{address}: {message}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_address_is_host_and_port() {
-        check("127.0.0.1:9092", Ok("127.0.0.1:9092"));
-        check("[::1]:9092", Ok("[::1]:9092"));
-        check("one.example:9092, two.example:9093", Ok("one.example:9092,two.example:9093"));
-    }
-
-    #[test]
-    fn a_bad_address_is_told_what_is_wrong_with_it() {
-        check("", Err("empty"));
-        check("a:1,", Err("empty"));
-        check("kafka", Err("port is missing"));
-        check(":9092", Err("host is missing"));
-        check("kafka:0", Err("port is not a number"));
-        check("kafka:99999", Err("port is not a number"));
-        check("http://kafka:9092", Err("scheme"));
-        check("kaf ka:9092", Err("character"));
-    }
 
     #[test]
     fn a_pod_beats_twenty_times_a_session() {

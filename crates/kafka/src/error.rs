@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::client::Trouble;
+
 /// An operation on Kafka failed. Retryable where [`Error::is_retryable`] says so.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -24,6 +26,14 @@ pub enum Error {
         /// What the client said.
         #[source]
         source: KafkaError,
+    },
+    /// A broker is there, and no connection comes about. Retryable where [`Trouble::is_retryable`] says so.
+    #[error("Kafka at {brokers} {trouble}")]
+    Refused {
+        /// The addresses that were tried.
+        brokers: String,
+        /// Why.
+        trouble: Trouble,
     },
     /// The list of brokers and topics could not be read. Retryable.
     #[error("cannot read the list of topics: {}", reason(.0))]
@@ -153,6 +163,7 @@ impl Error {
             | Self::SpawnThread { .. }
             | Self::Join(_) => false,
             Self::CreateTopic { source, .. } => code(source).is_none_or(is_transient),
+            Self::Refused { trouble, .. } => trouble.is_retryable(),
             Self::Unreachable { .. }
             | Self::FetchMetadata(_)
             | Self::AwaitLeaders { .. }
@@ -208,6 +219,8 @@ pub(crate) fn is_unreachable(error: &KafkaError) -> bool {
                 | Code::Resolve
                 | Code::OperationTimedOut
                 | Code::RequestTimedOut
+                | Code::Authentication
+                | Code::SSL
         )
     )
 }

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 
 use crate::Error;
-use crate::client::{self, Brokers, REQUEST_TIMEOUT, Tracing};
+use crate::client::{self, Brokers, Tracing};
 
 /// The compacted topic that holds the load settings and the policy in force.
 pub const CONTROL: &str = "KING-CONTROL";
@@ -114,21 +113,26 @@ pub async fn ensure(brokers: &Brokers, topics: &[Topic]) -> Result<Vec<String>, 
 }
 
 /// Waits until all these topics exist and have leaders, however long that takes; the caller ends it by dropping it.
-/// A broker that does not answer is waited for as well, which is logged once.
+/// A broker that does not answer is waited for as well. What is waited for is logged once.
+///
+/// # Errors
+/// Those that waiting does not cure: Kafka refuses the credentials, or its certificate is not accepted.
 pub async fn wait_until_present(brokers: &Brokers, names: &[&str]) -> Result<(), Error> {
-    let mut told = false;
+    let mut told = String::new();
     loop {
         let reason = match fetch_metadata(brokers).await {
             Ok(metadata) => match names.iter().find(|name| !has_leaders(&metadata, name)) {
                 None => return Ok(()),
-                Some(name) => format!("the topic {name} is not there yet"),
+                Some(name) => {
+                    format!("the topic {name} is not there yet: the server makes it when it starts")
+                }
             },
             Err(error) if error.is_retryable() => error.to_string(),
             Err(error) => return Err(error),
         };
-        if !told {
+        if reason != told {
             tracing::info!(reason, "waiting for the topics");
-            told = true;
+            told = reason;
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -136,13 +140,7 @@ pub async fn wait_until_present(brokers: &Brokers, names: &[&str]) -> Result<(),
 
 async fn fetch_metadata(brokers: &Brokers) -> Result<Metadata, Error> {
     let brokers = brokers.clone();
-    crate::blocking(move || {
-        let consumer: BaseConsumer<Tracing> = client::create(&client::base(&brokers, "topics"))?;
-        consumer
-            .fetch_metadata(None, REQUEST_TIMEOUT)
-            .map_err(|source| client::unanswered(&brokers, source, Error::FetchMetadata))
-    })
-    .await
+    crate::blocking(move || client::fetch_metadata(&brokers, "topics")).await
 }
 
 fn find<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a MetadataTopic> {

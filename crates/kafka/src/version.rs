@@ -1,22 +1,32 @@
 //! Which release of Kafka a broker runs, asked with one `ApiVersions` request over a connection of our own.
 //!
 //! librdkafka does not expose the answer's features. A broker never says its release; but the newest
-//! `metadata.version` that it supports belongs to exactly one. Only plaintext listeners can be asked.
+//! `metadata.version` that it supports belongs to exactly one. Only plaintext listeners are asked: we speak TLS through librdkafka alone.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::Brokers;
+use crate::client::{Brokers, Security};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// An honest answer has a few kilobytes.
 const MAX_ANSWER: usize = 256 * 1024;
+/// How [`exchange`] reports that the answer is TLS.
+const TLS_ALERT: ErrorKind = ErrorKind::Unsupported;
 const CORRELATION_ID: [u8; 4] = *b"king";
 
 /// The release, for example `4.3`; `None` where it cannot be learned.
 pub(crate) fn ask(brokers: &Brokers) -> Option<&'static str> {
-    brokers.addresses().find_map(ask_one)
+    match brokers.security() {
+        Security::Plaintext => brokers.addresses().find_map(ask_one),
+        Security::Tls { .. } => None,
+    }
+}
+
+/// Whether a listener that was asked in plaintext answers with a TLS alert.
+pub(crate) fn is_tls_expected(brokers: &Brokers) -> bool {
+    brokers.addresses().any(|address| exchange(address).is_err_and(|error| error.kind() == TLS_ALERT))
 }
 
 fn ask_one(address: &str) -> Option<&'static str> {
@@ -29,7 +39,7 @@ fn ask_one(address: &str) -> Option<&'static str> {
 
 /// Sends `ApiVersions`, version 3, and returns the bytes of the answer after its length.
 fn exchange(address: &str) -> std::io::Result<Vec<u8>> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    let mut last = std::io::Error::from(ErrorKind::AddrNotAvailable);
     for address in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, TIMEOUT) {
             Ok(stream) => return exchange_on(stream),
@@ -51,9 +61,13 @@ fn exchange_on(mut stream: TcpStream) -> std::io::Result<Vec<u8>> {
     stream.write_all(&[&length.to_be_bytes()[..], &request].concat())?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
+    // A record of the type "alert", of any TLS since 1.0.
+    if length.starts_with(&[0x15, 0x03]) {
+        return Err(TLS_ALERT.into());
+    }
     let length = u32::from_be_bytes(length) as usize;
     if length > MAX_ANSWER {
-        return Err(std::io::ErrorKind::InvalidData.into());
+        return Err(ErrorKind::InvalidData.into());
     }
     let mut answer = vec![0; length];
     stream.read_exact(&mut answer)?;

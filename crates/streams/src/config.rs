@@ -11,8 +11,8 @@ use process::ProcessArgs;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "streams", version)]
 pub struct Config {
-    /// Where Kafka is: HOST:PORT, or several with commas between them
-    #[arg(long, env = "KAFKA_BROKERS", default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
+    /// Where Kafka is, and how to speak to it
+    #[command(flatten)]
     pub kafka: Brokers,
     /// The pod's name, which becomes its client.id
     #[arg(long, env = "POD_NAME", default_value = "kstreams-local", value_name = "NAME")]

@@ -73,7 +73,7 @@ fn work(
         }
     });
     let Some(present) = present else { return Ok(()) };
-    present?;
+    present.map_err(|error| process::Unavailable::new(error.to_string()))?;
     info!(pod = config.pod, capacity = config.capacity, "working");
     let trimmer = Trimmer::start(config, shutdown, runtime)?;
     let mut session_timeout: Duration = SESSION_TIMEOUT;

@@ -83,7 +83,7 @@ impl Offsets {
             .clients
             .commits
             .committed_offsets(partitions(inputs, *count), client::SAMPLE_TIMEOUT)
-            .map_err(|source| client::unanswered(brokers, source, failed))?;
+            .map_err(|source| client::unanswered(brokers, &self.clients.commits, source, failed))?;
         Ok(answers(&answer, |offset| match offset {
             Offset::Offset(offset) => Some(Some(offset)),
             Offset::Invalid => Some(None),
@@ -110,7 +110,7 @@ fn log_offsets(
     which: Offset,
 ) -> Result<Answers<i64>, Error> {
     let answer = list_offsets(consumer, &config.inputs, config.partitions, which, client::SAMPLE_TIMEOUT)
-        .map_err(|source| client::unanswered(&config.brokers, source, Error::ListOffsets))?;
+        .map_err(|source| client::unanswered(&config.brokers, consumer, source, Error::ListOffsets))?;
     Ok(answers(&answer, |offset| match offset {
         Offset::Offset(offset) => Some(offset),
         _ => None,
