@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use crate::instance::{self, Instance};
-use crate::kafka::{self, Broker, Source};
+use crate::kafka::{self, Access, Broker, Existing, Source};
 use crate::prerequisites::{self, Consent};
 use crate::service::{Event, Service};
 use crate::supervise::{Supervisor, server_answers};
@@ -43,9 +43,8 @@ pub(crate) struct Options {
     /// Forget the data of former demos
     #[arg(long)]
     fresh: bool,
-    /// Use this Kafka instead of starting one
-    #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT")]
-    kafka: Option<String>,
+    #[command(flatten)]
+    kafka: Existing,
     /// Seconds between two looks of the autoscaler
     #[arg(long)]
     sync: Option<u32>,
@@ -71,8 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     prerequisites::disk(&workspace, &instance.directory)?;
     let passcode = options.passcode.clone().map_or_else(secret::passcode, Ok)?;
 
-    let asked = options.kafka.as_deref().filter(|brokers| !brokers.is_empty());
-    let source = Source::choose(&workspace, asked, Consent::Asked)?;
+    let source = Source::choose(&workspace, Some(&options.kafka), Consent::Asked)?;
     let mut supervisor = Supervisor::new(&workspace, &instance, sender.clone(), events);
     let result =
         start(options, &workspace, &instance, source, &sender, &mut supervisor, Show { port, passcode });
@@ -152,14 +150,16 @@ fn start(
         }
         built.map(|()| broker)
     })?;
-    let brokers = broker.address.clone();
-    supervisor.wait_for(kafka::NAME, || http::kafka_answers(&brokers).is_ok(), KAFKA_PATIENCE)?;
-    console::step(format_args!("Kafka answers at {}", broker.address));
+    let access = broker.access;
+    if let Access::Ours { address } = &access {
+        supervisor.wait_for(kafka::NAME, || http::kafka_answers(address).is_ok(), KAFKA_PATIENCE)?;
+    }
+    console::step(format_args!("Kafka answers at {}", access.address()));
 
     let secret = secret::cookie_secret(&instance.directory.join("cookie-secret"))?;
     let local = port::local(options.bind);
-    supervisor.start(server(options, workspace, instance, &broker.address, &show, secret)?)?;
-    supervisor.start(datagen(workspace, instance, &broker.address)?)?;
+    supervisor.start(server(options, workspace, instance, &access, &show, secret)?)?;
+    supervisor.start(datagen(workspace, instance, &access)?)?;
     supervisor.wait_for("server", || server_answers((local, show.port)), SERVER_PATIENCE)?;
 
     let url = |address| format!("http://{}/", SocketAddr::new(address, show.port));
@@ -167,7 +167,7 @@ fn start(
     status.url = url(local);
     status.network_url = port::in_network(options.bind).map(url);
     status.passcode = show.passcode;
-    status.kafka = broker.address;
+    access.address().clone_into(&mut status.kafka);
     supervisor.publish()?;
     welcome(options, workspace, instance, supervisor);
     Ok(())
@@ -186,7 +186,7 @@ fn start_kafka(
         let _ = std::fs::remove_file(state.join("cookie-secret"));
     }
     console::step(format_args!("Kafka: {source}"));
-    source.start(workspace, &directory, sender)
+    source.start(workspace, &directory, None, sender)
 }
 
 fn build(options: &Options, workspace: &Workspace) -> Result<()> {
@@ -204,14 +204,13 @@ fn server(
     options: &Options,
     workspace: &Workspace,
     instance: &Instance,
-    kafka: &str,
+    access: &Access,
     show: &Show,
     secret: String,
 ) -> Result<Service> {
     let program = workspace.binary("server");
     let mut arguments = vec!["--exit-with-parent".to_owned()];
     let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-    option("--kafka", kafka.to_owned());
     option("--port", show.port.to_string());
     option("--bind", options.bind.to_string());
     option("--site", workspace.site().to_string_lossy().into_owned());
@@ -224,20 +223,22 @@ fn server(
     if let Some(pods) = options.max_pods {
         option("--max-pods", pods.to_string());
     }
-    let passcode = show.passcode.clone();
+    let (access, passcode) = (access.clone(), show.passcode.clone());
     Service::new("server", instance.directory.join("server.log"), move || {
         let mut command = Command::new(&program);
         command.args(&arguments).env("KING_PASSCODE", &passcode).env("KING_COOKIE_SECRET", &secret);
+        access.give_to(&mut command);
         Ok(command)
     })
 }
 
-fn datagen(workspace: &Workspace, instance: &Instance, kafka: &str) -> Result<Service> {
+fn datagen(workspace: &Workspace, instance: &Instance, access: &Access) -> Result<Service> {
     let program = workspace.binary("datagen");
-    let kafka = kafka.to_owned();
+    let access = access.clone();
     Service::new("datagen", instance.directory.join("datagen.log"), move || {
         let mut command = Command::new(&program);
-        command.args(["--exit-with-parent", "--admin-address", "127.0.0.1:0", "--kafka", &kafka]);
+        command.args(["--exit-with-parent", "--admin-address", "127.0.0.1:0"]);
+        access.give_to(&mut command);
         Ok(command)
     })
 }

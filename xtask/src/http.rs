@@ -1,4 +1,4 @@
-//! The two questions that are asked over a socket: an HTTP GET of a page of ours, and whether a Kafka broker answers.
+//! The questions that are asked over a socket: an HTTP GET of a page of ours, and whether a Kafka broker answers, or at least listens.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -20,12 +20,22 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     Some((status, body.to_owned()))
 }
 
+/// Whether anybody listens: all that can be asked of who speaks TLS.
+pub(crate) fn listens(address: &str) -> Result<(), String> {
+    first(address, |socket| TcpStream::connect_timeout(&socket, PATIENCE).map(drop))
+}
+
 /// Asks a broker which versions it speaks: the first thing that any Kafka client does.
 pub(crate) fn kafka_answers(address: &str) -> Result<(), String> {
+    first(address, ask_versions)
+}
+
+/// Asks each address of a name until one answers; else what is wrong with the last one.
+fn first(address: &str, ask: impl Fn(SocketAddr) -> std::io::Result<()>) -> Result<(), String> {
     let found = address.to_socket_addrs().map_err(|_| "its name cannot be resolved".to_owned())?;
     let mut problem = "its name has no address".to_owned();
     for socket in found {
-        match ask_versions(socket) {
+        match ask(socket) {
             Ok(()) => return Ok(()),
             Err(error) => problem = error.to_string(),
         }

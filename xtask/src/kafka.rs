@@ -1,8 +1,11 @@
 //! The demo's Kafka: one that exists, Apache Kafka from its published jars, or its official image in a container.
 
+mod access;
 mod container;
+mod existing;
 mod jars;
 mod java;
+mod tls;
 
 use std::path::Path;
 use std::sync::mpsc::Sender;
@@ -12,10 +15,14 @@ use anyhow::{Context, Result, bail};
 use crate::prerequisites::{Consent, Packages};
 use crate::service::{Event, Service};
 use crate::workspace::Workspace;
-use crate::{console, http, port, tool};
+use crate::{console, port, tool};
 
 use container::Engine;
 use java::Java;
+
+pub(crate) use access::{Access, forget};
+pub(crate) use existing::Existing;
+pub(crate) use tls::Tls;
 
 /// The release that is started; the pom says the same.
 const VERSION: &str = "4.3.1";
@@ -29,7 +36,7 @@ pub(crate) const NAME: &str = "kafka";
 /// Where Kafka comes from on this machine.
 pub(crate) enum Source {
     /// A Kafka that somebody else runs.
-    Existing(String),
+    Existing(Existing),
     /// The published jars.
     Jars(Java),
     /// The official image.
@@ -38,18 +45,18 @@ pub(crate) enum Source {
 
 /// A Kafka that was started, or found.
 pub(crate) struct Broker {
-    /// Bootstrap servers.
-    pub address: String,
+    /// How to reach it.
+    pub access: Access,
     /// Its process, if it is ours.
     pub service: Option<Service>,
 }
 
 impl Source {
     /// The Kafka that was asked for, or else the best that this machine can run.
-    pub(crate) fn choose(workspace: &Workspace, asked: Option<&str>, consent: Consent) -> Result<Self> {
-        if let Some(address) = asked {
-            check_existing(address)?;
-            return Ok(Self::Existing(address.to_owned()));
+    pub(crate) fn choose(workspace: &Workspace, asked: Option<&Existing>, consent: Consent) -> Result<Self> {
+        if let Some(existing) = asked.filter(|existing| existing.brokers().is_some()) {
+            existing.check()?;
+            return Ok(Self::Existing(existing.clone()));
         }
         let missing = match usable_java(workspace) {
             Ok(java) => return Ok(Self::Jars(java)),
@@ -73,22 +80,28 @@ impl Source {
         )
     }
 
-    /// Starts it, with its data and log in `directory`. It may take some seconds more to answer.
+    /// Starts it, with its data and log in `directory`, and with a second listener if there is one. It may take some
+    /// seconds more to answer.
     pub(crate) fn start(
         self,
         workspace: &Workspace,
         directory: &Path,
+        tls: Option<Tls>,
         events: &Sender<Event>,
     ) -> Result<Broker> {
-        if let Self::Existing(address) = self {
-            return Ok(Broker { address, service: None });
+        if let Self::Existing(existing) = &self {
+            let address = existing.brokers().unwrap_or_default().to_owned();
+            return Ok(Broker {
+                access: Access::Existing { address, args: existing.to_args()? },
+                service: None,
+            });
         }
         std::fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
-        let ports = Ports { broker: port::free()?, controller: port::free()? };
+        let listeners = Listeners { broker: port::free()?, controller: port::free()?, tls };
         let command = match self {
-            Self::Jars(java) => java.broker(workspace, directory, ports)?,
-            Self::Container(engine) => engine.broker(directory, ports)?,
+            Self::Jars(java) => java.broker(workspace, directory, &listeners)?,
+            Self::Container(engine) => engine.broker(directory, &listeners)?,
             Self::Existing(_) => bail!("nothing to start"),
         };
         let lock = directory.join("lock").to_string_lossy().into_owned();
@@ -100,15 +113,13 @@ impl Source {
             tool::guarded(&command.run(), &[&options[..], &finally].concat())
         })?;
         service.start(events)?;
-        Ok(Broker { address: ports.address(), service: Some(service) })
+        Ok(Broker { access: Access::Ours { address: listeners.address() }, service: Some(service) })
     }
 
     /// Forgets the data of former starts.
     pub(crate) fn forget(&self, directory: &Path) -> Result<()> {
-        if let Self::Existing(address) = self {
-            console::step(format_args!(
-                "leaving the data in the Kafka at {address} alone: it is not this demo's to forget"
-            ));
+        if let Self::Existing(_) = self {
+            console::step(format_args!("leaving the data in {self} alone: it is not this demo's to forget"));
         }
         if let Self::Container(engine) = self {
             engine.forget(directory);
@@ -125,33 +136,43 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Existing(address) => write!(f, "the Kafka at {address}"),
+            Self::Existing(existing) => write!(f, "the Kafka at {}", existing.brokers().unwrap_or_default()),
             Self::Jars(java) => write!(f, "Apache Kafka {VERSION} on Java {}", java.version),
             Self::Container(engine) => write!(f, "Apache Kafka {VERSION} in {engine}"),
         }
     }
 }
 
-/// The broker's two ports, on this machine's loopback only.
-#[derive(Debug, Clone, Copy)]
-struct Ports {
+/// Where the broker listens, on this machine's loopback only.
+#[derive(Debug, Clone)]
+struct Listeners {
     broker: u16,
     controller: u16,
+    tls: Option<Tls>,
 }
 
-impl Ports {
-    fn address(self) -> String {
+impl Listeners {
+    fn address(&self) -> String {
         format!("127.0.0.1:{}", self.broker)
     }
 
-    /// The settings that depend on the ports, for a broker that listens at `bind`.
-    fn settings(self, bind: &str) -> String {
-        let Self { broker, controller } = self;
+    /// The ports of those that clients use.
+    fn client_ports(&self) -> impl Iterator<Item = u16> {
+        std::iter::once(self.broker).chain(self.tls.as_ref().map(Tls::port))
+    }
+
+    /// The settings that depend on the listeners, for a broker that listens at `bind`.
+    fn settings(&self, bind: &str) -> String {
+        let Self { broker, controller, tls } = self;
+        let more = |host| tls.as_ref().map_or_else(String::new, |tls| tls.listener(host));
         format!(
             "{SETTINGS}\
-             listeners=PLAINTEXT://{bind}:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n"
+             listeners=PLAINTEXT://{bind}:{broker},CONTROLLER://127.0.0.1:{controller}{}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{}\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n{}",
+            more(bind),
+            more("localhost"),
+            tls.as_ref().map_or_else(String::new, Tls::settings)
         )
     }
 }
@@ -170,20 +191,6 @@ impl BrokerCommand {
         command.args(&self.arguments);
         command
     }
-}
-
-fn check_existing(brokers: &str) -> Result<()> {
-    let mut problems = Vec::new();
-    for address in brokers.split(',').map(str::trim) {
-        match http::kafka_answers(address) {
-            Ok(()) => return Ok(()),
-            Err(problem) => problems.push(format!("{address}: {problem}")),
-        }
-    }
-    bail!(
-        "No Kafka answers at {brokers} ({}): start it, correct `--kafka` (or KAFKA_BROKERS), or leave it out to have one started for you.",
-        problems.join("; ")
-    )
 }
 
 fn usable_java(workspace: &Workspace) -> Result<Java, String> {

@@ -18,6 +18,8 @@ const LEAVE: Duration = Duration::from_millis(2_100);
 const LEAVE_KAFKA: Duration = Duration::from_millis(2_700);
 /// What our processes end with when their configuration is wrong: starting them again would not help.
 const BAD_CONFIGURATION: i32 = 64;
+/// What they end with when something outside refuses them: their last word says what somebody must correct.
+const UNAVAILABLE: i32 = 69;
 /// A service that died this often before it answered once will not answer.
 const HOPELESS: u32 = 4;
 
@@ -153,8 +155,12 @@ impl<'a> Supervisor<'a> {
         let Some((service, pause)) = self.note_end(name, pid).filter(|_| !stop::wanted()) else {
             return Ok(());
         };
-        if status.and_then(|status| status.code()) == Some(BAD_CONFIGURATION) {
-            bail!("{name} refuses its configuration:\n{}", tool::tail(&service.log, 5));
+        match status.and_then(|status| status.code()) {
+            Some(BAD_CONFIGURATION) => {
+                bail!("{name} refuses its configuration:\n{}", tool::tail(&service.log, 5));
+            }
+            Some(UNAVAILABLE) => console::step(tool::tail(&service.log, 1)),
+            _ => {}
         }
         let how = status.map_or_else(|| "ended".to_owned(), |status| format!("ended ({status})"));
         let log = service.log.clone();

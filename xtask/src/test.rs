@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::instance::Instance;
-use crate::kafka::{self, Source};
+use crate::kafka::{self, Source, Tls};
 use crate::prerequisites::{self, Consent};
 use crate::supervise::Supervisor;
 use crate::workspace::Workspace;
@@ -84,28 +84,26 @@ fn lint(workspace: &Workspace) -> Result<()> {
     pass(&cargo(page), "clippy complains about the browser's side")
 }
 
-/// `cargo test` with a Kafka of its own, whose address is in `KING_TEST_KAFKA`.
+/// `cargo test` with a Kafka of its own, whose address is in `KING_TEST_KAFKA`; `KING_TEST_KAFKA_TLS` and its like tell of
+/// the listener that a managed Kafka would have.
 fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (sender, events) = mpsc::channel();
     let instance = Instance::take(&workspace.target.join("test"))?;
     let source = Source::choose(workspace, None, Consent::GivenToRoot)?;
     let directory = instance.directory.join("kafka");
     source.forget(&directory)?;
-    let broker = source.start(workspace, &directory, &sender)?;
+    let tls = Tls::make(&instance.directory.join("tls"))?;
+    let broker = source.start(workspace, &directory, Some(tls.clone()), &sender)?;
+    let address = broker.access.address();
     let mut supervisor = Supervisor::new(workspace, &instance, sender, events);
     broker.service.into_iter().for_each(|service| supervisor.adopt(service));
     let run = || {
-        supervisor.wait_for(
-            kafka::NAME,
-            || http::kafka_answers(&broker.address).is_ok(),
-            Duration::from_secs(60),
-        )?;
-        console::step(format_args!("Kafka for the tests answers at {}", broker.address));
+        supervisor.wait_for(kafka::NAME, || http::kafka_answers(address).is_ok(), Duration::from_secs(60))?;
+        console::step(format_args!("Kafka for the tests answers at {}", address));
         let mut command = workspace.cargo();
-        command
-            .args(["test", "--release", "--no-fail-fast"])
-            .args(arguments)
-            .env("KING_TEST_KAFKA", &broker.address);
+        command.args(["test", "--release", "--no-fail-fast"]).args(arguments).env("KING_TEST_KAFKA", address);
+        kafka::forget(&mut command);
+        tls.describe_to(&mut command);
         pass(&command, "a test failed")
     };
     let result = { run }();

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::{BrokerCommand, Ports, VERSION};
+use super::{BrokerCommand, Listeners, VERSION};
 use crate::{console, tool};
 
 /// Where the image keeps data that outlives the container.
@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// The broker in a container of its own, which is removed at its end.
-    pub(super) fn broker(&self, directory: &Path, ports: Ports) -> Result<BrokerCommand> {
+    pub(super) fn broker(&self, directory: &Path, listeners: &Listeners) -> Result<BrokerCommand> {
         let name = container(directory);
         self.remove(&name);
         let image = format!("docker.io/apache/kafka:{VERSION}");
@@ -53,10 +53,12 @@ impl Engine {
             tool::quiet(Command::new(&self.program).args(["pull", &image]), &directory.join("pull.log"))?;
         }
         let mut arguments: Vec<OsString> = ["run", "--rm", "--name", &name].map(OsString::from).to_vec();
-        arguments.extend(["--publish".into(), format!("127.0.0.1:{0}:{0}", ports.broker).into()]);
+        for port in listeners.client_ports() {
+            arguments.extend(["--publish".into(), format!("127.0.0.1:{port}:{port}").into()]);
+        }
         arguments.extend(["--volume".into(), format!("{name}:{DATA}").into()]);
         arguments.extend(["--env".into(), "KAFKA_HEAP_OPTS=-Xms256m -Xmx512m".into()]);
-        for variable in environment(&format!("{}log.dirs={DATA}/logs\n", ports.settings("0.0.0.0"))) {
+        for variable in environment(&format!("{}log.dirs={DATA}/logs\n", listeners.settings("0.0.0.0"))) {
             arguments.extend(["--env".into(), variable.into()]);
         }
         arguments.push(image.into());

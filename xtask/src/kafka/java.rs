@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{BrokerCommand, Ports, jars};
+use super::{BrokerCommand, Listeners, jars};
 use crate::workspace::Workspace;
 use crate::{console, tool};
 
@@ -50,27 +50,27 @@ impl Java {
         &self,
         workspace: &Workspace,
         directory: &Path,
-        ports: Ports,
+        listeners: &Listeners,
     ) -> Result<BrokerCommand> {
         let jars = jars::fetch(workspace)?;
         let settings = directory.join("server.properties");
         let data = directory.join("data");
         if !data.exists() {
-            self.format(&jars, directory, ports, &data)?;
+            self.format(&jars, directory, listeners, &data)?;
         }
-        write_settings(&settings, ports, &data)?;
+        write_settings(&settings, listeners, &data)?;
         let mut arguments: Vec<OsString> = JVM.iter().map(OsString::from).collect();
         arguments.extend(["-cp".into(), class_path(&jars), "kafka.Kafka".into(), settings.into()]);
         Ok(BrokerCommand { program: self.program.clone(), arguments, finally: Vec::new() })
     }
 
     /// Formats into a directory that gets its name when it is complete: an interrupted start leaves nothing half formatted.
-    fn format(&self, jars: &Path, directory: &Path, ports: Ports, data: &Path) -> Result<()> {
+    fn format(&self, jars: &Path, directory: &Path, listeners: &Listeners, data: &Path) -> Result<()> {
         console::step("formatting Kafka's storage");
         let unfinished = directory.join("data.unfinished");
         let _ = std::fs::remove_dir_all(&unfinished);
         let settings = directory.join("format.properties");
-        write_settings(&settings, ports, &unfinished)?;
+        write_settings(&settings, listeners, &unfinished)?;
         let mut command = Command::new(&self.program);
         command.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(class_path(jars));
         command
@@ -84,8 +84,8 @@ impl Java {
 /// Any valid id will do for a cluster of one that nobody else talks to.
 const CLUSTER_ID: &str = "KingOfScalingDemo0000A";
 
-fn write_settings(file: &Path, ports: Ports, data: &Path) -> Result<()> {
-    let text = format!("{}log.dirs={}\n", ports.settings("127.0.0.1"), data.display());
+fn write_settings(file: &Path, listeners: &Listeners, data: &Path) -> Result<()> {
+    let text = format!("{}log.dirs={}\n", listeners.settings("127.0.0.1"), data.display());
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 

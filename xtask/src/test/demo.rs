@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::instance::{self, Status};
 use crate::workspace::Workspace;
-use crate::{console, stop, tool};
+use crate::{console, kafka, stop, tool};
 
 /// A first build may be part of the start.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -27,7 +27,8 @@ impl RunningDemo {
         let mut command = tool::own()?;
         command.args(["demo", "--exit-with-parent", "--fresh", "--port", "0", "--state"]).arg(&state);
         // What the person has set for their own demo is not for this one.
-        command.env_remove("KING_PASSCODE").env_remove("KAFKA_BROKERS");
+        command.env_remove("KING_PASSCODE");
+        kafka::forget(&mut command);
         let mut process = tool::spawn(&mut command).context("cannot start the demo")?;
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -6,6 +6,7 @@
 mod control;
 mod fixture;
 mod groups;
+mod managed;
 mod players;
 mod sampler;
 mod topics;
