@@ -3,7 +3,7 @@
 use model::Millis;
 use model::figures::{count, plural};
 use model::history::Event;
-use model::snapshot::{Phase, Pod, short_name};
+use model::snapshot::{Phase, Pod, Source, short_name};
 
 /// What stands where a figure is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -28,6 +28,14 @@ pub(crate) fn age(age_ms: Millis) -> String {
         seconds @ ..6_000 => format!("{}\u{a0}min", seconds / 60),
         seconds => format!("{}\u{a0}h", seconds / 3_600),
     }
+}
+
+/// For how long the broker may hold a crashed pod's partitions, where the show would have to wait for it; `None` also
+/// where that is not known.
+#[must_use]
+pub(crate) fn long_hold(source: &Source) -> Option<String> {
+    const WORTH_SAYING_MS: Millis = 3_000;
+    source.transaction_hold_ms.filter(|hold_ms| *hold_ms > WORTH_SAYING_MS).map(age)
 }
 
 /// A fraction as the style sheet's language writes it. By whole numbers: a page needs no other float in words.

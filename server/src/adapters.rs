@@ -169,13 +169,16 @@ impl Adapters {
 
 /// Says which Kafka and which cluster these are, once that is known.
 async fn tell_source(brokers: Brokers, notes: Notes, shutdown: Shutdown) -> anyhow::Result<()> {
-    let tell = async |kafka| notes.send(Note::Source(Source { kafka, cluster: LOCAL_PODS.to_owned() })).await;
-    tell(String::new()).await;
+    let tell = async |kafka, transaction_hold_ms| {
+        let source = Source { kafka, cluster: LOCAL_PODS.to_owned(), transaction_hold_ms };
+        notes.send(Note::Source(source)).await;
+    };
+    tell(String::new(), None).await;
     let mut pause = FIRST_PAUSE;
-    let label = async {
+    let description = async {
         loop {
             match client::describe_broker(&brokers).await {
-                Ok(description) => return description.label,
+                Ok(description) => return description,
                 Err(error) => info!(%error, "cannot ask which Kafka this is, trying again"),
             }
             sleep(pause).await;
@@ -184,7 +187,11 @@ async fn tell_source(brokers: Brokers, notes: Notes, shutdown: Shutdown) -> anyh
     };
     tokio::select! {
         () = shutdown.requested() => {}
-        label = label => tell(label).await,
+        description = description => {
+            let hold = description.longest_transaction_hold();
+            let hold_ms = hold.and_then(|hold| Millis::try_from(hold.as_millis()).ok());
+            tell(description.label, hold_ms).await;
+        }
     }
     shutdown.requested().await;
     Ok(())

@@ -182,7 +182,7 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
         |input, total| Reading { input, total: Some(total), pods, target: 20_000, proposal: Some(6) };
     Snapshot {
         at_ms: NOW,
-        source: Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into() },
+        source: Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into(), ..Source::default() },
         lag: Some(Lag {
             sampled_ms: NOW - 40,
             requests: (0..12).map(|p| Some(each(p))).collect(),

@@ -16,7 +16,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
             <h1>"King of " <em>"Scaling"</em></h1>
             <p class="chips">
                 <span class="chip link" role="status"><i></i>{link}</span>
-                <span class="chip source">{store.text(&[Part::Source], source)}</span>
+                <span class="chip source" title=store.text(&[Part::Source], hold)>{store.text(&[Part::Source], source)}</span>
                 <span class="chip away" hidden=store.flag(&[Part::Outages], |picture| away(picture, 0).is_none())>
                     {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
                 </span>
@@ -46,6 +46,13 @@ fn source(picture: &Picture) -> String {
     let known = [&source.kafka, &source.cluster].into_iter().filter(|part| !part.is_empty());
     let said = known.map(String::as_str).collect::<Vec<_>>().join(" · ");
     if said.is_empty() { "source unknown yet".to_owned() } else { said }
+}
+
+/// What this broker makes of a pod that crashes, where that takes long.
+fn hold(picture: &Picture) -> String {
+    words::long_hold(&picture.snapshot.source)
+        .map(|hold| format!("This broker may hold a crashed pod's partitions for up to {hold}"))
+        .unwrap_or_default()
 }
 
 /// What outside does not answer, and since when.

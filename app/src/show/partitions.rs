@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use model::figures::duration;
+use model::history::{Event, Marker};
 use model::lag::Doubt;
 use model::snapshot::{Owner, short_name};
 use model::wire::Picture;
@@ -16,7 +17,7 @@ pub(super) fn partitions(store: Store) -> impl IntoView {
         <section class="panel partitions" aria-labelledby="partitions-title">
             <h2 id="partitions-title">
                 <span>"Partitions, coloured by the pod that owns them"</span>
-                <span class="state">{store.text(&[Part::Ownership], group)}</span>
+                <span class="state">{store.text_now(&[Part::Ownership, Part::Source, Part::History], state)}</span>
             </h2>
             <ol class="towers">{(0..PARTITIONS).map(|partition| tower(store, partition)).collect_view()}</ol>
         </section>
@@ -136,6 +137,23 @@ fn title(picture: &Picture, partition: u32) -> String {
     )
 }
 
+/// What holds the partitions up: the broker, after a crash, or the group.
+fn state(picture: &Picture, now_ms: Millis) -> String {
+    held(picture, now_ms).unwrap_or_else(|| group(picture))
+}
+
+/// A crashed pod's transaction goes on holding its partitions, even when they have another owner already.
+fn held(picture: &Picture, now_ms: Millis) -> Option<String> {
+    let source = &picture.snapshot.source;
+    let hold_ms = source.transaction_hold_ms?;
+    let is_held = |marker: &Marker| {
+        matches!(marker.event, Event::Crashed { .. })
+            && (marker.at_ms..marker.at_ms + hold_ms).contains(&now_ms)
+    };
+    let held = picture.history.markers.iter().any(is_held).then(|| words::long_hold(source)).flatten()?;
+    Some(format!("a crashed pod's are held for up to {held}"))
+}
+
 /// The group's state, when it is not the usual one.
 fn group(picture: &Picture) -> String {
     let state = picture.snapshot.ownership.as_ref().map(|ownership| ownership.state.as_str());
@@ -181,5 +199,21 @@ mod tests {
         picture.snapshot.ownership = Some(Ownership { state: "Stable".into(), partitions: vec![owner] });
         assert_eq!(note(&picture, 0, 12_000).replace('\u{a0}', " "), "↻ 1.3 s");
         assert_eq!(note(&picture, 0, 60_000), "");
+    }
+
+    #[test]
+    fn a_broker_that_holds_a_crashed_pods_partitions_for_long_is_said_for_that_long() {
+        let mut picture = picture([0; 12]);
+        let event = Event::Crashed { pod: "kstreams-a".into() };
+        picture.history.markers.push_back(Marker { id: 0, at_ms: 10_000, until_ms: None, event });
+        for (hold_ms, now_ms, said) in [
+            (Some(11_000), 12_000, "a crashed pod's are held for up to 11 s"),
+            (Some(11_000), 21_000, ""),
+            (Some(1_200), 10_500, ""),
+            (None, 12_000, ""),
+        ] {
+            picture.snapshot.source.transaction_hold_ms = hold_ms;
+            assert_eq!(state(&picture, now_ms).replace('\u{a0}', " "), said, "{hold_ms:?} {now_ms}");
+        }
     }
 }

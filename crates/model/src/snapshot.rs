@@ -64,6 +64,10 @@ pub struct Source {
     pub kafka: String,
     /// For example `local pods` or `Kubernetes 1.37`.
     pub cluster: String,
+    /// For how long the broker may keep what a crashed pod's open transaction holds: its partitions wait for that. `None`
+    /// where the broker does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_hold_ms: Option<Millis>,
 }
 
 /// Lag of both inputs, indexed by partition.

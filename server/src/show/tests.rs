@@ -54,7 +54,7 @@ async fn the_load_is_unknown_until_the_control_topic_was_read() {
 #[tokio::test]
 async fn a_note_is_folded_at_once() {
     let stage = stage();
-    let source = Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into() };
+    let source = Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into(), ..Source::default() };
     stage.notes.send(Note::Source(source.clone())).await;
     stage.settle().await;
     assert_eq!(snapshot(&stage).source, source);
