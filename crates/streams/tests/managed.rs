@@ -53,8 +53,8 @@ fn await_ready(pod: &mut Child) {
 async fn a_pod_with_the_environment_of_a_managed_kafka_becomes_ready() {
     let plaintext: Brokers = variable("KING_TEST_KAFKA").parse().unwrap();
     let name = format!("test-managed-pod-{}", std::process::id());
-    let names = ["rq", "rs", "sessions"].map(|noun| format!("{name}-{noun}"));
-    let [requests, responses, sessions] = &names;
+    let names = ["rq", "rs", "sessions", "CHANGELOG", "DEAD-LETTERS"].map(|noun| format!("{name}-{noun}"));
+    let [requests, responses, sessions, ..] = &names;
     topics::ensure(&plaintext, &names.each_ref().map(|name| Topic::records(name))).await.unwrap();
 
     let mut pod = pod(&variable("KING_TEST_KAFKA_SECRET"));
