@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod http;
 mod retry;
+mod schemas;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 pub use config::{Credentials, RegistryArgs, RegistryConfig};
 pub use error::Error;
 pub use retry::patiently;
+pub use schemas::Schemas;
 
 use http::{Http, No};
 
@@ -62,17 +64,6 @@ impl Topics {
             (format!("{sessions}-value"), schema::GAME_SESSION),
         ]
     }
-}
-
-/// Waits for the registry as long as it is away, and returns it with a codec for our topics. This is what a binary
-/// does when it starts.
-///
-/// # Errors
-/// Any that is not retryable.
-pub async fn connect(config: &RegistryConfig, topics: &Topics) -> Result<(Registry, Codec), Error> {
-    let registry = Registry::new(config)?;
-    let codec = patiently(|| registry.codec(topics)).await?;
-    Ok((registry, codec))
 }
 
 /// A schema registry. Cheap to clone; clones share connections.

@@ -74,8 +74,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Tells a program where it is: `KING_TEST_REGISTRY`.
+    /// Tells a program where it is: `KING_TEST_REGISTRY`. What the person has set for their own demo is not for tests.
     pub(super) fn describe_to(&self, command: &mut Command) {
+        command.env_remove("SCHEMA_REGISTRY");
         command.env("KING_TEST_REGISTRY", format!("http://{}/apis/ccompat/v7", self.address));
     }
 }

@@ -99,8 +99,8 @@ async fn a_start_waits_for_a_registry_that_is_away_and_says_so_once() {
     })
     .await;
     let config = RegistryConfig::new(&format!("{address}/apis/"), None).unwrap();
-    let (_, codec) = connect(&config, &Topics::default()).await.unwrap();
-    assert_eq!(codec.encode_body(false, &[])[..5], [0, 0, 0, 0, 7]);
+    let schemas = Schemas::connect(Some(&config), Topics::default()).await.unwrap();
+    assert_eq!(schemas.codec().encode_body(false, &[])[..5], [0, 0, 0, 0, 7]);
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("trying again until the schema registry answers"), "{lines:?}");
@@ -111,7 +111,7 @@ async fn a_start_waits_for_a_registry_that_is_away_and_says_so_once() {
 async fn what_waiting_cannot_help_ends_a_start() {
     let address = listen(|_| Answer::Status(403, String::new())).await;
     let config = RegistryConfig::new(&address, None).unwrap();
-    assert!(matches!(connect(&config, &Topics::default()).await, Err(Error::Refused { .. })));
+    assert!(matches!(Schemas::connect(Some(&config), Topics::default()).await, Err(Error::Refused { .. })));
 }
 
 #[tokio::test]
@@ -130,19 +130,30 @@ async fn a_registry_that_goes_away_leaves_the_codec_at_work_and_unknown_ids_unkn
     })
     .await;
     let config = RegistryConfig::new(&format!("{address}/apis"), None).unwrap();
-    let (registry, codec) = connect(&config, &Topics::default()).await.unwrap();
+    let schemas = Schemas::connect(Some(&config), Topics::default()).await.unwrap();
+    let codec = schemas.codec();
     let own = game::FrameHeader { ts: 1, machine: game::Machine::new(4).unwrap(), zone: game::Zone::EU };
     let own_bytes = codec.encode_header(&own);
     let with_id = |id: u8| [&[0, 0, 0, 0, id], &own_bytes[5..]].concat();
 
     away.store(true, Ordering::Relaxed);
     assert_eq!(codec.decode_header(&own_bytes).unwrap(), own);
-    assert!(registry.explain(&codec, 8).await.unwrap_err().is_retryable());
+    assert!(schemas.explain(8).await.unwrap_err().is_retryable());
     assert!(matches!(codec.decode_header(&with_id(8)), Err(DecodeError::UnknownId { id: 8 })));
 
     away.store(false, Ordering::Relaxed);
-    patiently(|| registry.explain(&codec, 8)).await.unwrap();
+    patiently(|| schemas.explain(8)).await.unwrap();
     assert_eq!(codec.decode_header(&with_id(8)).unwrap(), own);
-    registry.explain(&codec, 9).await.unwrap();
+    schemas.explain(9).await.unwrap();
     assert!(matches!(codec.decode_header(&with_id(9)), Err(DecodeError::ForeignId { id: 9 })));
+}
+
+#[tokio::test]
+async fn without_a_registry_records_name_their_schemas_by_fingerprints() {
+    let schemas = Schemas::connect(None, Topics::default()).await.unwrap();
+    assert_eq!(schemas.codec().encode_body(false, &[])[..2], [0xc3, 0x01]);
+    let bytes = [0, 0, 0, 0, 8, 0];
+    assert!(matches!(schemas.codec().decode_body(&bytes), Err(DecodeError::UnknownId { id: 8 })));
+    schemas.explain(8).await.unwrap();
+    assert!(matches!(schemas.codec().decode_body(&bytes), Err(DecodeError::ForeignId { id: 8 })));
 }

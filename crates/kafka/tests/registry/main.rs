@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use game::avro::{Codec, DecodeError, schema};
 use game::{FrameHeader, GameSession, Hit, Machine, Zone};
-use kafka::registry::{BACKWARD, Error, Registry, RegistryConfig, Topics, connect};
+use kafka::registry::{BACKWARD, Error, Registry, RegistryConfig, Schemas, Topics};
 
 fn config() -> RegistryConfig {
     let address = std::env::var("KING_TEST_REGISTRY").expect(
@@ -94,18 +94,18 @@ async fn a_subject_that_holds_something_else_ends_the_start() {
     let (registry, topics) = (registry(), unique());
     let subject = format!("{}-value", topics.sessions);
     registry.register(&subject, schema::GAME_ACTION).await.unwrap();
-    let error = connect(&config(), &topics).await.unwrap_err();
+    let error = Schemas::connect(Some(&config()), topics.clone()).await.unwrap_err();
     assert!(matches!(&error, Error::Incompatible { subject: of, .. } if *of == subject), "{error}");
 }
 
 #[tokio::test]
 async fn every_start_gets_the_same_ids() {
     let topics = unique();
-    let (_, first) = connect(&config(), &topics).await.unwrap();
-    let (_, second) = connect(&config(), &topics).await.unwrap();
-    let bytes = first.encode_header(&header());
-    assert_eq!(bytes, second.encode_header(&header()));
-    assert_eq!(second.decode_header(&bytes).unwrap(), header());
+    let first = Schemas::connect(Some(&config()), topics.clone()).await.unwrap();
+    let second = Schemas::connect(Some(&config()), topics.clone()).await.unwrap();
+    let bytes = first.codec().encode_header(&header());
+    assert_eq!(bytes, second.codec().encode_header(&header()));
+    assert_eq!(second.codec().decode_header(&bytes).unwrap(), header());
 }
 
 #[tokio::test]
