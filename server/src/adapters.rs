@@ -1,13 +1,14 @@
 //! Kafka and the pods, started in the background: the pages are there at once and show as unknown what is not known
 //! yet. Whatever cannot start now is tried again, a little later each time.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use cluster::LagView;
 use cluster::local::{self, LocalConfig};
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
+use kafka::registry::{RegistryConfig, Schemas, Topics};
 use kafka::{Brokers, client, sampler, sessions, topics};
 use model::Millis;
 use model::controls::ClusterControls;
@@ -58,6 +59,10 @@ pub struct Outlets {
 pub struct Adapters {
     /// Where Kafka is.
     pub brokers: Brokers,
+    /// Where the schemas are.
+    pub registry: Option<RegistryConfig>,
+    /// Gets the codec, as soon as there is one.
+    pub schemas: Arc<OnceLock<Schemas>>,
     /// How the pods are run; the policy is replaced by the one that was kept.
     pub local: LocalConfig,
     /// Where everything goes.
@@ -96,14 +101,9 @@ impl Adapters {
         let token = shutdown.token();
         let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;
         let control = kafka::control::follow(&self.brokers, CLIENT_ID, token.clone())?;
-        let sessions = sessions::tail(
-            &sessions::Config::new(&self.brokers, CLIENT_ID),
-            play::is_players,
-            token.clone(),
-        )?;
         tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
         tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
-        tasks.spawn(return_taps(sessions, Arc::clone(&self.arena), self.clock.clone()));
+        tasks.spawn(self.taps().run(shutdown.clone()));
         let metrics = Arc::clone(&self.metrics);
         tasks.spawn(async move {
             while sampler.timings.changed().await.is_ok() {
@@ -140,6 +140,16 @@ impl Adapters {
             self.outlets.sampled.send_replace(Sampled { sample: None, outage });
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn taps(&self) -> ReturningTaps {
+        ReturningTaps {
+            brokers: self.brokers.clone(),
+            registry: self.registry.clone(),
+            schemas: Arc::clone(&self.schemas),
+            arena: Arc::clone(&self.arena),
+            clock: self.clock.clone(),
         }
     }
 
@@ -216,18 +226,37 @@ fn lag_view(sample: &Sample) -> LagView {
     LagView { lag: model::fold::lag(sample), group: sample.group.clone() }
 }
 
-/// Tells the arena what comes back through `SESSIONS`.
-async fn return_taps(
-    mut sessions: tokio::sync::mpsc::Receiver<sessions::SessionRecord>,
+/// Tells the arena what comes back through `SESSIONS`, once it is known how to read that.
+struct ReturningTaps {
+    brokers: Brokers,
+    registry: Option<RegistryConfig>,
+    schemas: Arc<OnceLock<Schemas>>,
     arena: Arc<Mutex<Arena>>,
     clock: Clock,
-) -> anyhow::Result<()> {
-    while let Some(record) = sessions.recv().await {
-        if let Some((machine, returned)) = play::returned(&record) {
-            lock(&arena).returned(clock.now_ms(), machine, returned);
+}
+
+impl ReturningTaps {
+    async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let schemas = tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            schemas = Schemas::connect(self.registry.as_ref(), Topics::default()) => {
+                schemas.map_err(|error| process::Unavailable::new(error.to_string()))?
+            }
+        };
+        let codec = schemas.codec().clone();
+        let mut sessions = sessions::tail(
+            &sessions::Config::new(&self.brokers, CLIENT_ID),
+            move |key| play::is_players(&codec, key),
+            shutdown.token(),
+        )?;
+        let schemas = self.schemas.get_or_init(|| schemas);
+        while let Some(record) = sessions.recv().await {
+            if let Some((machine, returned)) = play::returned(schemas, &record).await {
+                lock(&self.arena).returned(self.clock.now_ms(), machine, returned);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The last run's ten minutes, if Kafka has them soon.

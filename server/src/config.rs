@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::Brokers;
+use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
 use rand::Rng;
 
@@ -46,6 +47,9 @@ pub struct Args {
     /// The directory of the page's files
     #[arg(long, default_value = "target/site", value_name = "DIRECTORY")]
     site: PathBuf,
+    /// Where the schemas are.
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// What all our programs take.
     #[command(flatten)]
     pub process: ProcessArgs,
@@ -55,6 +59,8 @@ pub struct Args {
 pub struct Config {
     /// Where Kafka is.
     pub kafka: Brokers,
+    /// Where the schemas are, if a registry has them.
+    pub registry: Option<RegistryConfig>,
     /// Where to listen.
     pub address: SocketAddr,
     /// What the outside calls this server.
@@ -86,8 +92,10 @@ impl Args {
             None => random_secret(),
         };
         let public = self.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let registry = self.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Config {
             kafka: self.kafka,
+            registry,
             address: SocketAddr::new(self.bind, self.port),
             public,
             sync: Duration::from_secs(self.sync),

@@ -1,7 +1,12 @@
 //! A tap's way: drawn in the arena, written to Kafka as a request and its response, seen again in `SESSIONS`.
 
+use std::sync::{Arc, OnceLock};
+
 use async_trait::async_trait;
-use game::{Frame, Machine, avro};
+use game::avro::{Codec, DecodeError};
+use game::{Frame, Machine};
+use kafka::registry::Schemas;
+use kafka::taps::Taps;
 use model::Millis;
 use model::controls::Refusal;
 use model::play::{Direction, Key, TapAnswer};
@@ -16,13 +21,24 @@ pub trait TapWriter: Send + Sync {
     async fn write(&self, frame: &Frame, partition: u32) -> Result<(u32, i64), Refusal>;
 }
 
+/// Writes taps as the other programs write frames.
+pub struct EncodedTaps {
+    /// Their way into Kafka.
+    pub taps: Taps,
+    /// How they are encoded, once a schema registry has told; the adapters say so.
+    pub schemas: Arc<OnceLock<Schemas>>,
+}
+
 #[async_trait]
-impl TapWriter for kafka::taps::Taps {
+impl TapWriter for EncodedTaps {
     async fn write(&self, frame: &Frame, partition: u32) -> Result<(u32, i64), Refusal> {
-        let key = avro::encode_header(&frame.header);
-        let [request, response] = [false, true].map(|approval| avro::encode_body(approval, &frame.hits));
+        let Some(codec) = self.schemas.get().map(Schemas::codec) else {
+            return Err(Refusal::Unavailable("the schema registry does not answer yet".to_owned()));
+        };
+        let key = codec.encode_header(&frame.header);
+        let [request, response] = [false, true].map(|approval| codec.encode_body(approval, &frame.hits));
         let tap = kafka::taps::Tap { partition, key: &key, request: &request, response: &response };
-        match self.tap(tap).await {
+        match self.taps.tap(tap).await {
             Ok(receipt) => Ok((receipt.partition, receipt.offset)),
             Err(error) => Err(Refusal::Unavailable(error.to_string())),
         }
@@ -61,16 +77,27 @@ async fn send(server: &Server, draft: &Draft) -> TapAnswer {
     }
 }
 
-/// Whether a record of `SESSIONS` is a player's, by the bytes of its key.
+/// Whether a record of `SESSIONS` is a player's, by the bytes of its key; also when only a registry can tell.
 #[must_use]
-pub fn is_players(key: &[u8]) -> bool {
-    avro::decode_header(key).is_ok_and(|header| header.machine.is_player())
+pub fn is_players(codec: &Codec, key: &[u8]) -> bool {
+    match codec.decode_header(key) {
+        Ok(header) => header.machine.is_player(),
+        Err(error) => matches!(error, DecodeError::UnknownId { .. }),
+    }
 }
 
 /// What a record of `SESSIONS` tells of a player's taps; `None` where it lacks what is needed.
-#[must_use]
-pub fn returned(record: &kafka::sessions::SessionRecord) -> Option<(Machine, Returned)> {
-    let machine = avro::decode_header(&record.key).ok()?.machine;
+pub async fn returned(
+    schemas: &Schemas,
+    record: &kafka::sessions::SessionRecord,
+) -> Option<(Machine, Returned)> {
+    if let Err(DecodeError::UnknownId { id }) = schemas.codec().decode_header(&record.key)
+        && let Err(error) = schemas.explain(id).await
+    {
+        // The next record with this id is another chance.
+        tracing::debug!(%error, id, "cannot ask for a schema");
+    }
+    let machine = schemas.codec().decode_header(&record.key).ok()?.machine;
     let joined_at_ms: Millis = record.joined_at_ms?;
     let (rq_offset, pod) = (record.rq_offset?, record.pod.clone()?);
     Some((machine, Returned { partition: record.partition, rq_offset, pod, joined_at_ms }))

@@ -1,7 +1,7 @@
 //! The wiring, as a list of steps.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use cluster::local::LocalConfig;
@@ -26,6 +26,7 @@ use crate::listener;
 use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::pages::Join;
+use crate::play::EncodedTaps;
 use crate::router::router;
 use crate::show::{Feeds, Notes, Show};
 use crate::site::Site;
@@ -69,8 +70,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
     };
+    let schemas = Arc::new(OnceLock::new());
     let adapters = Adapters {
         brokers: config.kafka.clone(),
+        registry: config.registry.clone(),
+        schemas: Arc::clone(&schemas),
         local: pods(&config),
         outlets,
         commander: Arc::clone(&commander),
@@ -82,7 +86,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         hub,
         arena,
         commander,
-        taps: Arc::new(taps),
+        taps: Arc::new(EncodedTaps { taps, schemas }),
         access: Access::new(config.passcode, &config.secret, config.public),
         site,
         join,
@@ -113,9 +117,14 @@ fn channels() -> (Outlets, Feeds) {
 }
 
 fn pods(config: &Config) -> LocalConfig {
+    let mut args = config.kafka.to_args();
+    if let Some(registry) = &config.registry {
+        // Its credentials are in the environment, which the pods inherit.
+        args.extend(["--schema-registry".to_owned(), registry.address().to_owned()]);
+    }
     LocalConfig {
         streams: config.streams.clone(),
-        args: config.kafka.to_args(),
+        args,
         capacity: config.capacity,
         policy: Policy::default(),
         max_pods: config.max_pods,

@@ -7,7 +7,7 @@ mod jars;
 mod java;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
 use anyhow::{Context, Result, bail};
@@ -199,6 +199,19 @@ fn usable_java(workspace: &Workspace) -> Result<Java, String> {
         return Err("mvn (Maven), which fetches Kafka's jars, is missing".to_owned());
     }
     Ok(java)
+}
+
+/// A Java for another program than Kafka, with Maven unless that program was fetched before; installed if that is agreed to.
+pub(crate) fn java_with_maven(fetched: bool, consent: Consent) -> Result<PathBuf> {
+    let find = || {
+        let java = Java::find()?;
+        let maven = fetched || tool::find(&["mvn"]).is_some();
+        if maven { Ok(java.program) } else { Err("mvn (Maven) is missing".to_owned()) }
+    };
+    if let Err(missing) = find() {
+        java_packages().offer(&missing, consent)?;
+    }
+    find().map_err(|missing| anyhow::anyhow!("{missing}: install Java 17 or newer and Maven"))
 }
 
 /// What to install for Kafka. Debian's default Java is new enough, Ubuntu's is not before 24.04: name a version where it is known.

@@ -11,6 +11,7 @@ mod guard;
 mod http;
 mod instance;
 mod kafka;
+mod maven;
 mod port;
 mod prerequisites;
 mod secret;

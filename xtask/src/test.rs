@@ -2,6 +2,8 @@
 
 mod browser;
 mod demo;
+mod python;
+mod registry;
 
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
@@ -16,6 +18,8 @@ use crate::prerequisites::{self, Consent};
 use crate::supervise::Supervisor;
 use crate::workspace::Workspace;
 use crate::{console, http, stop, tool};
+
+use registry::Registry;
 
 pub(crate) use demo::RunningDemo;
 
@@ -85,10 +89,13 @@ fn lint(workspace: &Workspace) -> Result<()> {
 }
 
 /// `cargo test` with a Kafka of its own, whose address is in `KING_TEST_KAFKA`; `KING_TEST_KAFKA_TLS` and its like tell of
-/// the listener that a managed Kafka would have.
+/// the listener that a managed Kafka would have. Beside it are a schema registry (`KING_TEST_REGISTRY`) and a Python that
+/// has fastavro (`KING_TEST_PYTHON`).
 fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let python = python::with_fastavro(workspace)?;
     let (sender, events) = mpsc::channel();
     let instance = Instance::take(&workspace.target.join("test"))?;
+    let mut registry = Registry::start(workspace)?;
     let source = Source::choose(workspace, None, Consent::GivenToRoot)?;
     let directory = instance.directory.join("kafka");
     source.forget(&directory)?;
@@ -100,10 +107,13 @@ fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let run = || {
         supervisor.wait_for(kafka::NAME, || http::kafka_answers(address).is_ok(), Duration::from_secs(60))?;
         console::step(format_args!("Kafka for the tests answers at {}", address));
+        registry.wait()?;
         let mut command = workspace.cargo();
         command.args(["test", "--release", "--no-fail-fast"]).args(arguments).env("KING_TEST_KAFKA", address);
         kafka::forget(&mut command);
         tls.describe_to(&mut command);
+        registry.describe_to(&mut command);
+        command.env("KING_TEST_PYTHON", &python);
         pass(&command, "a test failed")
     };
     let result = { run }();

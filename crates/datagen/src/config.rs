@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Parser;
 use game::generator::MAX_MACHINES;
 use kafka::Brokers;
+use kafka::registry::RegistryArgs;
 use process::ProcessArgs;
 
 /// Produces the load: frames of many machines, requests and responses.
@@ -35,6 +36,9 @@ pub struct Config {
     /// The topic that says how much to produce
     #[arg(long, hide = true, default_value = kafka::topics::CONTROL)]
     pub control: String,
+    /// Where the schemas are
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Options of every process
     #[command(flatten)]
     pub process: ProcessArgs,

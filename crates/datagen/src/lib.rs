@@ -11,12 +11,14 @@ mod watch;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use game::EventTime;
+use game::avro::Codec;
 use game::generator::{Drawn, Generator, Hot};
-use game::{EventTime, avro};
 use kafka::control::Control;
+use kafka::registry::{Schemas, Topics};
 use model::load::LoadSettings;
 use model::{Input, Millis};
-use process::{Readiness, Shutdown};
+use process::{ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tracing::{error, info};
@@ -64,6 +66,15 @@ fn produce(
     readiness: &Readiness,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
+    let registry = config.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
+    let schemas = runtime.block_on(async {
+        tokio::select! {
+            schemas = Schemas::connect(registry.as_ref(), Topics::default()) => Some(schemas),
+            () = shutdown.requested() => None,
+        }
+    });
+    let Some(schemas) = schemas else { return Ok(()) };
+    let codec = schemas.map_err(|error| Unavailable::new(error.to_string()))?.codec().clone();
     let topics = [config.requests.as_str(), config.responses.as_str(), config.control.as_str()];
     let present = runtime.block_on(async {
         tokio::select! {
@@ -80,7 +91,7 @@ fn produce(
     readiness.set(true);
     info!(machines = config.machines, seed = config.seed, "producing");
     let generator = Generator::new(config.seed, config.machines, model::PARTITIONS, event_time());
-    let Stopped = send_frames(generator, &load, &mut producer, metrics);
+    let Stopped = send_frames(generator, &load, &codec, &mut producer, metrics);
     producer.flush(FLUSH_LIMIT);
     Ok(())
 }
@@ -102,7 +113,13 @@ impl Load {
     }
 }
 
-fn send_frames(mut generator: Generator, load: &Load, producer: &mut Producer, metrics: &Metrics) -> Stopped {
+fn send_frames(
+    mut generator: Generator,
+    load: &Load,
+    codec: &Codec,
+    producer: &mut Producer,
+    metrics: &Metrics,
+) -> Stopped {
     let start = Instant::now();
     let mut pace = Pace::default();
     let mut watch = Watch::default();
@@ -111,7 +128,7 @@ fn send_frames(mut generator: Generator, load: &Load, producer: &mut Producer, m
         let target = settings.target(now_ms());
         let hot = settings.hot.map(|hot| Hot { partition: hot.partition, percent: hot.percent });
         for _ in 0..pace.due(start.elapsed(), target) {
-            if let Err(stopped) = send_frame(&generator.draw(event_time(), hot), producer) {
+            if let Err(stopped) = send_frame(&generator.draw(event_time(), hot), codec, producer) {
                 return stopped;
             }
         }
@@ -127,14 +144,14 @@ fn send_frames(mut generator: Generator, load: &Load, producer: &mut Producer, m
     }
 }
 
-fn send_frame(drawn: &Drawn, producer: &mut Producer) -> Result<(), Stopped> {
+fn send_frame(drawn: &Drawn, codec: &Codec, producer: &mut Producer) -> Result<(), Stopped> {
     let Drawn { frame, partition, answered } = drawn;
-    let key = avro::encode_header(&frame.header);
+    let key = codec.encode_header(&frame.header);
     let mut send = |input, value: &[u8]| {
         producer.send(Record { input, partition: *partition, key: &key, value, ts: frame.header.ts })
     };
-    send(Input::Requests, &avro::encode_body(false, &frame.hits))?;
-    if *answered { send(Input::Responses, &avro::encode_body(true, &frame.hits)) } else { Ok(()) }
+    send(Input::Requests, &codec.encode_body(false, &frame.hits))?;
+    if *answered { send(Input::Responses, &codec.encode_body(true, &frame.hits)) } else { Ok(()) }
 }
 
 fn now_ms() -> Millis {

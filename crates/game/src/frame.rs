@@ -102,7 +102,7 @@ impl Machine {
         partition_for(self.digits().as_str(), partitions)
     }
 
-    fn digits(self) -> Digits {
+    pub(crate) fn digits(self) -> Digits {
         let mut digits = [b'0'; 6];
         let mut rest = self.0;
         for digit in digits.iter_mut().rev() {
@@ -113,10 +113,11 @@ impl Machine {
     }
 }
 
-struct Digits([u8; 6]);
+/// Six digits.
+pub(crate) struct Digits([u8; 6]);
 
 impl Digits {
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

@@ -147,11 +147,16 @@ impl Hit {
     /// The hit as a frame carries it: lower-case hex.
     #[must_use]
     pub fn to_hex(&self) -> String {
+        self.hex().as_str().to_owned()
+    }
+
+    /// The same without allocating.
+    pub(crate) fn hex(&self) -> Hex {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = String::with_capacity(2 * LONGEST);
-        for byte in self.bytes() {
-            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            hex.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
+        let mut hex = Hex { digits: [0; 2 * LONGEST], len: 0 };
+        for (pair, byte) in hex.digits.as_chunks_mut::<2>().0.iter_mut().zip(self.bytes()) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0x0f)]];
+            hex.len += 2;
         }
         hex
     }
@@ -263,6 +268,18 @@ fn marked(value: Option<u8>) -> impl Iterator<Item = u8> {
 fn nibble(digit: u8) -> Result<u8, HitError> {
     // A hexadecimal digit is below 16.
     char::from(digit).to_digit(16).map(|value| value as u8).ok_or(HitError::NotHex)
+}
+
+/// A hit in hex.
+pub(crate) struct Hex {
+    digits: [u8; 2 * LONGEST],
+    len: usize,
+}
+
+impl Hex {
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[..self.len]).unwrap_or_default()
+    }
 }
 
 struct Bytes<'a>(std::slice::Iter<'a, u8>);

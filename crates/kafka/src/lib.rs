@@ -1,4 +1,5 @@
-//! The adapter to Kafka: everything here speaks to a broker, through librdkafka, and to nothing else.
+//! The adapter to Kafka: everything here speaks to a broker, through librdkafka, or to the schema registry beside it, and
+//! to nothing else.
 //!
 //! Nothing above this crate sees a librdkafka sentinel (-1001), a raw pointer or a blocking call: what blocks runs on
 //! a thread of its own or in `spawn_blocking`, and an unknown is `None`. The names of topics and of the group are
@@ -11,6 +12,7 @@ pub mod dead_letters;
 mod error;
 pub mod groups;
 pub mod history;
+pub mod registry;
 pub mod sampler;
 pub mod sessions;
 pub mod taps;

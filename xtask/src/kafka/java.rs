@@ -19,7 +19,8 @@ const JVM: [&str; 4] = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.
 /// A Java that is new enough.
 #[derive(Debug, Clone)]
 pub(crate) struct Java {
-    program: PathBuf,
+    /// Its file.
+    pub program: PathBuf,
     /// Its feature release: 17, 21, ...
     pub version: u32,
 }

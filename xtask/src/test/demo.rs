@@ -27,7 +27,7 @@ impl RunningDemo {
         let mut command = tool::own()?;
         command.args(["demo", "--exit-with-parent", "--fresh", "--port", "0", "--state"]).arg(&state);
         // What the person has set for their own demo is not for this one.
-        command.env_remove("KING_PASSCODE");
+        command.env_remove("KING_PASSCODE").env_remove("SCHEMA_REGISTRY");
         kafka::forget(&mut command);
         let mut process = tool::spawn(&mut command).context("cannot start the demo")?;
         let deadline = Instant::now() + PATIENCE;
