@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Parser, ValueEnum};
 use game::sessions::Limits;
 use kafka::Brokers;
+use kafka::registry::{RegistryArgs, Topics};
 use process::ProcessArgs;
 
 /// A pod of the application: joins requests and responses, builds sessions.
@@ -27,7 +28,7 @@ pub struct Config {
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub session_length: u16,
     /// A session ends after so many hits at the latest
-    #[arg(long, default_value_t = 500, value_name = "HITS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 500, value_name = "HITS", value_parser = clap::value_parser!(u32).range(1..=900))]
     pub session_hits: u32,
     /// How it is a member of its group
     #[arg(long, env = "GROUP_PROTOCOL", value_enum, default_value_t, value_name = "PROTOCOL")]
@@ -50,6 +51,9 @@ pub struct Config {
     /// The topic of the sessions
     #[arg(long, hide = true, default_value = model::SESSIONS)]
     pub sessions: String,
+    /// Where the schemas are
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Options of every process
     #[command(flatten)]
     pub process: ProcessArgs,
@@ -76,6 +80,13 @@ impl Config {
     #[must_use]
     pub fn dead_letters(&self) -> String {
         format!("{}-DEAD-LETTERS", self.group)
+    }
+
+    /// The topics whose records have schemas.
+    #[must_use]
+    pub fn subjects(&self) -> Topics {
+        let (requests, responses) = (self.requests.clone(), self.responses.clone());
+        Topics { requests, responses, sessions: self.sessions.clone() }
     }
 
     /// Every topic that a pod needs.

@@ -10,7 +10,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kafka::client::{self, Membership};
+use kafka::client::{self, Membership, Troubles};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
@@ -58,6 +58,7 @@ pub(crate) struct Signals {
     events: Mutex<Vec<Event>>,
     /// Set when the consumer is about to be dropped: nobody looks at events any more.
     closing: AtomicBool,
+    troubles: Troubles,
 }
 
 impl Signals {
@@ -126,8 +127,12 @@ impl ClientContext for Signals {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a log is none, though librdkafka reports it here as well.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::debug!(%error, reason, "client error");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        tracing::debug!(%error, reason, "client error");
+        if let Some(trouble) = self.troubles.note(&error, reason) {
+            tracing::warn!("Kafka {trouble}");
         }
     }
 

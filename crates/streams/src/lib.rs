@@ -9,6 +9,7 @@ mod budget;
 mod changelog;
 mod config;
 mod consumer;
+mod explain;
 mod metrics;
 mod pair;
 mod pairs;
@@ -21,13 +22,15 @@ mod worker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka::client::{Membership, SESSION_TIMEOUT, STOCK_SESSION_TIMEOUT};
+use kafka::registry::Schemas;
 use model::Millis;
-use process::{Readiness, Shutdown, Unavailable};
+use process::{ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 pub use config::{Config, GroupProtocol};
+use explain::Explainer;
 use metrics::Metrics;
 use trim::Trimmer;
 use worker::{End, Worker};
@@ -64,16 +67,14 @@ fn work(
     readiness: &Readiness,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    let topics = config.topics();
-    let names = topics.each_ref().map(String::as_str);
-    let present = runtime.block_on(async {
+    let outside = runtime.block_on(async {
         tokio::select! {
-            present = kafka::topics::wait_until_present(&config.kafka, &names) => Some(present),
+            outside = meet(config) => Some(outside),
             () = shutdown.requested() => None,
         }
     });
-    let Some(present) = present else { return Ok(()) };
-    present.map_err(|error| process::Unavailable::new(error.to_string()))?;
+    let Some(outside) = outside else { return Ok(()) };
+    let schemas = outside?;
     info!(pod = config.pod, capacity = config.capacity, "working");
     let trimmer = Trimmer::start(config, shutdown, runtime)?;
     let mut session_timeout: Duration = SESSION_TIMEOUT;
@@ -82,7 +83,9 @@ fn work(
             GroupProtocol::Consumer => Membership::Consumer,
             GroupProtocol::Classic => Membership::Classic { session_timeout },
         };
-        let worker = Worker::new(config, membership, metrics.clone(), readiness.clone(), trimmer.clone())?;
+        let explainer = Explainer::new(schemas.clone(), runtime.clone(), std::thread::current());
+        let (metrics, readiness) = (metrics.clone(), readiness.clone());
+        let worker = Worker::new(config, membership, metrics, readiness, trimmer.clone(), explainer)?;
         match worker.run(shutdown) {
             End::Stopped => return Ok(()),
             End::SessionTimeoutRefused if session_timeout < STOCK_SESSION_TIMEOUT => {
@@ -101,6 +104,18 @@ fn work(
             End::Broken(error) => return Err(error.context("working")),
         }
     }
+}
+
+/// Waits for the schema registry, if there is one, and for the topics.
+async fn meet(config: &Config) -> anyhow::Result<Schemas> {
+    let registry = config.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
+    let schemas = Schemas::connect(registry.as_ref(), config.subjects()).await;
+    let schemas = schemas.map_err(|error| Unavailable::new(error.to_string()))?;
+    let topics = config.topics();
+    let present =
+        kafka::topics::wait_until_present(&config.kafka, &topics.each_ref().map(String::as_str)).await;
+    present.map_err(|error| Unavailable::new(error.to_string()))?;
+    Ok(schemas)
 }
 
 /// Milliseconds since the epoch, by this machine's clock.

@@ -1,8 +1,9 @@
 //! The work on one pair of partitions, without Kafka: bytes come in, sessions and dead letters come out. The clock is passed
 //! in and only serves to refuse records from the future.
 
+use game::avro::{Codec, DecodeError};
 use game::fold::{Counts, Side};
-use game::{EventTime, Fold, FrameHeader, avro};
+use game::{EventTime, Fold, FrameHeader};
 use model::Input;
 
 /// A record further in the future would end all sessions at once.
@@ -36,10 +37,10 @@ pub enum BadRecord {
     NoValue,
     /// Its key does not decode.
     #[error("its key is {0}")]
-    Key(avro::DecodeError),
+    Key(DecodeError),
     /// Its value does not decode.
     #[error("its value is {0}")]
-    Value(avro::DecodeError),
+    Value(DecodeError),
     /// A request that says it is a response, or the other way round.
     #[error("its approval is {0:?}")]
     Approval(Option<bool>),
@@ -57,6 +58,17 @@ pub enum BadRecord {
 }
 
 impl BadRecord {
+    /// The id of a schema that nobody has asked the registry about yet: the record may be a good one.
+    #[must_use]
+    pub const fn unknown_id(&self) -> Option<u32> {
+        match self {
+            Self::Key(DecodeError::UnknownId { id }) | Self::Value(DecodeError::UnknownId { id }) => {
+                Some(*id)
+            }
+            _ => None,
+        }
+    }
+
     /// A word for metrics and dead letters.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -75,11 +87,11 @@ impl BadRecord {
 ///
 /// # Errors
 /// When the record is malformed: nothing has changed then, except that a frame with some bad hits counts without them.
-pub fn process(fold: &mut Fold, record: &Record<'_>, now: EventTime) -> Result<(), BadRecord> {
+pub fn process(fold: &mut Fold, codec: &Codec, record: &Record<'_>, now: EventTime) -> Result<(), BadRecord> {
     let key = record.key.ok_or(BadRecord::NoKey)?;
     let value = record.value.ok_or(BadRecord::NoValue)?;
-    let header = avro::decode_header(key).map_err(BadRecord::Key)?;
-    let body = avro::decode_body(value).map_err(BadRecord::Value)?;
+    let header = codec.decode_header(key).map_err(BadRecord::Key)?;
+    let body = codec.decode_body(value).map_err(BadRecord::Value)?;
     let at = time_of(record, &header, now)?;
     match (record.input, body.approval) {
         (Input::Requests, Some(false)) => fold.request(header, at, record.offset, body.hits),
@@ -128,7 +140,7 @@ fn time_of(record: &Record<'_>, header: &FrameHeader, now: EventTime) -> Result<
 #[cfg(test)]
 mod tests {
     use game::sessions::Limits;
-    use game::{Hit, Machine, Zone};
+    use game::{Hit, Machine, Zone, avro};
 
     use super::*;
 
@@ -146,7 +158,7 @@ mod tests {
         for (input, offset) in [(Input::Requests, 7), (Input::Responses, 3)] {
             let value = avro::encode_body(input == Input::Responses, &hits);
             let record = Record { input, key: Some(&key), value: Some(&value), timestamp: Some(NOW), offset };
-            process(&mut fold, &record, NOW).unwrap();
+            process(&mut fold, &Codec::single_object(), &record, NOW).unwrap();
         }
         let mut outputs = Vec::new();
         fold.take_outputs(&mut outputs);
@@ -163,7 +175,7 @@ mod tests {
         let valid = Record { input, key: Some(&key), value: Some(&value), timestamp, offset: 0 };
         let check = |record: Record<'_>, reason: &str| {
             let mut fold = Fold::new(Limits::default());
-            let bad = process(&mut fold, &record, NOW).unwrap_err();
+            let bad = process(&mut fold, &Codec::single_object(), &record, NOW).unwrap_err();
             assert_eq!(bad.reason(), reason, "{bad}");
             assert!(fold.take_changes().is_none(), "{bad}");
         };

@@ -12,6 +12,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use game::avro::Codec;
 use tracing::{info, warn};
 
 use crate::Config;
@@ -55,13 +56,19 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// Starts the thread. It wakes `worker` with each answer.
-    pub(crate) fn start(config: &Config, consumer: &Arc<Consumer>, worker: Thread) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        config: &Config,
+        codec: Codec,
+        consumer: &Arc<Consumer>,
+        worker: Thread,
+    ) -> anyhow::Result<Self> {
         let (batches, inbox) = channel();
         let (outbox, answers) = channel();
         let (end, ended) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let run = Run {
             config: config.clone(),
+            codec,
             consumer: Arc::clone(consumer),
             inbox,
             outbox,
@@ -113,6 +120,7 @@ impl Transactions {
 
 struct Run {
     config: Config,
+    codec: Codec,
     consumer: Arc<Consumer>,
     inbox: Receiver<Batch>,
     outbox: Sender<Answer>,
@@ -136,7 +144,7 @@ impl Run {
         let mut pause = PAUSES[0];
         let mut said = false;
         while !self.stop.load(Ordering::Acquire) {
-            match Producer::new(&self.config, &self.consumer) {
+            match Producer::new(&self.config, &self.codec, &self.consumer) {
                 Ok(producer) => {
                     if said {
                         info!("Kafka takes transactions again");

@@ -19,6 +19,7 @@ use tracing::debug;
 use crate::Config;
 use crate::budget::Budget;
 use crate::consumer::{self, Consumer, Event, Watermark};
+use crate::explain::Explainer;
 use crate::metrics::Metrics;
 use crate::pair::Pair;
 use crate::pairs::{Assignment, index};
@@ -63,6 +64,7 @@ pub(crate) struct Worker {
     transactions: Transactions,
     restorer: Restorer,
     trimmer: Trimmer,
+    explainer: Explainer,
     commits: Commits,
     budget: Budget,
     /// Whose turn it is.
@@ -80,12 +82,14 @@ impl Worker {
         metrics: Metrics,
         readiness: Readiness,
         trimmer: Trimmer,
+        explainer: Explainer,
     ) -> anyhow::Result<Self> {
         let this = std::thread::current();
         let consumer = consumer::subscribe(config, membership, &this)?;
+        let codec = explainer.codec().clone();
         Ok(Self {
             pairs: BTreeMap::new(),
-            transactions: Transactions::start(config, &consumer, this.clone())?,
+            transactions: Transactions::start(config, codec, &consumer, this.clone())?,
             restorer: Restorer::start(config, metrics.clone(), this)?,
             consumer,
             topics: [config.requests.clone(), config.responses.clone()],
@@ -94,6 +98,7 @@ impl Worker {
             ticket: 0,
             stale: BTreeSet::new(),
             trimmer,
+            explainer,
             commits: Commits::new(Duration::from_millis(config.commit_interval.into())),
             budget: Budget::new(config.capacity),
             turn: 0,
@@ -127,6 +132,7 @@ impl Worker {
         self.take_restored()?;
         self.budget.refill(self.start.elapsed());
         let worked = self.work();
+        self.explain()?;
         self.commit(!worked)?;
         if !worked {
             std::thread::park_timeout(self.pause());
@@ -172,9 +178,9 @@ impl Worker {
                 return false;
             }
             let Some(pair) = self.pairs.get_mut(&partition) else { continue };
-            worked |= pair.catch_up();
+            worked |= pair.desk.catch_up();
             let mut records = 0;
-            while records < SLICE && self.budget.is_open() && pair.work(now) {
+            while records < SLICE && self.budget.is_open() && pair.work(self.explainer.codec(), now) {
                 self.budget.spend();
                 records += 1;
             }
@@ -184,6 +190,14 @@ impl Worker {
             }
         }
         worked
+    }
+
+    /// Asks about schemas that pairs wait for.
+    fn explain(&mut self) -> Result<(), End> {
+        for id in self.pairs.values().filter_map(|pair| pair.desk.unknown_id()) {
+            self.explainer.ask(id);
+        }
+        self.explainer.refused().map_or(Ok(()), |reason| Err(End::Refused(reason)))
     }
 
     /// How long nothing will be there to do, unless a queue or a thread wakes this one.
@@ -202,7 +216,7 @@ impl Worker {
         for &Watermark { ref topic, partition, start, end, is_fresh } in watermarks {
             let input = Input::ALL.into_iter().find(|input| self.topics[index(*input)] == *topic);
             let (Some(input), Some(pair)) = (input, self.pairs.get_mut(&partition)) else { continue };
-            if let Some(position) = pair.position(input) {
+            if let Some(position) = pair.desk.position(input) {
                 self.metrics.show_position(input, topic, partition, position, (start, end));
             }
             pair.look_at_end(input, is_fresh.then_some(end), now);
@@ -211,7 +225,7 @@ impl Worker {
 
     fn show_size(&self) {
         let (mut machines, mut waiting, mut open_sessions) = (0, 0, 0);
-        for size in self.pairs.values().map(Pair::size) {
+        for size in self.pairs.values().map(|pair| pair.desk.size()) {
             machines += size.machines;
             waiting += size.waiting;
             open_sessions += size.open_sessions;
@@ -222,7 +236,7 @@ impl Worker {
     }
 
     fn become_ready(&mut self) {
-        let restoring = self.pairs.values().filter(|pair| !pair.is_restored()).count();
+        let restoring = self.pairs.values().filter(|pair| !pair.desk.is_restored()).count();
         self.metrics.restoring.set(restoring as i64);
         if restoring == 0 {
             self.readiness.set(true);

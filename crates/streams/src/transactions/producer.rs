@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use game::avro;
+use game::avro::Codec;
 use kafka::{client, dead_letters, sessions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -89,6 +89,7 @@ impl fmt::Display for Fault {
 /// A producer that has no transaction open.
 pub(super) struct Producer {
     client: BaseProducer<Deliveries>,
+    codec: Codec,
     consumer: Arc<Consumer>,
     deliveries: Deliveries,
     topics: Topics,
@@ -116,7 +117,7 @@ struct Delivered {
 
 impl Producer {
     /// Makes a producer, and ends the transaction that its predecessor may have left.
-    pub(super) fn new(config: &Config, consumer: &Arc<Consumer>) -> Result<Self, Fault> {
+    pub(super) fn new(config: &Config, codec: &Codec, consumer: &Arc<Consumer>) -> Result<Self, Fault> {
         let deliveries = Deliveries::default();
         let settings = client::transactional(&config.kafka, &config.pod, &config.transactional_id());
         let client: BaseProducer<Deliveries> = settings
@@ -129,7 +130,8 @@ impl Producer {
             changelog: config.changelog(),
             dead_letters: config.dead_letters(),
         };
-        Ok(Self { client, consumer: Arc::clone(consumer), deliveries, topics, pod: config.pod.clone() })
+        let (codec, consumer) = (codec.clone(), Arc::clone(consumer));
+        Ok(Self { client, codec, consumer, deliveries, topics, pod: config.pod.clone() })
     }
 
     /// Commits a batch as a whole; where its blocks are.
@@ -162,8 +164,8 @@ impl Producer {
         }
         let now = crate::now_ms();
         for (partition, output) in &batch.outputs {
-            let key = avro::encode_header(&output.key);
-            let value = avro::encode_session(&output.session);
+            let key = self.codec.encode_header(&output.key);
+            let value = self.codec.encode_session(&output.session);
             let record: BaseRecord<'_, [u8], [u8], usize> =
                 BaseRecord::with_opaque_to(&self.topics.sessions, PLAIN)
                     .partition(signed(*partition))

@@ -6,7 +6,6 @@ use tracing::{debug, error, warn};
 
 use super::{End, Worker};
 use crate::batch::Batch;
-use crate::pair::Pair;
 use crate::transactions::{Answer, BlockOffset, Fault};
 
 /// How long a hand-over waits for its transactions.
@@ -98,7 +97,7 @@ impl Worker {
 
     /// Waits until all that was done is committed; whether it is.
     pub(super) fn settle(&mut self) -> Result<bool, End> {
-        if !self.commits.is_open && !self.pairs.values().any(Pair::is_dirty) {
+        if !self.commits.is_open && !self.pairs.values().any(|pair| pair.desk.is_dirty()) {
             return Ok(true);
         }
         let begin = Instant::now();
@@ -126,8 +125,8 @@ impl Worker {
     fn hand_over_batch(&mut self) -> Result<(), End> {
         let mut batch = Batch::default();
         for pair in self.pairs.values_mut() {
-            pair.add_to(&mut batch, &self.topics).map_err(End::Broken)?;
-            pair.report();
+            pair.desk.add_to(&mut batch, &self.topics).map_err(End::Broken)?;
+            pair.desk.report();
         }
         self.commits.last = self.start.elapsed();
         if !batch.is_empty() {
@@ -158,7 +157,9 @@ impl Worker {
 
     fn note(&mut self, blocks: &[BlockOffset]) {
         for &BlockOffset { partition, number, offset } in blocks {
-            if let Some(from) = self.pairs.get_mut(&partition).and_then(|pair| pair.written(number, offset)) {
+            if let Some(from) =
+                self.pairs.get_mut(&partition).and_then(|pair| pair.desk.written(number, offset))
+            {
                 self.trimmer.note(partition, from);
             }
         }

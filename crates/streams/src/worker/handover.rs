@@ -79,7 +79,7 @@ impl Worker {
             self.metrics.forget_position(&self.topics, partition);
             if is_settled
                 && consumer::is_eager(&self.consumer)
-                && let Some(work) = pair.park()
+                && let Some(work) = pair.desk.park()
             {
                 self.parked.insert(partition, work);
             }
@@ -138,7 +138,7 @@ impl Worker {
     pub(super) fn take_restored(&mut self) -> Result<(), End> {
         let mut came = false;
         while let Some(Restored { partition, ticket, work }) = self.restorer.restored() {
-            let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.is_restored();
+            let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.desk.is_restored();
             if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
                 continue;
             }
@@ -146,7 +146,7 @@ impl Worker {
                 self.rewind(partition, &work).map_err(|problem| End::Broken(problem.into()))?;
             }
             if let Some(pair) = self.pairs.get_mut(&partition) {
-                pair.begin(work);
+                pair.desk.begin(work);
                 came = true;
             }
         }
@@ -168,7 +168,7 @@ impl Worker {
 
     /// Says which pairs are to be restored.
     fn wish(&mut self, mut parked: BTreeMap<u32, Work>) {
-        let restoring = self.pairs.iter().filter(|(_, pair)| !pair.is_restored());
+        let restoring = self.pairs.iter().filter(|(_, pair)| !pair.desk.is_restored());
         let wishes: BTreeMap<u32, Wish> = restoring
             .map(|(&partition, pair)| {
                 (partition, Wish { ticket: pair.ticket, parked: parked.remove(&partition) })
