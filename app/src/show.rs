@@ -5,6 +5,7 @@ mod desk;
 mod fighters;
 mod header;
 mod lag;
+mod letters;
 mod partitions;
 mod pods;
 mod presenter;

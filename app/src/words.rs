@@ -75,6 +75,8 @@ pub(crate) fn event(event: &Event) -> String {
         Event::Burst { factor } => format!("load multiplied by {factor}"),
         Event::Base { to } => format!("base load set to {to} frames a second"),
         Event::Hot { partition } => format!("partition {partition} made hot"),
+        Event::Shape { shape: Some(shape) } => format!("load follows a shape: {}", shape.word()),
+        Event::Shape { shape: None } => "load back to normal".to_owned(),
         Event::Killed { pod } => format!("pod {} killed", short_name(pod)),
         Event::Crashed { pod } => format!("pod {} crashed", short_name(pod)),
         Event::Scaled { from, to, auto: true } => format!("autoscaler: {from} to {}", plural(*to, "pod")),

@@ -30,7 +30,7 @@ function unlike(now: Picture): string[] {
     ["no pod was restarted", cluster?.pods.every((pod) => pod.restarts === 0)],
     ["the autoscaler is on", cluster?.policy.enabled && cluster.policy.min === 1 && cluster.policy.max === 4],
     ["the autoscaler has looked", cluster?.decision !== undefined],
-    ["the load is the default", load?.base === 400 && !load.hot && !(load.burst && load.burst.until_ms > now.snapshot.at_ms)],
+    ["the load is the default", load?.base === 400 && !load.hot && !load.shape && !(load.burst && load.burst.until_ms > now.snapshot.at_ms)],
     ["nobody has points", arena.leaders.length === 0],
     ["the lag is small", lag !== undefined && lag < 2_000],
     ["every partition has its owner", ownership?.partitions.length === 12 && ownership.partitions.every(({ pod }) => pod)],

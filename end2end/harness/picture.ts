@@ -17,7 +17,7 @@ export interface Picture {
       policy: { enabled: boolean; min: number; max: number };
       decision?: { desired: number };
     } | null;
-    load: { base: number; burst?: { factor: number; until_ms: number }; hot?: { partition: number } } | null;
+    load: { base: number; burst?: { factor: number; until_ms: number }; hot?: { partition: number }; shape?: { shape: string } } | null;
     arena: { players: number; leaders: { fighter: string; score: number }[] };
     outages: { kafka?: unknown };
     progress: { what: string } | null;

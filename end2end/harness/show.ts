@@ -35,6 +35,8 @@ export class Show {
   /** Why a command was not carried out. */
   readonly refusal: Locator;
   readonly progress: Locator;
+  /** What the generator is asked for, what it makes, and what runs. */
+  readonly load: Locator;
   readonly fewer: Locator;
   readonly more: Locator;
   private readonly bar: Locator;
@@ -69,6 +71,7 @@ export class Show {
     this.refusal = page.getByRole("alert").filter({ has: page.getByRole("button", { name: "Close" }) });
     this.bar = region("Presenter");
     this.progress = this.bar.getByRole("status").filter({ hasText: /\d of \d/ });
+    this.load = this.bar.locator("legend").filter({ hasText: /^Load/ });
     this.fewer = this.bar.getByRole("button", { name: "One pod fewer" });
     this.more = this.bar.getByRole("button", { name: "One pod more" });
     this.desired = this.bar.getByRole("status", { name: "Desired replicas" });
@@ -166,6 +169,11 @@ export class Show {
 
   async burst(factor: 2 | 5 | 10): Promise<void> {
     await this.bar.getByRole("button", { name: `×${factor}`, exact: true }).click();
+  }
+
+  /** The button of a shape of the load, for example `Load as a step`. */
+  shape(name: string): Locator {
+    return this.bar.getByRole("button", { name, exact: true });
   }
 
   async base(framesPerSecond: number): Promise<void> {

@@ -38,6 +38,27 @@ test("the base rate and a hot partition change what is produced", async ({ known
   await expect(show.hotMark(5)).toBeHidden();
 });
 
+test("a shape raises the load, says what runs, and ends with a tap or a key", async ({ known: _, presenter, show }) => {
+  await show.open();
+  await show.untilLive();
+  const begun = Date.now();
+  await presenter.shape("Load as a step").click();
+  await expect(presenter.load).toHaveText(/1\.6 k frames\/s asked.* · step, until ended/);
+  await expect(presenter.shape("Load as a step")).toHaveAttribute("aria-pressed", "true");
+  await expect.poll(() => show.producedShown(), { timeout: 15_000 }).toBeGreaterThan(2_500);
+  await expect.poll(() => show.told("load follows a shape: step", begun)).toBe(true);
+  await expect(show.flag(/load follows a shape: step/)).toBeVisible();
+  // A ramp begins where a normal day is, and says when it is over.
+  await presenter.page.keyboard.press("7");
+  await expect(presenter.load).toHaveText(/ · ramp, [1-6]?\d\ss left/);
+  await expect(presenter.shape("Load as a ramp")).toHaveAttribute("aria-pressed", "true");
+  await presenter.shape("Normal load").click();
+  await expect(presenter.load).toHaveText(/400 frames\/s asked/);
+  await expect(presenter.load).not.toHaveText(/ · /);
+  await expect.poll(() => show.producedShown(), { timeout: 15_000 }).toBeLessThan(1_200);
+  expect((await picture()).snapshot.load?.shape).toBeUndefined();
+});
+
 test("reset puts everything back within 15 s, and says how far it is", async ({ known: _, presenter, show }) => {
   await show.open();
   await show.untilLive();

@@ -9,9 +9,10 @@ use cluster::local::{self, LocalConfig};
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
 use kafka::registry::{RegistryConfig, Schemas, Topics};
-use kafka::{Brokers, client, sampler, sessions, topics};
+use kafka::{Brokers, client, dead_letters, sampler, sessions, topics};
 use model::Millis;
 use model::controls::ClusterControls;
+use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
 use model::lag::{Outage, Sample, Sampled};
 use model::snapshot::{Cluster, Source};
@@ -51,6 +52,8 @@ pub struct Outlets {
     pub cluster: watch::Sender<Option<Cluster>>,
     /// The control topic.
     pub control: watch::Sender<Control>,
+    /// What the application put aside; `None` until its log was read.
+    pub dead_letters: watch::Sender<Option<DeadLetters>>,
     /// Everything else.
     pub notes: Notes,
 }
@@ -104,6 +107,9 @@ impl Adapters {
         tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
         tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
         tasks.spawn(self.taps().run(shutdown.clone()));
+        let letters =
+            dead_letters::follow(&dead_letters::Config::new(&self.brokers, CLIENT_ID), token.clone())?;
+        tasks.spawn(forward(letters, self.outlets.dead_letters.clone(), |letters| letters));
         let metrics = Arc::clone(&self.metrics);
         tasks.spawn(async move {
             while sampler.timings.changed().await.is_ok() {

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::command::{Command, Outcome};
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
-use model::load::{BURST_MS, Burst, HotPartition, LoadSettings, MAX_FRAMES_PER_SECOND};
+use model::load::{
+    BURST_MS, Burst, HOT_PERCENT, HotPartition, LoadSettings, MAX_FRAMES_PER_SECOND, Running, Shape,
+};
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Snapshot, short_name};
 use model::{Millis, PARTITIONS, figures};
@@ -24,8 +26,6 @@ use crate::show::Notes;
 
 /// What the slowest finger and the fastest script may ask for.
 const COMMANDS_PER_SECOND: u32 = 5;
-/// The part of all frames that a hot partition gets, in percent.
-const HOT_PERCENT: u8 = 50;
 const FACTORS: [u32; 3] = [2, 5, 10];
 /// For how long the picture may not show yet what was just written: Kafka's way back takes a fraction of it.
 const ON_ITS_WAY_MS: Millis = 2_000;
@@ -115,6 +115,7 @@ impl Commander {
             }
             Command::Burst { factor } => self.burst(factor).await,
             Command::Base { frames_per_second } => self.base(frames_per_second).await,
+            Command::Shape { shape } => self.shape(shape).await,
             Command::Hot { partition } => self.hot(partition).await,
             Command::Kill { pod, manner, confirmed } => return self.kill(pod, manner, confirmed).await,
             Command::RestartAll { confirmed: false } => {
@@ -145,6 +146,13 @@ impl Commander {
             return Err(rejected(format!("At most {MAX_FRAMES_PER_SECOND} frames per second.")));
         }
         self.change_load(|load| LoadSettings { base: frames_per_second, ..load }).await
+    }
+
+    /// A shape begins at once, so it ends a burst; so does going back to the base rate.
+    async fn shape(&self, shape: Option<Shape>) -> Result<(), Refusal> {
+        let from_ms = self.clock.now_ms();
+        let shape = shape.map(|shape| Running { shape, from_ms });
+        self.change_load(|load| LoadSettings { shape, burst: None, ..load }).await
     }
 
     async fn hot(&self, partition: Option<u32>) -> Result<(), Refusal> {

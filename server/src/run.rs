@@ -108,12 +108,16 @@ fn channels() -> (Outlets, Feeds) {
     let (sampled, sampled_feed) = watch::channel(Sampled::default());
     let (cluster, cluster_feed) = watch::channel(None);
     let (control, control_feed) = watch::channel(Control::default());
+    let (dead_letters, dead_letters_feed) = watch::channel(None);
     let (notes, notes_feed) = Notes::channel();
-    let outlets = Outlets { sampled, cluster, control, notes };
-    (
-        outlets,
-        Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed },
-    )
+    let feeds = Feeds {
+        sampled: sampled_feed,
+        cluster: cluster_feed,
+        control: control_feed,
+        dead_letters: dead_letters_feed,
+        notes: notes_feed,
+    };
+    (Outlets { sampled, cluster, control, dead_letters, notes }, feeds)
 }
 
 fn pods(config: &Config) -> LocalConfig {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka::control::Control;
+use model::dead_letters::DeadLetters;
 use model::history::{Event, Second};
 use model::lag::{Sample, Sampled};
 use model::snapshot::{Cluster, Phase, Progress, Snapshot, Source, short_name};
@@ -66,6 +67,8 @@ pub struct Feeds {
     pub cluster: watch::Receiver<Option<Cluster>>,
     /// From the control topic.
     pub control: watch::Receiver<Control>,
+    /// What the application put aside; `None` until its log was read.
+    pub dead_letters: watch::Receiver<Option<DeadLetters>>,
     /// From everybody else.
     pub notes: mpsc::Receiver<Note>,
 }
@@ -95,6 +98,7 @@ impl Show {
                 Some(note) = feeds.notes.recv() => self.note(note),
                 Ok(()) = feeds.cluster.changed() => self.cluster(feeds.cluster.borrow_and_update().clone()),
                 Ok(()) = feeds.control.changed() => self.control(&feeds.control.borrow_and_update().clone()),
+                Ok(()) = feeds.dead_letters.changed() => self.dead_letters(feeds.dead_letters.borrow_and_update().clone()),
                 Ok(()) = feeds.sampled.changed() => self.sampled(&feeds.sampled.borrow_and_update().clone()),
                 _ = seconds.tick() => self.second(),
             }
@@ -118,6 +122,12 @@ impl Show {
     fn control(&self, control: &Control) {
         if control.caught_up {
             self.step(|fold, now_ms| fold.load(now_ms, control.load.clone().unwrap_or_default()));
+        }
+    }
+
+    fn dead_letters(&self, letters: Option<DeadLetters>) {
+        if let Some(letters) = letters {
+            self.step(|fold, now_ms| fold.dead_letters(now_ms, letters));
         }
     }
 

@@ -13,6 +13,7 @@ use http::{HeaderMap, Request, Response, header};
 use kafka::control::Control;
 use model::Millis;
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
+use model::dead_letters::DeadLetters;
 use model::fold::Fold;
 use model::history::{History, Second};
 use model::lag::{Group, PartitionOffsets, Sample, Sampled};
@@ -101,7 +102,9 @@ struct FakeKafka {
 impl KafkaControls for FakeKafka {
     async fn set_load(&self, load: LoadSettings) -> Result<(), Refusal> {
         let burst = load.burst.map(|burst| (burst.factor, burst.until_ms - burst.from_ms));
-        self.record.note(format!("load {} {burst:?} {:?}", load.base, load.hot.map(|hot| hot.partition)));
+        let shape = load.shape.map_or_else(String::new, |running| format!(" {:?}", running.shape));
+        let hot = load.hot.map(|hot| hot.partition);
+        self.record.note(format!("load {} {burst:?} {hot:?}{shape}", load.base));
         Ok(())
     }
 
@@ -141,6 +144,7 @@ pub(crate) struct Stage {
     pub(crate) sampled: watch::Sender<Sampled>,
     pub(crate) cluster: watch::Sender<Option<Cluster>>,
     pub(crate) control: watch::Sender<Control>,
+    pub(crate) dead_letters: watch::Sender<Option<DeadLetters>>,
     pub(crate) notes: Notes,
     pub(crate) record: Record,
     pub(crate) stuck: Arc<Mutex<Option<String>>>,
@@ -174,6 +178,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     let (sampled, sampled_feed) = watch::channel(Sampled::default());
     let (cluster, cluster_feed) = watch::channel(None);
     let (control, control_feed) = watch::channel(Control::default());
+    let (dead_letters, dead_letters_feed) = watch::channel(None);
     let (notes, notes_feed) = Notes::channel();
     let commander = Commander::new(Parts {
         hub: Arc::clone(&hub),
@@ -192,8 +197,13 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
     };
-    let feeds =
-        Feeds { sampled: sampled_feed, cluster: cluster_feed, control: control_feed, notes: notes_feed };
+    let feeds = Feeds {
+        sampled: sampled_feed,
+        cluster: cluster_feed,
+        control: control_feed,
+        dead_letters: dead_letters_feed,
+        notes: notes_feed,
+    };
     tokio::spawn(show.run(feeds, shutdown.clone()));
     let public = public.map(|public| PublicUrl::parse(public).unwrap());
     let server = Arc::new(Server {
@@ -210,7 +220,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         places: Server::all_places(),
     });
     let router = crate::router::router(Arc::clone(&server));
-    Stage { server, router, sampled, cluster, control, notes, record, stuck, now, site }
+    Stage { server, router, sampled, cluster, control, dead_letters, notes, record, stuck, now, site }
 }
 
 impl Stage {

@@ -1,9 +1,10 @@
 //! The invented pictures.
 
 use app::{Boot, Page, PlayerView};
+use model::dead_letters::{DeadLetter, DeadLetters};
 use model::history::{Condition, Event, Life, Marker, Point};
 use model::lag::Outage;
-use model::load::LoadSettings;
+use model::load::{LoadSettings, Running, Shape};
 use model::play::{Direction, Impact, Key, Player, Stage, Standing, Tap};
 use model::policy::Policy;
 use model::scaling::{Decision, Reading, Verdict};
@@ -42,6 +43,26 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
         number: 2,
         of: 5,
     });
+    let mut behind = story(4, 101_800, 4);
+    if let Some(rates) = &mut behind.snapshot.rates {
+        rates.asked = Some(34_000);
+    }
+    behind.snapshot.load = Some(LoadSettings {
+        shape: Some(Running { shape: Shape::Trace, from_ms: NOW - 190_000 }),
+        ..LoadSettings::default()
+    });
+    let letters = behind.snapshot.dead_letters.insert(DeadLetters::default());
+    for (offset, reason) in (88_210..).zip(["datum", "hits", "datum", "schema"]) {
+        letters.add(DeadLetter {
+            topic: Some("GAME-FRAME-RQ".into()),
+            partition: Some(7),
+            offset: Some(offset),
+            reason: Some(reason.into()),
+            error: Some("written with an unknown schema, fingerprint 5bd1e9951f00d9b5".into()),
+            pod: Some("kstreams-7c9d8f6b5-kx7w2".into()),
+            at_ms: Some(NOW - 12_000),
+        });
+    }
     let presenter = |picture| Boot { presenter: true, ..boot(picture) };
     vec![
         ("busy", Page::Show, busy),
@@ -51,6 +72,8 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
         ("one", Page::Show, boot(one)),
         ("huge", Page::Show, boot(story(4, 10_400_000, 4))),
         ("outage", Page::Show, boot(outage)),
+        ("behind", Page::Show, boot(behind.clone())),
+        ("behind-presenter", Page::Show, presenter(behind)),
         ("reset", Page::Show, presenter(reset)),
         ("nothing", Page::Show, boot(Picture::default())),
         ("play", Page::Play, player(phone_taps())),
@@ -195,6 +218,7 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
             consumed: 6_680,
             frames: 3_250,
             by_partition: (0..12).map(|p| 500 + p * 13).collect(),
+            asked: None,
         }),
         cluster: Some(Cluster {
             pods: cluster_pods,

@@ -3,6 +3,7 @@
 
 use model::Millis;
 use model::history::{Event, Marker};
+use model::load::Shape;
 use model::snapshot::short_name;
 
 use super::TimeAxis;
@@ -201,6 +202,10 @@ impl Story {
             Event::Burst { factor } => (Kind::Load, What::Words(format!("load ×{factor}"))),
             Event::Base { to } => (Kind::Load, What::Words(format!("{to}/s"))),
             Event::Hot { partition } => (Kind::Load, What::Words(format!("hot {partition}"))),
+            Event::Shape { shape } => {
+                let word = shape.map_or("normal", Shape::word);
+                (Kind::Load, What::Words(format!("load: {word}")))
+            }
             Event::Killed { pod } => (Kind::Hurt, What::hurt(KILLED, pod)),
             Event::Crashed { pod } => (Kind::Hurt, What::hurt("crashed", pod)),
             Event::Scaled { from, to, .. } => {

@@ -2,15 +2,17 @@
 
 use leptos::prelude::*;
 use model::Millis;
+use model::figures::count;
 use model::wire::Picture;
 
 use crate::link::Link;
-use crate::show::presenter;
+use crate::show::{letters, presenter};
 use crate::store::{Part, Store};
 use crate::words;
 
 pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl IntoView {
     let link = Signal::derive(move || store.link.get().words());
+    let is_behind = store.flag(&[Part::Rates], |picture| behind(picture).is_some());
     view! {
         <header>
             <h1>"King of " <em>"Scaling"</em></h1>
@@ -21,7 +23,10 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                     {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
                 </span>
             </p>
-            <p class="freshness">{fresh(store)}</p>
+            <p class="freshness" hidden=is_behind>{fresh(store)}</p>
+            <p class="behind">
+                {store.text(&[Part::Rates], |picture| behind(picture).unwrap_or_default())}
+            </p>
             <dl class="figures">
                 {figure("produced", "Records appended to both topics per second",
                     store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.produced))))}
@@ -32,6 +37,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                 {figure("players", "Phones that have joined",
                     store.text(&[Part::Arena], |p| p.snapshot.arena.players.to_string()))}
             </dl>
+            {letters::letters(store)}
             {(can_present && !presenter).then(presenter::sign_in)}
         </header>
     }
@@ -53,6 +59,13 @@ fn hold(picture: &Picture) -> String {
     words::long_hold(&picture.snapshot.source)
         .map(|hold| format!("This broker may hold a crashed pod's partitions for up to {hold}"))
         .unwrap_or_default()
+}
+
+/// What the generator is asked for and what it achieves, while that is less.
+fn behind(picture: &Picture) -> Option<String> {
+    let rates = picture.snapshot.rates.as_ref()?;
+    let (asked, made) = (count(rates.asked?.into()), count(rates.frames.into()));
+    Some(format!("asked for {asked} frames/s, achieving {made}"))
 }
 
 /// What outside does not answer, and since when.

@@ -1,6 +1,7 @@
 //! What the presenter has and a visitor has not: one bar for the clicker hand, its keys, and the way to sign in.
 
 mod keys;
+mod shapes;
 mod sign_in;
 
 use leptos::prelude::*;
@@ -60,6 +61,7 @@ fn load(store: Store, desk: Desk) -> impl IntoView {
             <legend>{store.text_now(&[Part::Load, Part::Rates], target)}</legend>
             <div class="row">
                 {[2, 5, 10].map(burst).collect_view()}
+                {shapes::shapes(store, desk)}
                 <label class="slider">
                     <span class="unseen">"Base load, frames a second"</span>
                     <input type="range" min="0" max=MAX_FRAMES_PER_SECOND step="50" prop:value=shown value=shown
@@ -278,12 +280,11 @@ fn step_replicas(desk: Desk, by: i32) {
     }
 }
 
-/// What is asked of the generator, and what it achieves.
+/// What is asked of the generator, what it achieves, and what runs.
 fn target(picture: &Picture, now_ms: Millis) -> String {
     let Some(load) = load_of(picture) else { return "Load".to_owned() };
     let asked = count(load.target(now_ms).into());
-    match &picture.snapshot.rates {
-        Some(rates) => format!("Load: {asked} frames/s asked, {} made", count(rates.frames.into())),
-        None => format!("Load: {asked} frames/s asked"),
-    }
+    let made = picture.snapshot.rates.as_ref().map(|rates| format!(", {} made", count(rates.frames.into())));
+    let runs = shapes::running(picture, now_ms).map(|runs| format!(" · {runs}"));
+    format!("Load: {asked} frames/s asked{}{}", made.unwrap_or_default(), runs.unwrap_or_default())
 }

@@ -1,5 +1,7 @@
 //! What can be set from outside.
 
+mod run;
+
 use std::net::SocketAddr;
 
 use clap::Parser;
@@ -7,6 +9,9 @@ use game::generator::MAX_MACHINES;
 use kafka::Brokers;
 use kafka::registry::RegistryArgs;
 use process::ProcessArgs;
+
+pub(crate) use run::Run;
+pub use run::{Load, RunArgs};
 
 /// Produces the load: frames of many machines, requests and responses.
 #[derive(Debug, Clone, Parser)]
@@ -21,9 +26,9 @@ pub struct Config {
     /// Seed of the machines and their hits: the same seed gives the same machines
     #[arg(long, default_value_t = 2018)]
     pub seed: u64,
-    /// Frames per second, instead of what the control topic says
-    #[arg(long, value_name = "N")]
-    pub frames_per_second: Option<u32>,
+    /// A load of its own, instead of what the control topic says
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Where to serve /livez, /readyz and /metrics; port 0 takes a free one and prints it
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub admin_address: Option<SocketAddr>,

@@ -11,6 +11,8 @@ pub(crate) struct Metrics {
     pub(crate) target: Gauge,
     /// Frames per second that Kafka acknowledged, over the last second.
     pub(crate) achieved: Gauge,
+    /// 1 while fewer frames are acknowledged than asked for.
+    pub(crate) behind: Gauge,
     /// Requests that Kafka acknowledged.
     pub(crate) requests: Counter,
     /// Responses that Kafka acknowledged.
@@ -30,6 +32,11 @@ impl Metrics {
             "achieved_frames_per_second",
             "Frames per second that Kafka acknowledged, over the last second",
             metrics.achieved.clone(),
+        );
+        registry.register(
+            "behind",
+            "1 while fewer frames are acknowledged than asked for",
+            metrics.behind.clone(),
         );
         registry.register("requests", "Requests that Kafka acknowledged", metrics.requests.clone());
         registry.register("responses", "Responses that Kafka acknowledged", metrics.responses.clone());

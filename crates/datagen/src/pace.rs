@@ -1,72 +1,61 @@
-//! When the next frames are due: a rate turned into whole frames, step by step, with time passed in.
+//! Whole frames out of a rate: fractions are carried over, so that not one is lost or doubled.
 
-use std::time::Duration;
+use model::Millis;
 
-/// Arrears are made up for, but not more than this: after a long outage the load goes on as before it, and does not
-/// come down on Kafka all at once.
-const LONGEST_ARREARS: Duration = Duration::from_secs(1);
+use crate::plan::{FRAME, Plan};
 
-/// A schedule that adds up what is due. Fractions of a frame are carried over, so the rate is exact in the long run.
+/// Adds up what is due.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    last: Duration,
-    /// Frames due, in billionths.
-    due: u128,
+    /// Less than one frame.
+    rest: u64,
 }
 
-const BILLION: u128 = 1_000_000_000;
-
 impl Pace {
-    /// How many frames are to be sent now; `elapsed` is the time since the start.
-    pub(crate) fn due(&mut self, elapsed: Duration, frames_per_second: u32) -> u32 {
-        let passed = elapsed.saturating_sub(self.last);
-        self.last = elapsed;
-        self.due += passed.min(LONGEST_ARREARS).as_nanos() * u128::from(frames_per_second);
-        let whole = self.due / BILLION;
-        self.due %= BILLION;
-        u32::try_from(whole).unwrap_or(u32::MAX)
+    /// How many whole frames become due between two times.
+    pub(crate) fn due(&mut self, plan: &Plan, from_ms: Millis, to_ms: Millis) -> u64 {
+        let due = plan.millionths(from_ms, to_ms).saturating_add(self.rest);
+        self.rest = due % FRAME;
+        due / FRAME
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use model::load::{LoadSettings, Running, Shape};
+
     use super::*;
 
-    fn sent(frames_per_second: u32, steps_ms: impl Iterator<Item = u64>) -> u32 {
-        let mut pace = Pace::default();
-        let mut elapsed = Duration::ZERO;
+    fn sent(settings: LoadSettings, steps_ms: impl Iterator<Item = u64>) -> u64 {
+        let (plan, mut pace, mut at_ms) = (Plan::from(settings), Pace::default(), 0);
         steps_ms
             .map(|step| {
-                elapsed += Duration::from_millis(step);
-                pace.due(elapsed, frames_per_second)
+                let from_ms = at_ms;
+                at_ms += step;
+                pace.due(&plan, from_ms, at_ms)
             })
             .sum()
     }
 
     #[test]
     fn the_rate_is_exact_however_the_steps_fall() {
-        for rate in [1, 7, 400, 4_000, 40_000] {
-            assert_eq!(sent(rate, std::iter::repeat_n(5, 2_000)), rate * 10, "even steps");
-            assert_eq!(sent(rate, [1, 3, 11, 5].into_iter().cycle().take(2_000)), rate * 10, "uneven steps");
+        for base in [0, 1, 7, 400, 4_000, 40_000] {
+            let settings = LoadSettings { base, ..LoadSettings::default() };
+            let frames = u64::from(base) * 10;
+            assert_eq!(sent(settings.clone(), std::iter::repeat_n(1, 10_000)), frames, "even steps");
+            assert_eq!(sent(settings, [1, 3, 11, 5].into_iter().cycle().take(2_000)), frames, "uneven steps");
         }
+        let shape = Some(Running { shape: Shape::Ramp, from_ms: 0 });
+        let ramp = LoadSettings { shape, ..LoadSettings::default() };
+        assert_eq!(sent(ramp, std::iter::repeat_n(1, 60_000)), 108_000);
     }
 
     #[test]
-    fn a_rate_of_zero_is_a_pause() {
-        assert_eq!(sent(0, std::iter::repeat_n(5, 1_000)), 0);
-    }
-
-    #[test]
-    fn a_change_of_the_rate_counts_from_the_next_step() {
+    fn a_change_of_the_rate_keeps_the_fraction() {
+        let plan = |base| Plan::from(LoadSettings { base, ..LoadSettings::default() });
         let mut pace = Pace::default();
-        assert_eq!(pace.due(Duration::from_millis(100), 1_000), 100);
-        assert_eq!(pace.due(Duration::from_millis(200), 10_000), 1_000);
-    }
-
-    #[test]
-    fn arrears_are_made_up_for_within_a_second_and_forgotten_beyond() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.due(Duration::from_millis(800), 1_000), 800);
-        assert_eq!(pace.due(Duration::from_secs(60), 1_000), 1_000);
+        assert_eq!(pace.due(&plan(1), 0, 750), 0);
+        assert_eq!(pace.due(&plan(500), 750, 751), 1, "three quarters of one, and half of one");
+        assert_eq!(pace.due(&plan(1_000), 751, 752), 1);
     }
 }

@@ -4,7 +4,6 @@
 //! librdkafka refuse what is queued, and then a new client goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -20,10 +19,35 @@ use tracing::{error, warn};
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// Records in memory: about a second of the strongest burst on the page, and a few megabytes.
-const QUEUE: &str = "10000";
 /// How long to wait before a full queue, or a broker that is away, is tried again.
 const RETRY: Duration = Duration::from_millis(5);
+
+/// How long records may wait for others of their partition, so that they travel together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Some records of a partition go together even at the base rate: a third of the broker's work.
+    Short,
+    /// Batches are as large as they get: for a run that is as fast as it can be.
+    Long,
+}
+
+impl Patience {
+    const fn linger_ms(self) -> &'static str {
+        match self {
+            Self::Short => "15",
+            Self::Long => "50",
+        }
+    }
+
+    /// Records in memory: half a second of the strongest burst on the page, and about ten megabytes; for a run as many
+    /// as fill a batch of each partition.
+    const fn queue(self) -> &'static str {
+        match self {
+            Self::Short => "40000",
+            Self::Long => "100000",
+        }
+    }
+}
 
 /// The process was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,44 +68,45 @@ pub(crate) struct Record<'a> {
     pub(crate) ts: i64,
 }
 
-/// Sends records and counts acknowledgements.
+/// Sends records and counts acknowledgements: what was queued, less what still waits and what was refused. Only refusals
+/// are reported one by one.
 pub(crate) struct Producer {
     config: ClientConfig,
     topics: [String; 2],
-    context: Acknowledgements,
-    client: BaseProducer<Acknowledgements>,
+    context: Refusals,
+    client: BaseProducer<Refusals>,
+    metrics: Metrics,
     shutdown: Shutdown,
+    /// Requests and responses that were queued.
+    queued: [u64; 2],
+    /// Of these, what the metrics count as acknowledged.
+    counted: [u64; 2],
 }
 
 #[derive(Clone)]
-struct Acknowledgements {
+struct Refusals {
     metrics: Metrics,
-    delivered_requests: Arc<AtomicU64>,
-    /// Records whose fate is known.
-    answered: Arc<AtomicU64>,
     troubles: Arc<Troubles>,
 }
 
 impl Producer {
-    pub(crate) fn new(config: &Config, shutdown: Shutdown, metrics: Metrics) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        patience: Patience,
+        shutdown: Shutdown,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         let topics = [config.requests.clone(), config.responses.clone()];
         let mut config = client::producer(&config.kafka, "datagen");
         config
-            .set("delivery.report.only.error", "false")
-            .set("queue.buffering.max.messages", QUEUE)
+            .set("queue.buffering.max.messages", patience.queue())
             .set("acks", "all")
             // Nothing is dropped because of its age.
             .set("message.timeout.ms", "0")
-            // Some records of a partition go together even at the base rate: a third of the broker's work.
-            .set("linger.ms", "15");
-        let context = Acknowledgements {
-            metrics,
-            delivered_requests: Arc::default(),
-            answered: Arc::default(),
-            troubles: Arc::default(),
-        };
+            .set("linger.ms", patience.linger_ms());
+        let context = Refusals { metrics: metrics.clone(), troubles: Arc::default() };
         let client = connect(&config, &context)?;
-        Ok(Self { config, topics, context, client, shutdown })
+        Ok(Self { config, topics, context, client, metrics, shutdown, queued: [0; 2], counted: [0; 2] })
     }
 
     /// Queues a record; waits as long as the queue is full.
@@ -89,36 +114,67 @@ impl Producer {
         let topic = usize::from(record.input == Input::Responses);
         let mut attempts = 0_u64;
         loop {
-            let message = BaseRecord::with_opaque_to(&self.topics[topic], topic)
+            let message = BaseRecord::to(&self.topics[topic])
                 .partition(i32::try_from(record.partition).unwrap_or(i32::MAX))
                 .key(record.key)
                 .payload(record.value)
                 .timestamp(record.ts);
-            let Err((problem, _)) = self.client.send(message) else { return Ok(()) };
+            let Err((problem, _)) = self.client.send(message) else {
+                self.queued[topic] += 1;
+                return Ok(());
+            };
             attempts += 1;
             self.overcome(&problem, attempts)?;
         }
     }
 
-    /// Serves the acknowledgements that are there, and sleeps. (`poll` with a timeout would spin through its last
-    /// millisecond: a fifth of each step.)
-    pub(crate) fn wait(&self, time: Duration) -> Result<(), Stopped> {
+    /// Serves what the client has to say, and sleeps. (`poll` with a timeout would spin through its last millisecond:
+    /// a fifth of each step.)
+    pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Stopped> {
         let start = Instant::now();
-        self.serve();
+        self.serve()?;
         std::thread::sleep(time.saturating_sub(start.elapsed()));
         if self.shutdown.is_requested() { Err(Stopped) } else { Ok(()) }
     }
 
+    /// Serves what the client has to say: refusals and errors, one a call.
+    pub(crate) fn serve(&mut self) -> Result<(), Stopped> {
+        loop {
+            let before = self.metrics.refused.get();
+            self.client.poll(Duration::ZERO);
+            if self.metrics.refused.get() == before {
+                break;
+            }
+        }
+        self.count();
+        if self.shutdown.is_requested() { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Records that Kafka acknowledged since the start.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        let waiting = u64::try_from(self.client.in_flight_count()).unwrap_or_default();
+        self.queued.iter().sum::<u64>().saturating_sub(waiting + self.metrics.refused.get())
+    }
+
     /// Requests that Kafka acknowledged since the start.
-    pub(crate) fn delivered_frames(&self) -> u64 {
-        self.context.delivered_requests.load(Ordering::Relaxed)
+    pub(crate) fn acknowledged_frames(&self) -> u64 {
+        self.counted[0]
+    }
+
+    /// Waits until Kafka has everything, however long that takes.
+    pub(crate) fn drain(&mut self) -> Result<(), Stopped> {
+        while self.client.in_flight_count() > 0 {
+            self.wait(RETRY)?;
+        }
+        self.serve()
     }
 
     /// Waits until all queued records are acknowledged, but not longer than this.
-    pub(crate) fn flush(&self, limit: Duration) {
+    pub(crate) fn flush(&mut self, limit: Duration) {
         let start = Instant::now();
         while self.client.in_flight_count() > 0 && start.elapsed() < limit {
-            self.serve();
+            // The process stops already.
+            let _ = self.serve();
             std::thread::sleep(RETRY);
         }
         let lost = self.client.in_flight_count();
@@ -127,24 +183,24 @@ impl Producer {
         }
     }
 
-    /// One call to `poll` serves one event.
-    fn serve(&self) {
-        let answered = &self.context.answered;
-        let mut before = answered.load(Ordering::Relaxed);
-        loop {
-            self.client.poll(Duration::ZERO);
-            let now = answered.load(Ordering::Relaxed);
-            if now == before {
-                return;
-            }
-            before = now;
+    /// Brings the metrics up to date. The client says how many records wait, not of which topic: while some do, each topic
+    /// has its share of them.
+    fn count(&mut self) {
+        let queued = self.queued.iter().sum::<u64>().max(1);
+        let acknowledged = self.acknowledged();
+        let counters = [&self.metrics.requests, &self.metrics.responses];
+        for ((counted, queued_here), counter) in self.counted.iter_mut().zip(self.queued).zip(counters) {
+            let share = u128::from(acknowledged) * u128::from(queued_here) / u128::from(queued);
+            let share = u64::try_from(share).unwrap_or(u64::MAX).max(*counted);
+            counter.inc_by(share - *counted);
+            *counted = share;
         }
     }
 
     fn overcome(&mut self, problem: &KafkaError, attempts: u64) -> Result<(), Stopped> {
         match problem.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) if attempts == 1 => {
-                self.context.metrics.waits.inc();
+                self.metrics.waits.inc();
             }
             Some(RDKafkaErrorCode::QueueFull) => {}
             Some(RDKafkaErrorCode::Fatal) => {
@@ -162,14 +218,11 @@ impl Producer {
     }
 }
 
-fn connect(
-    config: &ClientConfig,
-    context: &Acknowledgements,
-) -> anyhow::Result<BaseProducer<Acknowledgements>> {
+fn connect(config: &ClientConfig, context: &Refusals) -> anyhow::Result<BaseProducer<Refusals>> {
     config.create_with_context(context.clone()).context("making a producer")
 }
 
-impl ClientContext for Acknowledgements {
+impl ClientContext for Refusals {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         client::log(level, facility, message);
     }
@@ -182,24 +235,14 @@ impl ClientContext for Acknowledgements {
     }
 }
 
-impl ProducerContext for Acknowledgements {
-    /// Which of the two topics.
-    type DeliveryOpaque = usize;
+impl ProducerContext for Refusals {
+    type DeliveryOpaque = ();
 
-    fn delivery(&self, result: &DeliveryResult<'_>, topic: usize) {
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        match result {
-            Ok(_) if topic == 0 => {
-                self.delivered_requests.fetch_add(1, Ordering::Relaxed);
-                self.metrics.requests.inc();
-            }
-            Ok(_) => {
-                self.metrics.responses.inc();
-            }
-            Err((problem, _)) => {
-                tracing::debug!(%problem, "a record was refused");
-                self.metrics.refused.inc();
-            }
+    /// Only for what was refused (`delivery.report.only.error`).
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((problem, _)) = result {
+            tracing::debug!(%problem, "a record was refused");
+            self.metrics.refused.inc();
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::metrics::Metrics;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How much may be missing, in percent of the target, before it is worth a word.
-const TOLERANCE_PERCENT: u32 = 5;
-/// In how many seconds in a row.
-const PATIENCE: u32 = 2;
+const TOLERANCE_PERCENT: u32 = 2;
+/// In how many seconds in a row: what is on its way when a second ends comes in with the next one.
+const PATIENCE: u32 = 3;
 
 /// Looks at the rate.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ impl Watch {
         let achieved = (frames.saturating_sub(self.frames) as f64 / passed.as_secs_f64()).round() as u32;
         metrics.achieved.set(achieved.into());
         self.judge(lowest, achieved);
+        metrics.behind.set((self.behind >= PATIENCE).into());
         self.report_refused(metrics.refused.get());
         (self.looked, self.frames, self.target) = (elapsed, frames, None);
     }
@@ -78,12 +79,14 @@ mod tests {
             frames += achieved;
             watch.look(Duration::from_secs(at), target, frames, &metrics);
             assert_eq!(metrics.achieved.get() as u64, achieved);
+            assert_eq!(metrics.behind.get() == 1, watch.behind >= PATIENCE);
             watch.behind
         };
         assert_eq!(second(&mut watch, 1, 400, 399), 0);
         assert_eq!(second(&mut watch, 2, 400, 300), 1);
         assert_eq!(second(&mut watch, 3, 400, 0), 2);
-        assert_eq!(second(&mut watch, 4, 400, 401), 0);
+        assert_eq!(second(&mut watch, 4, 400, 390), 3);
+        assert_eq!(second(&mut watch, 5, 400, 391), 0);
     }
 
     #[test]

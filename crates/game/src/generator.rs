@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 
 use crate::{
@@ -20,7 +19,7 @@ pub const MAX_MACHINES: u32 = Machine::FIRST_PLAYER - FIRST_MACHINE;
 const PLAY_MS: std::ops::RangeInclusive<EventTime> = 5_000..=30_000;
 /// Longer than a session's gap, so that sessions really close.
 const LONGEST_REST_MS: EventTime = 30_000;
-const MOST_HITS: usize = 5;
+const MOST_HITS: u32 = 5;
 const VIOLENCE: std::ops::RangeInclusive<u8> = 42..=209;
 /// A response follows in so many cases of [`RESPONSE_OF`].
 const RESPONSES: u32 = 100;
@@ -52,6 +51,42 @@ const DIRECTIONS: [Direction; 10] = {
 const WITHOUT_DIRECTION: u32 = 10;
 const WITH_SECOND_KEY: u32 = 5;
 
+/// One random number that serves several small draws: drawing is most of what a frame costs. Each draw takes the digit
+/// before the point of `fraction x below` and leaves what is behind it; a hit's six draws use up 23 of the 64 bits, so
+/// no odds are off by more than one in 2^40.
+struct Draws(u64);
+
+impl Draws {
+    fn new(rng: &mut (impl Rng + ?Sized)) -> Self {
+        Self(rng.next_u64())
+    }
+
+    /// A number from 0 to below this.
+    fn below(&mut self, below: u32) -> u32 {
+        let product = u128::from(self.0) * u128::from(below);
+        self.0 = product as u64;
+        (product >> 64) as u32
+    }
+
+    /// One of a table's entries; the tables are never empty, but the compiler cannot know.
+    fn one_of<T: Copy>(&mut self, table: &[T], otherwise: T) -> T {
+        // No table has more entries than fit.
+        table.get(self.below(table.len() as u32) as usize).copied().unwrap_or(otherwise)
+    }
+
+    fn key(&mut self) -> Key {
+        self.one_of(Key::ALL, Key::X)
+    }
+
+    fn hit(&mut self, key: Key, direction: Option<Direction>, level: Level, game: Game) -> Hit {
+        let impact_type = self.one_of(&IMPACTS, ImpactType::Missed);
+        let violence = *VIOLENCE.start() + self.below(u32::from(VIOLENCE.end() - VIOLENCE.start()) + 1) as u8;
+        let double_key = (self.below(WITH_SECOND_KEY) == 0).then(|| self.key());
+        let impact = if impact_type == ImpactType::Missed { 0 } else { violence };
+        Hit { impact, key, double_key, direction, impact_type, level, game }
+    }
+}
+
 /// Draws how a press of this key in this direction lands, with the generator's odds.
 pub fn draw_hit(
     rng: &mut (impl Rng + ?Sized),
@@ -60,33 +95,16 @@ pub fn draw_hit(
     level: Level,
     game: Game,
 ) -> Hit {
-    let impact_type = one_of(rng, &IMPACTS, ImpactType::Missed);
-    let violence = rng.random_range(VIOLENCE);
-    let double_key = rng.random_ratio(1, WITH_SECOND_KEY).then(|| draw_key(rng));
-    let impact = if impact_type == ImpactType::Missed { 0 } else { violence };
-    Hit { impact, key, double_key, direction, impact_type, level, game }
+    Draws::new(rng).hit(key, direction, level, game)
 }
 
-/// Draws a frame's hits: 1 to 5 of one level, on one game.
-pub fn draw_hits(rng: &mut (impl Rng + ?Sized), level: Level, game: Game) -> Vec<Hit> {
-    let hits = rng.random_range(1..=MOST_HITS);
-    (0..hits)
-        .map(|_| {
-            let key = draw_key(rng);
-            let direction = one_of(rng, &DIRECTIONS, Direction::Up);
-            let direction = (!rng.random_ratio(1, WITHOUT_DIRECTION)).then_some(direction);
-            draw_hit(rng, key, direction, level, game)
-        })
-        .collect()
-}
-
-fn draw_key(rng: &mut (impl Rng + ?Sized)) -> Key {
-    one_of(rng, Key::ALL, Key::X)
-}
-
-/// One of a table's entries; the tables are never empty, but the compiler cannot know.
-fn one_of<T: Copy>(rng: &mut (impl Rng + ?Sized), table: &[T], otherwise: T) -> T {
-    table.choose(rng).copied().unwrap_or(otherwise)
+/// Draws one hit as a machine strikes it.
+fn draw_machines_hit(rng: &mut impl Rng, level: Level, game: Game) -> Hit {
+    let mut draws = Draws::new(rng);
+    let key = draws.key();
+    let direction = draws.one_of(&DIRECTIONS, Direction::Up);
+    let direction = (draws.below(WITHOUT_DIRECTION) > 0).then_some(direction);
+    draws.hit(key, direction, level, game)
 }
 
 /// One partition that gets more than its share of the frames.
@@ -144,11 +162,12 @@ impl Generator {
             if let Some(machine) = Machine::new(id)
                 && ids.insert(id)
             {
+                let mut draws = Draws::new(&mut rng);
                 cabinets.push(Cabinet {
                     machine,
                     partition: machine.partition(partitions),
-                    zone: one_of(&mut rng, &Zone::ALL, Zone::EU),
-                    game: one_of(&mut rng, Game::ALL, Game::Neowave),
+                    zone: draws.one_of(&Zone::ALL, Zone::EU),
+                    game: draws.one_of(Game::ALL, Game::Neowave),
                     last_ts: EventTime::MIN,
                     place: None,
                 });
@@ -167,16 +186,18 @@ impl Generator {
     /// Draws the next frame at this time.
     pub fn draw(&mut self, now: EventTime, hot: Option<Hot>) -> Drawn {
         self.change_shifts(now);
-        let index = self.choose(now, hot);
+        let mut draws = Draws::new(&mut self.rng);
+        let index = self.choose(now, hot, &mut draws);
         let cabinet = &mut self.machines[index];
         // Even when frames come faster than the clock ticks, no two of a machine have the same header.
         let ts = now.max(cabinet.last_ts.saturating_add(1));
         cabinet.last_ts = ts;
         let header = FrameHeader { ts, machine: cabinet.machine, zone: cabinet.zone };
         let (partition, game) = (cabinet.partition, cabinet.game);
-        let level = one_of(&mut self.rng, Level::ALL, Level::NewBie);
-        let hits = draw_hits(&mut self.rng, level, game);
-        let answered = self.rng.random_ratio(RESPONSES, RESPONSE_OF);
+        let level = draws.one_of(Level::ALL, Level::NewBie);
+        let hits = 1 + draws.below(MOST_HITS);
+        let hits = (0..hits).map(|_| draw_machines_hit(&mut self.rng, level, game)).collect();
+        let answered = draws.below(RESPONSE_OF) < RESPONSES;
         Drawn { frame: Frame { header, hits }, partition, answered }
     }
 
@@ -242,7 +263,7 @@ impl Generator {
         }
     }
 
-    fn choose(&mut self, now: EventTime, hot: Option<Hot>) -> usize {
+    fn choose(&mut self, now: EventTime, hot: Option<Hot>, draws: &mut Draws) -> usize {
         if self.playing() == 0
             && let Some(Reverse((_, index))) = self.changes.pop()
         {
@@ -250,24 +271,28 @@ impl Generator {
             self.change_shift(index, now);
         }
         if let Some(Hot { partition, percent }) = hot {
-            let is_hot = self.rng.random_ratio(u32::from(percent.min(100)), 100);
-            if let Some(index) = self.choose_where(|of| (of == partition as usize) == is_hot) {
+            let is_hot = draws.below(100) < percent.into();
+            if let Some(index) = self.choose_where(|of| (of == partition as usize) == is_hot, draws) {
                 return index;
             }
         }
-        self.choose_where(|_| true).unwrap_or(0)
+        self.choose_where(|_| true, draws).unwrap_or(0)
     }
 
     /// One of the machines that play, of those partitions.
-    fn choose_where(&mut self, allowed: impl Fn(usize) -> bool) -> Option<usize> {
+    fn choose_where(&self, allowed: impl Fn(usize) -> bool, draws: &mut Draws) -> Option<usize> {
         let of_allowed =
             || self.playing.iter().enumerate().filter(|(of, _)| allowed(*of)).map(|(_, list)| list);
-        let total = of_allowed().map(Vec::len).sum();
-        if total == 0 {
-            return None;
+        let total: usize = of_allowed().map(Vec::len).sum();
+        // There are fewer machines than a million; of none of them the answer is none.
+        let mut nth = draws.below(total as u32) as usize;
+        for list in of_allowed() {
+            match list.get(nth) {
+                Some(index) => return Some(*index),
+                None => nth -= list.len(),
+            }
         }
-        let nth = self.rng.random_range(0..total);
-        of_allowed().flatten().nth(nth).copied()
+        None
     }
 }
 

@@ -1,6 +1,30 @@
-//! The topic of dead letters: records that the application left out, as they came, with where they come from and why.
+//! The topic of dead letters: records that the application left out, as they came, with where they come from and why. Who
+//! follows it looks at the headers only: how many there are, why, and the newest of them.
 
-use rdkafka::message::{Header, OwnedHeaders};
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use model::dead_letters::{DeadLetter, DeadLetters};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::client::{self, Brokers, Tracing};
+
+const TOPIC: &str = "topic";
+const PARTITION: &str = "partition";
+const OFFSET: &str = "offset";
+const REASON: &str = "reason";
+const ERROR: &str = "error";
+const POD: &str = "pod";
+/// How long the follower's thread may sleep before it looks whether it should end.
+const POLL: Duration = Duration::from_millis(100);
+/// How often the readers hear of something new, at most: thousands may come in a second.
+const TELL: Duration = Duration::from_millis(250);
 
 /// Where a dead letter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +42,121 @@ pub struct Origin<'a> {
 pub fn headers(origin: &Origin<'_>, reason: &str, error: &str, pod: &str) -> OwnedHeaders {
     let text = |key, value| Header { key, value: Some(value) };
     OwnedHeaders::new_with_capacity(6)
-        .insert(text("topic", origin.topic))
-        .insert(text("partition", &origin.partition.to_string()))
-        .insert(text("offset", &origin.offset.to_string()))
-        .insert(text("reason", reason))
-        .insert(text("error", error))
-        .insert(text("pod", pod))
+        .insert(text(TOPIC, origin.topic))
+        .insert(text(PARTITION, &origin.partition.to_string()))
+        .insert(text(OFFSET, &origin.offset.to_string()))
+        .insert(text(REASON, reason))
+        .insert(text(ERROR, error))
+        .insert(text(POD, pod))
+}
+
+/// What to follow.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Kafka is.
+    pub brokers: Brokers,
+    /// How the follower calls itself.
+    pub client_id: String,
+    /// The topic.
+    pub topic: String,
+    /// Its partitions.
+    pub partitions: u32,
+}
+
+impl Config {
+    /// The dead letters of the show's application.
+    #[must_use]
+    pub fn new(brokers: &Brokers, client_id: &str) -> Self {
+        Self {
+            brokers: brokers.clone(),
+            client_id: client_id.to_owned(),
+            topic: model::DEAD_LETTERS.to_owned(),
+            partitions: model::PARTITIONS,
+        }
+    }
+}
+
+/// Follows the topic on a thread of its own until `cancel` fires or the receiver is dropped. The value is `None` until all
+/// partitions were read to their ends once.
+pub fn follow(
+    config: &Config,
+    cancel: CancellationToken,
+) -> Result<watch::Receiver<Option<DeadLetters>>, Error> {
+    let mut settings = client::reader(&config.brokers, &config.client_id);
+    settings
+        .set("group.id", &config.client_id)
+        .set("enable.partition.eof", "true")
+        // The broker answers as soon as there is one record; this is how long it may wait for that.
+        .set("fetch.min.bytes", "1")
+        .set("fetch.wait.max.ms", "500");
+    let consumer: BaseConsumer<Tracing> = client::create(&settings)?;
+    let failed = |source| Error::Assign { topic: config.topic.clone(), source };
+    let partitions: HashSet<i32> = (0..i32::try_from(config.partitions).unwrap_or(i32::MAX)).collect();
+    let mut assignment = TopicPartitionList::new();
+    for partition in &partitions {
+        assignment.add_partition_offset(&config.topic, *partition, Offset::Beginning).map_err(failed)?;
+    }
+    consumer.assign(&assignment).map_err(failed)?;
+    let (sender, receiver) = watch::channel(None);
+    let mut tally = Tally { letters: DeadLetters::default(), unread: partitions, untold: true };
+    std::thread::Builder::new()
+        .name("kafka-letters".to_owned())
+        .spawn(move || tally.run(&consumer, &sender, &cancel))
+        .map_err(|source| Error::SpawnThread { name: "kafka-letters", source })?;
+    Ok(receiver)
+}
+
+struct Tally {
+    letters: DeadLetters,
+    /// The partitions that were not read to their ends yet.
+    unread: HashSet<i32>,
+    /// Whether the readers have not heard of the newest ones.
+    untold: bool,
+}
+
+impl Tally {
+    fn run(
+        &mut self,
+        consumer: &BaseConsumer<Tracing>,
+        sender: &watch::Sender<Option<DeadLetters>>,
+        cancel: &CancellationToken,
+    ) {
+        let mut told: Option<Instant> = None;
+        while !cancel.is_cancelled() && !sender.is_closed() {
+            match consumer.poll(POLL) {
+                Some(Ok(record)) => {
+                    self.letters.add(letter(&record));
+                    self.untold = true;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.unread.remove(&partition);
+                }
+                Some(Err(error)) => tracing::debug!(%error, "the dead letters do not arrive"),
+                None => {}
+            }
+            let is_time = told.is_none_or(|told| told.elapsed() >= TELL);
+            if self.unread.is_empty() && self.untold && is_time {
+                sender.send_replace(Some(self.letters.clone()));
+                (self.untold, told) = (false, Some(Instant::now()));
+            }
+        }
+    }
+}
+
+fn letter(record: &BorrowedMessage<'_>) -> DeadLetter {
+    let text = |name| header(record, name).map(str::to_owned);
+    DeadLetter {
+        topic: text(TOPIC),
+        partition: header(record, PARTITION).and_then(|text| text.parse().ok()),
+        offset: header(record, OFFSET).and_then(|text| text.parse().ok()),
+        reason: text(REASON),
+        error: text(ERROR),
+        pod: text(POD),
+        at_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
+    }
+}
+
+fn header<'a>(record: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
+    let found = record.headers()?.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(found.value?).ok()
 }

@@ -58,6 +58,18 @@ impl Topic {
         Self { name: name.to_owned(), partitions: model::PARTITIONS, config }
     }
 
+    /// What the application put aside: a week at most and 64 MB a partition.
+    #[must_use]
+    pub fn dead_letters(name: &str) -> Self {
+        let config = vec![
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "604800000"),
+            ("retention.bytes", "67108864"),
+            ("segment.bytes", "16777216"),
+        ];
+        Self { name: name.to_owned(), partitions: model::PARTITIONS, config }
+    }
+
     /// The newest record of each key, for ever.
     #[must_use]
     pub fn control(name: &str) -> Self {
@@ -89,7 +101,7 @@ pub fn all() -> Vec<Topic> {
     let mut topics: Vec<Topic> =
         [model::REQUESTS, model::RESPONSES, model::SESSIONS].into_iter().map(Topic::records).collect();
     topics.push(Topic::changelog(model::CHANGELOG));
-    topics.push(Topic::records(model::DEAD_LETTERS));
+    topics.push(Topic::dead_letters(model::DEAD_LETTERS));
     topics.push(Topic::control(CONTROL));
     topics.push(Topic::history(HISTORY));
     topics

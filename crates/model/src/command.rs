@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::controls::Manner;
+use crate::load::Shape;
 use crate::policy::Policy;
 
 /// One button.
@@ -17,6 +18,11 @@ pub enum Command {
     Base {
         /// Frames per second, 0 to [`crate::load::MAX_FRAMES_PER_SECOND`].
         frames_per_second: u32,
+    },
+    /// Lets the load follow a shape over time, from now on; ends a burst.
+    Shape {
+        /// Which one; `None`: the base rate again.
+        shape: Option<Shape>,
     },
     /// Gives one partition more than its share, or ends that.
     Hot {

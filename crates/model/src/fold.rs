@@ -4,18 +4,21 @@
 //! Pure: one task of the server owns it and gives it the time. What happened (a kill, a scale step, a rebalance) is read
 //! from the differences between two sights, so local pods and a real cluster are told alike.
 
+mod arrears;
 mod markers;
 mod ownership;
 
 use crate::Millis;
+use crate::dead_letters::DeadLetters;
 use crate::history::{Event, History, Life, Marker, Point, Second};
 use crate::lag::{OffsetReset, Outage, Sample, Sampled};
 use crate::load::LoadSettings;
 use crate::rates::RateWindow;
-use crate::snapshot::{Arena, Cluster, Lag, Progress, Snapshot, Source};
+use crate::snapshot::{Arena, Cluster, Lag, Progress, Rates, Snapshot, Source};
 use crate::wire::{Picture, Tick};
 use crate::{Input, history};
 
+use arrears::Arrears;
 use markers::MarkerIds;
 
 /// Owns the picture and knows how to go on with it.
@@ -23,6 +26,7 @@ use markers::MarkerIds;
 pub struct Fold {
     picture: Picture,
     rates: RateWindow,
+    arrears: Arrears,
     /// The last pod that owned each pair, also while nobody does.
     last_owners: Vec<Option<String>>,
     ids: MarkerIds,
@@ -47,6 +51,7 @@ impl Fold {
             ids: MarkerIds::after(&history),
             picture: Picture { epoch, snapshot, history },
             rates: RateWindow::default(),
+            arrears: Arrears::default(),
             last_owners: Vec::new(),
             second: Second::default(),
             touched: Vec::new(),
@@ -105,14 +110,17 @@ impl Fold {
     /// Folds the load settings in force.
     pub fn load(&mut self, now_ms: Millis, load: LoadSettings) -> Tick {
         self.step(now_ms, |fold, at_ms| {
-            let events = markers::of_load(fold.picture.snapshot.load.as_ref(), &load);
-            for event in events {
-                let until_ms =
-                    load.burst.filter(|_| matches!(event, Event::Burst { .. })).map(|b| b.until_ms);
+            let events = markers::of_load(fold.picture.snapshot.load.as_ref(), &load, at_ms);
+            for (event, until_ms) in events {
                 fold.mark_until(at_ms, until_ms, event);
             }
             fold.picture.snapshot.load = Some(load);
         })
+    }
+
+    /// Folds what the application could not make use of.
+    pub fn dead_letters(&mut self, now_ms: Millis, dead_letters: DeadLetters) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.dead_letters = Some(dead_letters))
     }
 
     /// Folds the players' standings.
@@ -144,7 +152,7 @@ impl Fold {
         let mut closed = None;
         let tick = self.step(now_ms, |fold, at_ms| {
             fold.picture.snapshot.rates =
-                if fold.is_fresh(at_ms) { fold.rates.rates() } else { fold.picture.snapshot.rates.take() };
+                if fold.is_fresh(at_ms) { fold.rates_at(at_ms) } else { fold.picture.snapshot.rates.take() };
             fold.picture.history.prune(at_ms);
             if !fold.is_fresh(at_ms) {
                 return;
@@ -273,6 +281,13 @@ impl Fold {
     /// Whether the newest sample is young enough to be this second's.
     fn is_fresh(&self, at_ms: Millis) -> bool {
         self.picture.snapshot.lag.as_ref().is_some_and(|lag| lag.sampled_ms + 1_500 > at_ms)
+    }
+
+    /// The rates, with what is asked for where the generator does not keep up.
+    fn rates_at(&mut self, at_ms: Millis) -> Option<Rates> {
+        let rates = self.rates.rates()?;
+        let target = self.picture.snapshot.load.as_ref().map(|load| load.target(at_ms));
+        Some(Rates { asked: self.arrears.look(at_ms, target, rates.frames), ..rates })
     }
 
     fn point(&self, at_ms: Millis) -> Point {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::load::Shape;
 use crate::snapshot::{EndReason, Phase, Pod};
 
 /// How far back the picture reaches.
@@ -118,6 +119,11 @@ pub enum Event {
     Hot {
         /// Which one.
         partition: u32,
+    },
+    /// The load follows another shape.
+    Shape {
+        /// Which one; `None`: the base rate again.
+        shape: Option<Shape>,
     },
     /// A pod was killed; another takes its place.
     Killed {

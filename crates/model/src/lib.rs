@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod controls;
+pub mod dead_letters;
 pub mod figures;
 pub mod fold;
 pub mod history;
@@ -32,7 +33,7 @@ pub const CHANGELOG: &str = "KINGOFSCALING-APP-CHANGELOG";
 pub const DEAD_LETTERS: &str = "KINGOFSCALING-APP-DEAD-LETTERS";
 /// Consumer group and application id of the stream-processing application.
 pub const GROUP_ID: &str = "KINGOFSCALING-APP";
-/// The partitions of each of the three topics.
+/// The partitions of each of these topics.
 pub const PARTITIONS: u32 = 12;
 /// The Deployment whose pods are scaled.
 pub const DEPLOYMENT: &str = "kstreams";

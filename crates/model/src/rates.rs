@@ -52,6 +52,7 @@ impl RateWindow {
             consumed: by_partition.iter().sum(),
             frames: per_second(first.frames, last.frames),
             by_partition,
+            asked: None,
         })
     }
 }

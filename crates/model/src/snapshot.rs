@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dead_letters::DeadLetters;
 use crate::lag::{Doubt, Outage};
 use crate::load::LoadSettings;
 use crate::policy::Policy;
@@ -25,6 +26,9 @@ pub struct Snapshot {
     pub cluster: Option<Cluster>,
     /// What the generator is asked to do; `None` until the control topic was read.
     pub load: Option<LoadSettings>,
+    /// What the application could not make use of; `None` until its log was read.
+    #[serde(default)]
+    pub dead_letters: Option<DeadLetters>,
     /// The people who play.
     pub arena: Arena,
     /// What outside does not answer, so that its part of this is old.
@@ -168,6 +172,9 @@ pub struct Rates {
     pub frames: u32,
     /// Records consumed, indexed by partition.
     pub by_partition: Vec<u32>,
+    /// Frames per second that the generator is asked for, while it has made fewer for some seconds; otherwise `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u32>,
 }
 
 /// The Deployment `kstreams` and its pods.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::dead_letters::DeadLetters;
 use crate::history::{History, Life, Marker, Point};
 use crate::lag::Outage;
 use crate::load::LoadSettings;
@@ -106,6 +107,9 @@ pub struct Tick {
     /// Load settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadSettings>,
+    /// What was put aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<DeadLetters>,
     /// Players.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
@@ -146,6 +150,7 @@ impl Tick {
             rates: changed(&before.rates, &after.rates).flatten(),
             cluster: changed(&before.cluster, &after.cluster).flatten(),
             load: changed(&before.load, &after.load).flatten(),
+            dead_letters: changed(&before.dead_letters, &after.dead_letters).flatten(),
             arena: changed(&before.arena, &after.arena),
             outages: changed(&before.outages, &after.outages),
             progress: changed(&before.progress, &after.progress),
@@ -164,6 +169,7 @@ impl Tick {
             rates: now.rates.clone(),
             cluster: now.cluster.clone(),
             load: now.load.clone(),
+            dead_letters: now.dead_letters.clone(),
             arena: Some(now.arena.clone()),
             outages: Some(now.outages.clone()),
             progress: Some(now.progress.clone()),
@@ -194,6 +200,7 @@ impl Picture {
         put(&mut now.rates, tick.rates.map(Some));
         put(&mut now.cluster, tick.cluster.map(Some));
         put(&mut now.load, tick.load.map(Some));
+        put(&mut now.dead_letters, tick.dead_letters.map(Some));
         put(&mut now.arena, tick.arena);
         put(&mut now.outages, tick.outages);
         put(&mut now.progress, tick.progress);

@@ -29,6 +29,8 @@ fn refusal(reason: &str) -> Outcome {
 async fn each_button_asks_for_its_own() {
     check(Command::Burst { factor: 10 }, Outcome::Done, &["load 400 Some((10, 20000)) None"]).await;
     check(Command::Base { frames_per_second: 0 }, Outcome::Done, &["load 0 None None"]).await;
+    check(Command::Shape { shape: Some(Shape::Sine) }, Outcome::Done, &["load 400 None None Sine"]).await;
+    check(Command::Shape { shape: None }, Outcome::Done, &["load 400 None None"]).await;
     check(Command::Hot { partition: Some(11) }, Outcome::Done, &["load 400 None Some(11)"]).await;
     check(Command::Roll { capacity: Some(500) }, Outcome::Done, &["roll Some(500)"]).await;
     check(Command::RestartAll { confirmed: true }, Outcome::Done, &["restart all"]).await;
@@ -50,6 +52,25 @@ async fn two_quick_commands_do_not_undo_each_other() {
     stage.pass(ON_ITS_WAY_MS);
     outcome_of(&stage, &presenter, &Command::Hot { partition: None }).await;
     assert_eq!(stage.record.take(), ["load 400 None None"]);
+}
+
+#[tokio::test]
+async fn a_shape_ends_a_burst_and_normal_ends_both() {
+    let stage = stage();
+    let presenter = stage.presenter().await;
+    let shape = |shape| Command::Shape { shape };
+    for command in
+        [Command::Burst { factor: 5 }, shape(Some(Shape::Ramp)), Command::Burst { factor: 2 }, shape(None)]
+    {
+        assert_eq!(outcome_of(&stage, &presenter, &command).await, Outcome::Done);
+    }
+    let asked = [
+        "load 400 Some((5, 20000)) None",
+        "load 400 None None Ramp",
+        "load 400 Some((2, 20000)) None Ramp",
+        "load 400 None None",
+    ];
+    assert_eq!(stage.record.take(), asked);
 }
 
 #[tokio::test]

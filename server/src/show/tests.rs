@@ -52,6 +52,17 @@ async fn the_load_is_unknown_until_the_control_topic_was_read() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_unknown_until_their_log_was_read() {
+    let stage = stage();
+    stage.settle().await;
+    assert_eq!(snapshot(&stage).dead_letters, None);
+    let letters = DeadLetters { count: 3, ..DeadLetters::default() };
+    stage.dead_letters.send_replace(Some(letters.clone()));
+    stage.settle().await;
+    assert_eq!(snapshot(&stage).dead_letters, Some(letters));
+}
+
+#[tokio::test]
 async fn a_note_is_folded_at_once() {
     let stage = stage();
     let source = Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into(), ..Source::default() };

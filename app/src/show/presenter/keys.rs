@@ -3,13 +3,16 @@
 use leptos::prelude::*;
 use model::command::Command;
 use model::controls::Manner;
+use model::load::Shape;
 
 use crate::browser;
 use crate::show::desk::{Desk, Place};
 
 /// What a key does, as the help says it.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 13] = [
     ("2  5  0", "load ×2, ×5, ×10 for 20 s"),
+    ("6  7  8  9", "load as a step, a ramp, a sine, a day"),
+    ("1", "normal load"),
     ("K", "kill a random pod (SIGTERM)"),
     ("C", "crash a random pod (SIGKILL)"),
     ("R", "restart all pods"),
@@ -29,6 +32,11 @@ pub(super) fn listen(desk: Desk) {
             "2" => burst(desk, 2),
             "5" => burst(desk, 5),
             "0" | "PageDown" => burst(desk, 10),
+            "1" => shape(desk, None),
+            "6" => shape(desk, Some(Shape::Step)),
+            "7" => shape(desk, Some(Shape::Ramp)),
+            "8" => shape(desk, Some(Shape::Sine)),
+            "9" => shape(desk, Some(Shape::Trace)),
             "k" => desk.kill(Place::Bar, None, Manner::Graceful),
             "c" | "PageUp" => desk.kill(Place::Bar, None, Manner::Crash),
             "r" => desk.send(Place::Bar, Command::RestartAll { confirmed: false }),
@@ -47,6 +55,10 @@ pub(super) fn listen(desk: Desk) {
 
 fn burst(desk: Desk, factor: u32) {
     desk.send(Place::Bar, Command::Burst { factor });
+}
+
+fn shape(desk: Desk, shape: Option<Shape>) {
+    desk.send(Place::Bar, Command::Shape { shape });
 }
 
 /// The small help.

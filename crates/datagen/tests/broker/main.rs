@@ -1,130 +1,15 @@
 //! The load as a process, against a real broker, whose address is in `KING_TEST_KAFKA`; `cargo xtask test` sets it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking")]
 
+mod fixture;
+mod run;
+
 use std::collections::HashMap;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use game::{FrameHeader, Machine, avro};
-use kafka::control::ControlWriter;
-use kafka::rdkafka::admin::{AdminClient, AdminOptions};
-use kafka::rdkafka::client::DefaultClientContext;
-use kafka::rdkafka::consumer::{Consumer, StreamConsumer};
-use kafka::rdkafka::message::Message;
-use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use kafka::topics::Topic;
-use kafka::{Brokers, client, topics};
-use model::load::{Burst, HotPartition, LoadSettings};
-use tokio::process::Child;
-
-const LIMIT: Duration = Duration::from_secs(20);
-static NAMES: AtomicU32 = AtomicU32::new(0);
-
-/// Topics of our own with a generator that fills them.
-struct Load {
-    brokers: Brokers,
-    name: String,
-    control: ControlWriter,
-    datagen: Child,
-    consumer: StreamConsumer,
-}
-
-/// A frame as it arrived.
-struct Arrived {
-    is_request: bool,
-    partition: u32,
-    header: FrameHeader,
-    timestamp: i64,
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
-
-impl Load {
-    async fn start(settings: &LoadSettings) -> Self {
-        let brokers: Brokers = std::env::var("KING_TEST_KAFKA")
-            .expect("these tests need a Kafka in KING_TEST_KAFKA: run `cargo xtask test`, which starts one")
-            .parse()
-            .unwrap();
-        let number = NAMES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test-datagen-{}-{}-{number}", std::process::id(), now_ms());
-        let [requests, responses, control] = ["rq", "rs", "control"].map(|noun| format!("{name}-{noun}"));
-        let made = [Topic::records(&requests), Topic::records(&responses), Topic::control(&control)];
-        topics::ensure(&brokers, &made).await.unwrap();
-        let writer = ControlWriter::with_topic(&brokers, "test", &control).unwrap();
-        writer.set_load(settings).await.unwrap();
-        let datagen = Command::new(env!("CARGO_BIN_EXE_datagen"));
-        let datagen = tokio::process::Command::from(datagen)
-            .args(["--kafka", brokers.as_str(), "--requests", &requests, "--responses", &responses])
-            .args(["--control", &control])
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let consumer = read(&brokers, &[requests, responses]);
-        Self { brokers, name, control: writer, datagen, consumer }
-    }
-
-    async fn next(&self) -> Arrived {
-        let message = tokio::time::timeout(LIMIT, self.consumer.recv()).await.unwrap().unwrap();
-        let header = avro::decode_header(message.key().unwrap()).unwrap();
-        let is_request = message.topic().ends_with("-rq");
-        let body = avro::decode_body(message.payload().unwrap()).unwrap();
-        assert_eq!((body.approval, body.bad_hits), (Some(!is_request), 0));
-        let partition = u32::try_from(message.partition()).unwrap();
-        assert_eq!(partition, header.machine.partition(model::PARTITIONS));
-        Arrived { is_request, partition, header, timestamp: message.timestamp().to_millis().unwrap() }
-    }
-
-    /// The requests of so many milliseconds, from soon on.
-    async fn requests_of(&self, milliseconds: i64) -> Vec<Arrived> {
-        let begin = i64::try_from(now_ms()).unwrap() + 300;
-        let end = begin + milliseconds;
-        let mut requests = Vec::new();
-        loop {
-            let arrived = self.next().await;
-            // Partitions are read one after the other: those that are behind get half a second.
-            if arrived.timestamp > end + 500 {
-                return requests;
-            }
-            if arrived.is_request && (begin..end).contains(&arrived.timestamp) {
-                requests.push(arrived);
-            }
-        }
-    }
-
-    /// Asks the generator to stop, and takes the topics away.
-    async fn stop(mut self) {
-        let id = self.datagen.id().unwrap().to_string();
-        let asked = Instant::now();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let ended = tokio::time::timeout(LIMIT, self.datagen.wait()).await.unwrap();
-        assert!(ended.unwrap().success());
-        assert!(asked.elapsed() < Duration::from_secs(2));
-        let admin: AdminClient<DefaultClientContext> =
-            client::base(&self.brokers, "test-admin").create().unwrap();
-        let names = ["rq", "rs", "control"].map(|noun| format!("{}-{noun}", self.name));
-        admin.delete_topics(&names.each_ref().map(String::as_str), &AdminOptions::new()).await.unwrap();
-    }
-}
-
-fn read(brokers: &Brokers, topics: &[String]) -> StreamConsumer {
-    let consumer: StreamConsumer = client::reader(brokers, "test")
-        .set("group.id", "test")
-        .set("fetch.wait.max.ms", "10")
-        .create()
-        .unwrap();
-    let mut assignment = TopicPartitionList::new();
-    for topic in topics {
-        for partition in 0..i32::try_from(model::PARTITIONS).unwrap() {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-        }
-    }
-    consumer.assign(&assignment).unwrap();
-    consumer
-}
+use fixture::{Arrived, Load, now_ms};
+use game::Machine;
+use model::load::{Burst, HotPartition, LoadSettings, Running, Shape};
 
 fn base(base: u32) -> LoadSettings {
     LoadSettings { base, ..LoadSettings::default() }
@@ -180,5 +65,23 @@ async fn a_rate_of_zero_is_a_pause_that_ends() {
     assert!(quiet.is_err(), "nothing is produced");
     load.control.set_load(&base(100)).await.unwrap();
     load.next().await;
+    load.stop().await;
+}
+
+#[tokio::test]
+async fn a_shape_is_followed_within_two_percent() {
+    let load = Load::start(&base(800)).await;
+    load.next().await;
+    let from_ms = now_ms() + 500;
+    let shape = Some(Running { shape: Shape::Ramp, from_ms });
+    let settings = LoadSettings { shape, ..base(800) };
+    load.control.set_load(&settings).await.unwrap();
+    for second in [1, 4] {
+        let (begin, end) = (from_ms + second * 1_000, from_ms + second * 1_000 + 2_000);
+        let requests = load.requests_between(i64::try_from(begin).unwrap(), i64::try_from(end).unwrap());
+        let (requests, due) = (requests.await.len(), settings.millionths(begin, end) / 1_000_000);
+        let percent = u64::try_from(requests).unwrap() * 100 / due;
+        assert!((98..=102).contains(&percent), "{requests} instead of {due} from second {second} on");
+    }
     load.stop().await;
 }

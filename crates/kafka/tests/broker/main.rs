@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking")]
 
 mod control;
+mod dead_letters;
 mod fixture;
 mod groups;
 mod managed;

@@ -60,16 +60,25 @@ fn of_pod(before: &Pod, after: &Pod) -> Option<Event> {
     died.then(|| Event::Crashed { pod: after.name.clone() })
 }
 
-/// What happened between two settings of the load. The first one is no event.
-pub(super) fn of_load(before: Option<&LoadSettings>, after: &LoadSettings) -> Vec<Event> {
+/// What happened between two settings of the load, and until when it lasts where that is known. The first one is no event.
+pub(super) fn of_load(
+    before: Option<&LoadSettings>,
+    after: &LoadSettings,
+    at_ms: Millis,
+) -> Vec<(Event, Option<Millis>)> {
     let Some(before) = before else { return Vec::new() };
     let burst = after.burst.filter(|burst| before.burst != Some(*burst));
     let hot = after.hot.filter(|hot| before.hot != Some(*hot));
     let base = (before.base != after.base).then_some(Event::Base { to: after.base });
+    let shape = after.shape.filter(|running| before.shape != Some(*running));
+    let is_ended = after.shape.is_none() && before.running(at_ms).is_some();
+    let begun = shape.map(|running| (Event::Shape { shape: Some(running.shape) }, running.until_ms()));
+    let ended = is_ended.then_some((Event::Shape { shape: None }, None));
     burst
-        .map(|burst| Event::Burst { factor: burst.factor })
+        .map(|burst| (Event::Burst { factor: burst.factor }, Some(burst.until_ms)))
         .into_iter()
-        .chain(hot.map(|hot| Event::Hot { partition: hot.partition }))
-        .chain(base)
+        .chain(begun.or(ended))
+        .chain(hot.map(|hot| (Event::Hot { partition: hot.partition }, None)))
+        .chain(base.map(|base| (base, None)))
         .collect()
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::PARTITIONS;
 use crate::history::Condition;
 use crate::lag::{Group, PartitionOffsets};
-use crate::load::Burst;
+use crate::load::{Burst, Running, Shape};
 use crate::policy::Policy;
 use crate::snapshot::{EndReason, Phase, Pod};
 
@@ -246,4 +246,47 @@ fn a_picture_forgets_what_is_older_than_ten_minutes() {
         fold.second(now + 1);
     }
     assert!(fold.picture().history.points.len() <= 601);
+}
+
+#[test]
+fn picking_a_shape_and_going_back_are_markers() {
+    let mut fold = fold();
+    let shaped =
+        |shape, from_ms| LoadSettings { shape: Some(Running { shape, from_ms }), ..LoadSettings::default() };
+    fold.load(START, LoadSettings::default());
+    fold.load(START + 1_000, shaped(Shape::Ramp, START + 1_000));
+    fold.load(START + 2_000, shaped(Shape::Sine, START + 2_000));
+    fold.load(START + 3_000, LoadSettings::default());
+    fold.load(START + 4_000, shaped(Shape::Ramp, START + 4_000));
+    fold.load(START + 100_000, LoadSettings::default());
+    let markers = fold.picture().history.markers.iter();
+    let told: Vec<_> = markers.map(|marker| (marker.event.clone(), marker.until_ms)).collect();
+    let shape = |shape| Event::Shape { shape };
+    assert_eq!(
+        told,
+        [
+            (shape(Some(Shape::Ramp)), Some(START + 61_000)),
+            (shape(Some(Shape::Sine)), None),
+            (shape(None), None),
+            (shape(Some(Shape::Ramp)), Some(START + 64_000)),
+        ],
+        "a ramp that was over needs no end"
+    );
+}
+
+#[test]
+fn a_generator_that_does_not_keep_up_is_told_with_what_is_asked_for() {
+    let mut fold = fold();
+    fold.load(START, LoadSettings::default());
+    for n in 1..=40_u64 {
+        let now = START + n * 250;
+        // Two topics of twelve partitions, ten records each a tick: 480 frames a second for five seconds, then 240.
+        let end = i64::try_from(n.min(20) * 10 + n.saturating_sub(20) * 5).unwrap();
+        fold.sampled(now, &sample(now, 0, end, None));
+        if n % 4 == 0 {
+            fold.second(now);
+        }
+        let asked = fold.picture().snapshot.rates.as_ref().and_then(|rates| rates.asked);
+        assert_eq!(asked, (n >= 36).then_some(400), "after {n} samples");
+    }
 }
