@@ -15,6 +15,7 @@ mod memory;
 mod offsets;
 mod page;
 mod processes;
+mod proof;
 mod sample;
 mod scale;
 mod session;
@@ -64,6 +65,8 @@ enum Command {
     Viewers(viewers::Options),
     /// Taps a second that come back through the application, and how long they take
     Taps(taps::Options),
+    /// As many schedules of kills, stalls, rebalances and restarts of the broker as asked for, each against a fold of the same log
+    Proof(proof::Options),
     /// Everything that needs one running demo, with default options
     All,
 }
@@ -88,9 +91,12 @@ async fn run(cli: &Cli) -> Result<Vec<Figure>> {
     if let Command::Start(options) = &cli.command {
         return start::run(options).await;
     }
+    if let Command::Proof(options) = &cli.command {
+        return proof::run(options).await;
+    }
     let demo = cli.demo.open()?;
     match &cli.command {
-        Command::Start(_) | Command::All => all(cli).await,
+        Command::Start(_) | Command::Proof(_) | Command::All => all(cli).await,
         Command::Memory(options) => memory::run(&demo, options).await,
         Command::Sample(options) => sample::run(&demo, options).await,
         Command::Freshness(options) => freshness::run(&demo, options).await,

@@ -104,7 +104,7 @@ impl Source {
             Self::Container(engine) => engine.broker(directory, &listeners)?,
             Self::Existing(_) => bail!("nothing to start"),
         };
-        let lock = directory.join("lock").to_string_lossy().into_owned();
+        let lock = pid_file(directory).to_string_lossy().into_owned();
         let mut service = Service::new(NAME, directory.join("broker.log"), move || {
             // On our sudden end the others get a second to leave their groups before the broker goes.
             let options = ["--announce", "--lock", &lock, "--linger-ms", "1000"];
@@ -131,6 +131,12 @@ impl Source {
             _ => Ok(()),
         }
     }
+}
+
+/// The file that has the id of the broker's process while it runs, for a broker with its data in `directory`. For a container it is that
+/// of the engine's client, whose end takes the container along.
+pub(crate) fn pid_file(directory: &Path) -> PathBuf {
+    directory.join("lock")
 }
 
 impl std::fmt::Display for Source {

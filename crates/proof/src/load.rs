@@ -1,0 +1,187 @@
+//! The load of a seed: what is written, where and when. It keeps near the edges of the semantics: gaps of 10 s, sessions of a minute and of
+//! 500 hits, records at the limits of the grace and of the join, duplicates, malformed records.
+//!
+//! Event time runs faster than the clock, so that in a few seconds sessions end by all three rules. No input of a partition
+//! is without a record for long: after 5 s of the clock without one it would no longer hold the other input back, and the outcome
+//! would depend on the clock.
+
+mod avro;
+mod machines;
+mod malformed;
+
+use game::{FrameHeader, Hit};
+use model::Input;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+/// The event time at which each load begins: long ago, so that no record is in the future.
+const START: i64 = 1_700_000_000_000;
+/// How much event time a load covers, ms.
+const EVENT_MS: i64 = 84_000;
+/// Event time passes so many times as fast as the clock.
+const SPEED: i64 = 12;
+/// The numbers of partitions that a load may have.
+const PARTITIONS: [u32; 4] = [4, 6, 8, 12];
+
+/// All that is written for a seed.
+#[derive(Debug)]
+pub struct Load {
+    /// How many partitions each topic has.
+    pub partitions: u32,
+    /// What is written, in this order.
+    pub records: Vec<Planned>,
+}
+
+/// A record that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// When, ms by the clock from the beginning of the load.
+    pub at_ms: i64,
+    /// To which input.
+    pub input: Input,
+    /// To which of its partitions.
+    pub partition: u32,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its record time; -1 is Kafka's "none".
+    pub timestamp: i64,
+}
+
+impl Load {
+    /// The load of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let partitions = PARTITIONS.choose(&mut rng).copied().unwrap_or(4);
+        let mut script = Script { rng, partitions, lines: Vec::new() };
+        for (header, hits) in machines::frames(&mut script.rng, partitions) {
+            script.frame(header, &hits);
+        }
+        // The sort is stable: records of one moment stay in the order in which they were thought of.
+        script.lines.sort_by_key(|line| line.at);
+        let records = script.lines.into_iter().map(|line| line.record).collect();
+        Self { partitions, records }
+    }
+
+    /// How long it takes to write it at its own pace, ms.
+    #[must_use]
+    pub fn lasts_ms(&self) -> i64 {
+        self.records.last().map_or(0, |last| last.at_ms)
+    }
+}
+
+/// Where a load is drawn.
+struct Script {
+    rng: StdRng,
+    partitions: u32,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    /// The event time at which it is written, ms from the start. Never before its `ts`, so that event time in the logs follows it.
+    at: i64,
+    record: Planned,
+}
+
+impl Script {
+    /// Both records of a frame, or what fate leaves of them.
+    fn frame(&mut self, header: FrameHeader, hits: &[Hit]) {
+        let (request_time, response_time) = self.record_times(header.ts);
+        let fate = self.rng.random_range(0..1_000);
+        let (asked, answered) = (fate >= 5, !(5..15).contains(&fate));
+        if asked {
+            let at = header.ts + self.delay();
+            self.half(Input::Requests, at, request_time, header, hits);
+        }
+        if answered {
+            let at = header.ts + self.delay();
+            self.half(Input::Responses, at, response_time, header, hits);
+        }
+        if self.rng.random_ratio(1, 50) {
+            self.probe(header, hits);
+        }
+    }
+
+    /// One record, sometimes with a second one under the same header, or with a malformed one beside it.
+    fn half(&mut self, input: Input, at: i64, time: i64, header: FrameHeader, hits: &[Hit]) {
+        if self.rng.random_ratio(1, 60) {
+            let bad = malformed::record(&mut self.rng, input, header, hits, time);
+            self.add(input, at, header, bad);
+        }
+        let value = if self.rng.random_ratio(1, 100) {
+            avro::body_with_bad_hits(&mut self.rng, input, hits)
+        } else {
+            game::avro::encode_body(input == Input::Responses, hits)
+        };
+        self.add(input, at, header, (Some(game::avro::encode_header(&header)), Some(value), time));
+        if self.rng.random_ratio(3, 100) {
+            let again = at + self.rng.random_range(0..=6_000);
+            let other = &hits[..hits.len() / 2];
+            let value = game::avro::encode_body(input == Input::Responses, other);
+            let time = time + self.rng.random_range(-4_000..=4_000);
+            self.add(input, again, header, (Some(game::avro::encode_header(&header)), Some(value), time));
+        }
+    }
+
+    /// A frame that is exactly as old as the grace allows, or 1 ms more or less, when it comes right after another one.
+    fn probe(&mut self, tip: FrameHeader, hits: &[Hit]) {
+        let tip = FrameHeader { ts: tip.ts + 7_000, ..tip };
+        let age = [4_999, 5_000, 5_001].choose(&mut self.rng).copied().unwrap_or(5_000);
+        let probe = FrameHeader { ts: tip.ts - age, ..tip };
+        for header in [tip, probe] {
+            for input in Input::ALL {
+                let value = game::avro::encode_body(input == Input::Responses, hits);
+                let record = (Some(game::avro::encode_header(&header)), Some(value), header.ts);
+                self.add(input, tip.ts, header, record);
+            }
+        }
+    }
+
+    fn add(&mut self, input: Input, at: i64, header: FrameHeader, record: Bytes) {
+        let (key, value, timestamp) = record;
+        let at = at - START;
+        let partition = header.machine.partition(self.partitions);
+        let record = Planned { at_ms: at / SPEED, input, partition, key, value, timestamp };
+        self.lines.push(Line { at, record });
+    }
+
+    /// How long after its `ts` a record is written: mostly at once, sometimes within the grace, near its end or after it.
+    fn delay(&mut self) -> i64 {
+        match self.rng.random_range(0..100) {
+            0..80 => self.rng.random_range(0..=200),
+            80..92 => self.rng.random_range(200..=4_800),
+            92..97 => self.rng.random_range(4_900..=5_100),
+            _ => self.rng.random_range(5_100..=9_000),
+        }
+    }
+
+    /// The record times of a request and its response: mostly near each other, sometimes at the limit of the join or beyond it.
+    fn record_times(&mut self, ts: i64) -> (i64, i64) {
+        let request = match self.rng.random_range(0..200) {
+            0 => ts - 60_000,
+            1 => ts + 60_000,
+            _ => return self.near_times(ts),
+        };
+        (request, request)
+    }
+
+    fn near_times(&mut self, ts: i64) -> (i64, i64) {
+        let request = ts + self.rng.random_range(0..=20);
+        let apart = match self.rng.random_range(0..100) {
+            0..85 => self.rng.random_range(0..=50),
+            85..93 => self.rng.random_range(-3_000..=3_000),
+            93..97 => [-3_001, -3_000, 3_000, 3_001].choose(&mut self.rng).copied().unwrap_or(3_000),
+            _ => self.rng.random_range(3_001..=20_000),
+        };
+        (request, request + apart)
+    }
+}
+
+/// Key, value and record time of a record.
+type Bytes = (Option<Vec<u8>>, Option<Vec<u8>>, i64);
+
+#[cfg(test)]
+mod tests;
