@@ -12,7 +12,7 @@ use kafka::rdkafka::topic_partition_list::Offset;
 use kafka::topics::{self, Topic};
 use kafka::{Brokers, client};
 use model::Input;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use crate::names::Names;
@@ -99,13 +99,17 @@ pub(crate) async fn settled(brokers: &Brokers, topic: &str, partitions: u32, lim
     .await?
 }
 
-/// Kills the broker's process, whose id is in a file, and waits until its supervisor has brought up another one that answers.
-pub(crate) async fn restart(brokers: &Brokers, pid_file: &Path) -> Result<()> {
+/// Kills the broker's process, whose id is in a file. Its supervisor starts another one.
+pub(crate) fn kill(pid_file: &Path) -> Result<()> {
     let pid = std::fs::read_to_string(pid_file).context("cannot read the id of the broker's process")?;
     let pid = pid.trim().parse().ok().and_then(Pid::from_raw).context("the broker is not running")?;
-    kill_process(pid, Signal::KILL)?;
+    kill_process(pid, Signal::KILL).context("cannot kill the broker")
+}
+
+/// Waits until a broker that was killed is there again.
+pub(crate) async fn answers(brokers: &Brokers) -> Result<()> {
     let deadline = Instant::now() + RESTART_LIMIT;
-    while test_kill_process(pid).is_ok() || kafka::client::describe_broker(brokers).await.is_err() {
+    while kafka::client::describe_broker(brokers).await.is_err() {
         ensure!(Instant::now() < deadline, "the broker does not answer {RESTART_LIMIT:?} after its death");
         tokio::time::sleep(POLL).await;
     }

@@ -74,7 +74,7 @@ impl Pods {
             }
             Step::Stop(pod) => self.signal(pod, Signal::STOP),
             Step::Continue(pod) => self.signal(pod, Signal::CONT),
-            Step::RestartBroker => {}
+            Step::KillBroker => {}
         }
         Ok(())
     }

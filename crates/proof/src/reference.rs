@@ -73,6 +73,21 @@ pub struct Counts {
     pub malformed: u64,
 }
 
+impl Fault {
+    /// Whether this word in a dead letter may stand for it. Of a key or a value that does not decode it says how.
+    #[must_use]
+    pub fn is_called(self, reason: &str) -> bool {
+        const DECODING: [&str; 4] = ["encoding", "schema", "size", "datum"];
+        match self {
+            Self::Key => reason == "key" || DECODING.contains(&reason),
+            Self::Value => reason == "value" || DECODING.contains(&reason),
+            Self::Approval => reason == "approval",
+            Self::Time => reason == "time",
+            Self::Hits => reason == "hits",
+        }
+    }
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.joined += other.joined;

@@ -15,7 +15,7 @@ use crate::load::Load;
 use crate::log::{self, Record};
 use crate::names::Names;
 use crate::pods::{Pods, Template};
-use crate::reference::{self, Counts, Final};
+use crate::reference::{self, Counts, Fault, Final};
 use crate::schedule::{Schedule, Step, Theme};
 use crate::verdict::{self, Origin};
 use crate::writer::{self, Pace};
@@ -183,18 +183,18 @@ async fn follow(setup: &Setup, schedule: &Schedule, pods: &mut Pods) -> Result<(
     for timed in &schedule.steps {
         tokio::time::sleep_until(start + timed.at).await;
         match (timed.step, &setup.broker_pid_file) {
-            (Step::RestartBroker, Some(file)) => broker::restart(&setup.brokers, file).await?,
+            (Step::KillBroker, Some(file)) => broker::kill(file)?,
             (step, _) => pods.apply(step).await?,
         }
     }
-    Ok(())
+    broker::answers(&setup.brokers).await
 }
 
 /// What the reference makes of the inputs.
 struct Truth {
     records: usize,
     finals: BTreeMap<Vec<u8>, Final>,
-    dead: BTreeMap<Origin, String>,
+    dead: BTreeMap<Origin, Fault>,
     counts: Counts,
 }
 
@@ -214,7 +214,7 @@ impl Truth {
             truth.finals.extend(outcome.finals);
             truth.counts += outcome.counts;
             truth.dead.extend(outcome.dead.into_iter().map(|((input, offset), fault)| {
-                (Origin { topic: names.input(input), partition, offset }, format!("{fault:?}"))
+                (Origin { topic: names.input(input), partition, offset }, fault)
             }));
         }
         Ok(truth)

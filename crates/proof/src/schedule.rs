@@ -71,7 +71,7 @@ pub enum Step {
     /// SIGCONT.
     Continue(u32),
     /// SIGKILL for the broker; its supervisor starts it again.
-    RestartBroker,
+    KillBroker,
 }
 
 impl Schedule {
@@ -157,7 +157,7 @@ impl Draft {
         self.add(0, pods);
         let at = self.rng.random_range(2_000..4_000);
         self.trouble(1_000, at, 1_200);
-        self.push(at, Step::RestartBroker);
+        self.push(at, Step::KillBroker);
         self.trouble(at + 100, LASTS_MS, 1_500);
     }
 
@@ -261,7 +261,7 @@ impl fmt::Display for Step {
             Self::Terminate(pod) => write!(f, "SIGTERM pod-{pod}"),
             Self::Stop(pod) => write!(f, "SIGSTOP pod-{pod}"),
             Self::Continue(pod) => write!(f, "SIGCONT pod-{pod}"),
-            Self::RestartBroker => f.write_str("SIGKILL the broker"),
+            Self::KillBroker => f.write_str("SIGKILL the broker"),
         }
     }
 }
@@ -298,7 +298,7 @@ mod tests {
                     }
                     Step::Stop(pod) if running.contains(&pod) => drop(stopped.insert(pod)),
                     Step::Continue(pod) => drop(stopped.remove(&pod)),
-                    Step::Stop(_) | Step::Ready(_) | Step::RestartBroker => {}
+                    Step::Stop(_) | Step::Ready(_) | Step::KillBroker => {}
                 }
                 assert!(running.len() <= 16, "seed {seed}");
             }

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use game::{GameSession, avro};
 
 use crate::log::Record;
-use crate::reference::Final;
+use crate::reference::{Fault, Final};
 
 /// No kind of difference takes more lines.
 const LINES: usize = 10;
@@ -42,7 +42,7 @@ pub fn sessions(expected: &BTreeMap<Vec<u8>, Final>, written: &[Vec<Record>]) ->
 
 /// Compares the dead letters, a list a partition, with those that had to come out, by origin.
 #[must_use]
-pub fn dead_letters(expected: &BTreeMap<Origin, String>, written: &[Vec<Record>]) -> Vec<String> {
+pub fn dead_letters(expected: &BTreeMap<Origin, Fault>, written: &[Vec<Record>]) -> Vec<String> {
     let mut found = BTreeMap::<Origin, &str>::new();
     let (mut twice, mut unnamed) = (Vec::new(), Vec::new());
     for record in written.iter().flatten() {
@@ -56,13 +56,18 @@ pub fn dead_letters(expected: &BTreeMap<Origin, String>, written: &[Vec<Record>]
     }
     let mut lines = Vec::new();
     let missing = expected.iter().filter(|(origin, _)| !found.contains_key(*origin));
-    some(&mut lines, "missing dead letter", missing.map(|(origin, fault)| format!("{origin}: {fault}")));
+    some(&mut lines, "missing dead letter", missing.map(|(origin, fault)| format!("{origin}: {fault:?}")));
     let unexpected = found.iter().filter(|(origin, _)| !expected.contains_key(*origin));
     some(
         &mut lines,
         "unexpected dead letter",
         unexpected.map(|(origin, reason)| format!("{origin}: {reason}")),
     );
+    let misnamed = found.iter().filter_map(|(origin, reason)| {
+        let fault = expected.get(origin).filter(|fault| !fault.is_called(reason))?;
+        Some(format!("{origin}: {reason}, not {fault:?}"))
+    });
+    some(&mut lines, "dead letter for a wrong reason", misnamed);
     some(&mut lines, "dead letter that comes twice", twice);
     some(&mut lines, "dead letter without its origin", unnamed);
     lines

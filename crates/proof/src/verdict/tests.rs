@@ -70,22 +70,25 @@ fn a_kind_of_difference_takes_ten_lines_and_one_that_counts_the_others() {
 
 #[test]
 fn dead_letters_must_come_exactly_once_with_their_origin() {
-    let letter = |offset: i64| Record {
-        headers: [("topic", "t"), ("partition", "0"), ("offset", &offset.to_string()), ("reason", "datum")]
+    let letter_for = |offset: i64, reason: &str| Record {
+        headers: [("topic", "t"), ("partition", "0"), ("offset", &offset.to_string()), ("reason", reason)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
         ..Record::default()
     };
+    let letter = |offset| letter_for(offset, "datum");
     let origin = |offset| Origin { topic: "t".to_owned(), partition: 0, offset };
-    let expected = BTreeMap::from([(origin(1), "Value".to_owned()), (origin(2), "Key".to_owned())]);
+    let expected = BTreeMap::from([(origin(1), Fault::Value), (origin(2), Fault::Key)]);
     assert_eq!(dead_letters(&expected, &[vec![letter(1)], vec![letter(2)]]), [""; 0]);
-    let lines = dead_letters(&expected, &[vec![letter(1), letter(1), letter(3), Record::default()]]);
+    let wrong = letter_for(1, "key");
+    let lines = dead_letters(&expected, &[vec![wrong.clone(), wrong, letter(3), Record::default()]]);
     let starts: Vec<_> = lines.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(
         starts,
         [
             "missing dead letter",
             "unexpected dead letter",
+            "dead letter for a wrong reason",
             "dead letter that comes twice",
             "dead letter without its origin"
         ]
