@@ -22,7 +22,7 @@ const RESTART_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Makes the topics of a schedule. Nothing in them grows old: their event time is years ago.
+/// Makes the topics of a schedule. Nothing in them grows old, and some records are in the future.
 pub(crate) async fn create_topics(brokers: &Brokers, names: &Names, partitions: u32) -> Result<()> {
     let config = vec![
         ("cleanup.policy", "delete"),

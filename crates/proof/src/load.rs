@@ -15,8 +15,6 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-/// The event time at which each load begins: long ago, so that no record is in the future.
-const START: i64 = 1_700_000_000_000;
 /// How much event time a load covers, ms.
 const EVENT_MS: i64 = 84_000;
 /// Event time passes so many times as fast as the clock.
@@ -51,13 +49,14 @@ pub struct Planned {
 }
 
 impl Load {
-    /// The load of a seed.
+    /// The load of a seed, its event time beginning at `start` (ms since the epoch), which should be an hour ago: so no record is in the
+    /// future, and none is so old that a broker forgets its producer when it starts again.
     #[must_use]
-    pub fn of(seed: u64) -> Self {
+    pub fn of(seed: u64, start: i64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let partitions = PARTITIONS.choose(&mut rng).copied().unwrap_or(4);
-        let mut script = Script { rng, partitions, lines: Vec::new() };
-        for (header, hits) in machines::frames(&mut script.rng, partitions) {
+        let mut script = Script { rng, partitions, start, lines: Vec::new() };
+        for (header, hits) in machines::frames(&mut script.rng, partitions, start) {
             script.frame(header, &hits);
         }
         // The sort is stable: records of one moment stay in the order in which they were thought of.
@@ -77,6 +76,7 @@ impl Load {
 struct Script {
     rng: StdRng,
     partitions: u32,
+    start: i64,
     lines: Vec<Line>,
 }
 
@@ -142,7 +142,7 @@ impl Script {
 
     fn add(&mut self, input: Input, at: i64, header: FrameHeader, record: Bytes) {
         let (key, value, timestamp) = record;
-        let at = at - START;
+        let at = at - self.start;
         let partition = header.machine.partition(self.partitions);
         let record = Planned { at_ms: at / SPEED, input, partition, key, value, timestamp };
         self.lines.push(Line { at, record });

@@ -21,10 +21,12 @@ use crate::verdict::{self, Origin};
 use crate::writer::{self, Pace};
 
 /// How long the group may take to commit the ends, and then to end all sessions: an input counts as idle after 5 s.
-const COMMIT_LIMIT: Duration = Duration::from_secs(20);
+const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 const FINAL_LIMIT: Duration = Duration::from_secs(12);
 /// A transaction whose pod died ends after its timeout of a second.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// How long ago in event time a load begins, ms.
+const START_AGO_MS: i64 = 3_600_000;
 const POLL: Duration = Duration::from_millis(250);
 /// With a capacity, all pods of the beginning together need about so long for the load, s.
 const SLOW_S: usize = 8;
@@ -112,7 +114,7 @@ impl fmt::Display for Report {
 /// When the harness itself cannot go on: the broker is gone, a topic cannot be made, the program cannot be started.
 pub(crate) async fn prove(setup: &Setup, seed: u64) -> Result<Report> {
     let start = Instant::now();
-    let (load, schedule) = (Load::of(seed), Schedule::of(seed));
+    let (load, schedule) = (Load::of(seed, now_ms() - START_AGO_MS), Schedule::of(seed));
     let names = Names::new(seed);
     broker::create_topics(&setup.brokers, &names, load.partitions).await?;
     let logs = setup.logs.join(format!("seed-{seed}"));
@@ -122,7 +124,7 @@ pub(crate) async fn prove(setup: &Setup, seed: u64) -> Result<Report> {
 
     act(setup, &names, &load, &schedule, &mut pods).await?;
     let truth = Truth::read(setup, &names, load.partitions).await?;
-    let mut complaints = Vec::new();
+    let mut complaints = truth.gaps.clone();
     if truth.records != load.records.len() {
         complaints.push(format!("{} records in the inputs, {} written", truth.records, load.records.len()));
     }
@@ -193,6 +195,8 @@ async fn follow(setup: &Setup, schedule: &Schedule, pods: &mut Pods) -> Result<(
 /// What the reference makes of the inputs.
 struct Truth {
     records: usize,
+    /// Offsets of the inputs that cannot be read: the producer writes one record after the other, so there are none.
+    gaps: Vec<String>,
     finals: BTreeMap<Vec<u8>, Final>,
     dead: BTreeMap<Origin, Fault>,
     counts: Counts,
@@ -205,6 +209,10 @@ impl Truth {
         let count = |logs: &[Vec<Record>]| logs.iter().map(Vec::len).sum::<usize>();
         let mut truth = Self {
             records: count(&requests) + count(&responses),
+            gaps: [("requests", &requests), ("responses", &responses)]
+                .into_iter()
+                .flat_map(|(input, logs)| gaps(input, logs))
+                .collect(),
             finals: BTreeMap::new(),
             dead: BTreeMap::new(),
             counts: Counts::default(),
@@ -219,6 +227,20 @@ impl Truth {
         }
         Ok(truth)
     }
+}
+
+fn gaps(input: &str, logs: &[Vec<Record>]) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for (partition, log) in logs.iter().enumerate() {
+        let mut next = 0;
+        for record in log {
+            if record.offset != next {
+                gaps.push(format!("{input}/{partition}: nothing from offset {next} to {}", record.offset));
+            }
+            next = record.offset + 1;
+        }
+    }
+    gaps
 }
 
 /// Waits until the group has committed all and ended all sessions; what is missing when that takes too long.

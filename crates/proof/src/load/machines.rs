@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use super::{EVENT_MS, START};
+use super::EVENT_MS;
 
 /// How many machines there are of each style for each partition, on average.
 const STYLES: [(Style, u32); 6] = [
@@ -36,23 +36,23 @@ enum Style {
 }
 
 /// The frames of all machines, in no order.
-pub(super) fn frames(rng: &mut StdRng, partitions: u32) -> Vec<(FrameHeader, Vec<Hit>)> {
+pub(super) fn frames(rng: &mut StdRng, partitions: u32, start: i64) -> Vec<(FrameHeader, Vec<Hit>)> {
     let mut frames = Vec::new();
     for (style, each) in STYLES {
         for _ in 0..each * partitions {
-            play(rng, style, &mut frames);
+            play(rng, style, start, &mut frames);
         }
     }
     frames
 }
 
-fn play(rng: &mut StdRng, style: Style, frames: &mut Vec<(FrameHeader, Vec<Hit>)>) {
+fn play(rng: &mut StdRng, style: Style, start: i64, frames: &mut Vec<(FrameHeader, Vec<Hit>)>) {
     // With a million ids two machines are seldom the same; a header that comes twice is a duplicate like any other.
     let Some(machine) = Machine::new(rng.random_range(4..1_000_000)) else { return };
     let home = one_of(rng, &Zone::ALL, Zone::EU);
-    let mut ts = START + rng.random_range(0..10_000);
+    let mut ts = start + rng.random_range(0..10_000);
     let mut rest_at = ts + rng.random_range(5_000..30_000);
-    while ts < START + EVENT_MS {
+    while ts < start + EVENT_MS {
         let zone = if matches!(style, Style::Twin) { one_of(rng, &Zone::ALL, home) } else { home };
         frames.push((FrameHeader { ts, machine, zone }, hits(rng, style)));
         ts += pause(rng, style);

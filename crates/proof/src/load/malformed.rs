@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 
 use super::{Bytes, avro};
 
-/// In the year 2100: in the future of every clock that this runs by.
-const FUTURE: i64 = 4_102_444_800_000;
+/// So far ahead, a record is in the future of the clock, since a load begins an hour ago, ms.
+const FUTURE_MS: i64 = 10 * 3_600_000;
 /// So far ahead of the others' event time a malformed record is, ms.
 const AHEAD_MS: i64 = 30_000;
 
@@ -97,8 +97,8 @@ fn of_kind(kind: Kind, input: Input, header: FrameHeader, hits: &[Hit], time: i6
         Kind::TooLate => with_time(header.ts + 60_001),
         Kind::NoTime => with_time(-1),
         Kind::Future => {
-            let header = FrameHeader { ts: FUTURE, ..header };
-            (Some(game::avro::encode_header(&header)), Some(value), FUTURE)
+            let header = FrameHeader { ts: header.ts + FUTURE_MS, ..header };
+            (Some(game::avro::encode_header(&header)), Some(value), header.ts)
         }
     }
 }
