@@ -41,9 +41,7 @@ pub(crate) fn run(
         prepare(command)?;
         kafka::forget(command);
         tls.describe_to(command);
-        command
-            .env("KING_TEST_KAFKA", address)
-            .env("KING_TEST_KAFKA_PID_FILE", kafka::pid_file(&directory));
+        command.env("KING_TEST_KAFKA", address).env("KING_TEST_KAFKA_PID_FILE", kafka::pid_file(&directory));
         tool::show_while(command, |time| supervisor.turn(time))
     };
     let result = { run }();
