@@ -1,8 +1,9 @@
 //! Writes a load into the two topics, at its pace or all at once.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kafka::rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use kafka::{Brokers, client};
@@ -27,8 +28,13 @@ pub(crate) enum Pace {
 /// When a record cannot be written.
 pub(crate) async fn write(brokers: &Brokers, names: &Names, load: &Load, pace: Pace) -> Result<()> {
     let mut config = client::producer(brokers, "proof");
-    let producer: FutureProducer =
-        config.set("delivery.report.only.error", "false").create().context("cannot make a producer")?;
+    config
+        .set("delivery.report.only.error", "false")
+        // Of several batches under way to a new partition the first may be refused and the second accepted, since the broker knows nothing of
+        // the producer yet; the first then counts as a duplicate, and is lost.
+        .set("max.in.flight.requests.per.connection", "1")
+        .set("linger.ms", "20");
+    let producer: FutureProducer = config.create().context("cannot make a producer")?;
     let topics = Input::ALL.map(|input| names.input(input));
     let start = Instant::now();
     let mut deliveries = Vec::with_capacity(load.records.len());
@@ -48,8 +54,18 @@ pub(crate) async fn write(brokers: &Brokers, names: &Names, load: &Load, pace: P
             }
         }
     }
-    for delivery in deliveries {
-        delivery.await?.map_err(|(error, _)| error).context("a record was not written")?;
+    let mut next = HashMap::new();
+    for (planned, delivery) in load.records.iter().zip(deliveries) {
+        let delivery = delivery.await?.map_err(|(error, _)| error).context("a record was not written")?;
+        let next = next.entry((planned.input, planned.partition)).or_insert(0);
+        ensure!(
+            delivery.offset == *next,
+            "a record of {:?}/{} is at offset {}, not {next}: the log is not as the seed says",
+            planned.input,
+            planned.partition,
+            delivery.offset
+        );
+        *next += 1;
     }
     Ok(())
 }
