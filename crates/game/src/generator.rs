@@ -98,8 +98,14 @@ pub fn draw_hit(
     Draws::new(rng).hit(key, direction, level, game)
 }
 
+/// Draws a frame's hits: 1 to 5 of one level, on one game.
+pub fn draw_hits(rng: &mut (impl Rng + ?Sized), level: Level, game: Game) -> Vec<Hit> {
+    let hits = 1 + Draws::new(rng).below(MOST_HITS);
+    (0..hits).map(|_| draw_machines_hit(rng, level, game)).collect()
+}
+
 /// Draws one hit as a machine strikes it.
-fn draw_machines_hit(rng: &mut impl Rng, level: Level, game: Game) -> Hit {
+fn draw_machines_hit(rng: &mut (impl Rng + ?Sized), level: Level, game: Game) -> Hit {
     let mut draws = Draws::new(rng);
     let key = draws.key();
     let direction = draws.one_of(&DIRECTIONS, Direction::Up);
@@ -195,8 +201,7 @@ impl Generator {
         let header = FrameHeader { ts, machine: cabinet.machine, zone: cabinet.zone };
         let (partition, game) = (cabinet.partition, cabinet.game);
         let level = draws.one_of(Level::ALL, Level::NewBie);
-        let hits = 1 + draws.below(MOST_HITS);
-        let hits = (0..hits).map(|_| draw_machines_hit(&mut self.rng, level, game)).collect();
+        let hits = draw_hits(&mut self.rng, level, game);
         let answered = draws.below(RESPONSE_OF) < RESPONSES;
         Drawn { frame: Frame { header, hits }, partition, answered }
     }
