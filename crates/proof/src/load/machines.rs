@@ -1,7 +1,6 @@
 //! When machines play, and what: each in a style that leads to one of the edges of a session.
 
-use game::generator::draw_hits;
-use game::{FrameHeader, Game, Hit, Level, Machine, Zone};
+use game::{Direction, FrameHeader, Game, Hit, ImpactType, Key, Level, Machine, Zone};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -80,20 +79,25 @@ fn pause(rng: &mut StdRng, style: Style) -> i64 {
 }
 
 fn hits(rng: &mut StdRng, style: Style) -> Vec<Hit> {
-    let few = |rng: &mut StdRng| {
-        let level = one_of(rng, Level::ALL, Level::Pro);
-        let game = one_of(rng, Game::ALL, Game::Neowave);
-        draw_hits(rng, level, game)
+    let count = match style {
+        Style::Hot => one_of(rng, &[0, 10, 25, 50, 63, 64], 50),
+        _ => rng.random_range(1..=5),
     };
-    let mut hits = few(rng);
-    if matches!(style, Style::Hot) {
-        let wanted = one_of(rng, &[0, 10, 25, 50, 63, 64], 50);
-        while hits.len() < wanted {
-            hits.extend(few(rng));
-        }
-        hits.truncate(wanted);
+    (0..count).map(|_| hit(rng)).collect()
+}
+
+/// Any hit, whatever its odds: what it is worth is part of what is compared.
+fn hit(rng: &mut StdRng) -> Hit {
+    let impact_type = one_of(rng, ImpactType::ALL, ImpactType::Missed);
+    Hit {
+        impact: if impact_type == ImpactType::Missed { 0 } else { rng.random() },
+        key: one_of(rng, Key::ALL, Key::X),
+        double_key: rng.random_bool(0.2).then(|| one_of(rng, Key::ALL, Key::O)),
+        direction: rng.random_bool(0.9).then(|| one_of(rng, Direction::ALL, Direction::Up)),
+        impact_type,
+        level: one_of(rng, Level::ALL, Level::Pro),
+        game: one_of(rng, Game::ALL, Game::Neowave),
     }
-    hits
 }
 
 fn one_of<T: Copy>(rng: &mut StdRng, table: &[T], otherwise: T) -> T {
