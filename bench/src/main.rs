@@ -3,24 +3,29 @@
 //! `cargo xtask bench NAME` starts a demo on free ports and runs `bench NAME` with its address in the environment.
 //! Every load is bounded in number and time and goes to this machine only; every wait is for a condition, with a limit.
 
+mod broker;
 mod browser;
 mod clock;
+mod cores;
 mod demo;
 mod distribution;
 mod figure;
 mod freshness;
 mod handover;
 mod live;
+mod measured;
 mod memory;
 mod offsets;
 mod page;
 mod processes;
+mod progress;
 mod sample;
 mod scale;
 mod session;
 mod show;
 mod start;
 mod stream;
+mod streams;
 mod taps;
 mod viewers;
 
@@ -29,6 +34,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::broker::BrokerArgs;
 use crate::demo::DemoArgs;
 use crate::figure::Figure;
 
@@ -38,6 +44,8 @@ use crate::figure::Figure;
 struct Cli {
     #[command(flatten)]
     demo: DemoArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,6 +72,8 @@ enum Command {
     Viewers(viewers::Options),
     /// Taps a second that come back through the application, and how long they take
     Taps(taps::Options),
+    /// One pod against Kafka Streams: processor time, memory, latency, and the same outcome
+    Streams(streams::Options),
     /// Everything that needs one running demo, with default options
     All,
 }
@@ -85,12 +95,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<Vec<Figure>> {
-    if let Command::Start(options) = &cli.command {
-        return start::run(options).await;
+    match &cli.command {
+        Command::Start(options) => return start::run(options).await,
+        Command::Streams(options) => return streams::run(&cli.broker.open()?, options).await,
+        _ => {}
     }
     let demo = cli.demo.open()?;
     match &cli.command {
-        Command::Start(_) | Command::All => all(cli).await,
+        Command::Start(_) | Command::Streams(_) | Command::All => all(cli).await,
         Command::Memory(options) => memory::run(&demo, options).await,
         Command::Sample(options) => sample::run(&demo, options).await,
         Command::Freshness(options) => freshness::run(&demo, options).await,
@@ -112,7 +124,7 @@ async fn all(cli: &Cli) -> Result<Vec<Figure>> {
     let mut failed = Vec::new();
     for name in GROUPS {
         println!("\n== {name}");
-        let one = Cli { demo: cli.demo.clone(), ..Cli::try_parse_from(["bench", name])? };
+        let one = Cli { demo: cli.demo.clone(), broker: cli.broker.clone(), ..Cli::try_parse_from(["bench", name])? };
         match Box::pin(run(&one)).await {
             Ok(measured) => figures.extend(measured),
             Err(error) => {

@@ -1,0 +1,118 @@
+//! One application on an input that is there already: how much processor time it takes, and whether its sessions are right.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::{Instant, sleep};
+
+use super::check;
+use super::outcome::Outcome;
+use super::side::{Run, requests, responses};
+use crate::broker::Broker;
+use crate::figure::Digits;
+use crate::measured::Measured;
+use crate::processes::Usage;
+use crate::progress::Progress;
+
+/// Short beside what is measured, long enough to cost nothing.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long it may come no further; a JVM that starts needs some seconds.
+const STILL_LIMIT: Duration = Duration::from_secs(60);
+/// How long the final sessions may take after the last offset.
+const CLOSING_LIMIT: Duration = Duration::from_secs(20);
+
+/// What was measured over the second half of the input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Throughput {
+    records: u64,
+    wall: Duration,
+    cpu: Duration,
+    rss_mb: f64,
+    /// The most that was ever resident, in megabytes.
+    pub(crate) peak_mb: f64,
+}
+
+impl Throughput {
+    /// Records of both inputs in a second of processor time.
+    pub(crate) fn records_per_cpu_second(&self) -> f64 {
+        self.records as f64 / self.cpu.as_secs_f64()
+    }
+
+    /// Records of both inputs in a second of the clock.
+    pub(crate) fn records_per_second(&self) -> f64 {
+        self.records as f64 / self.wall.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Throughput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, wall, cpu, rss_mb, peak_mb } = self;
+        write!(
+            f,
+            "{records} records in {} s: {} records/s, {} per CPU-second, {} CPU-us a record, RSS {} MB, at most {} MB",
+            Digits(wall.as_secs_f64()),
+            Digits(self.records_per_second()),
+            Digits(self.records_per_cpu_second()),
+            Digits(cpu.as_secs_f64() * 1e6 / *records as f64),
+            Digits(*rss_mb),
+            Digits(*peak_mb),
+        )
+    }
+}
+
+/// Runs an application until it has committed its whole input, and compares its sessions with what is expected.
+pub(crate) async fn run(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> Result<Throughput> {
+    run.make_topics(broker).await?;
+    let (requests, responses) = (requests(run.prefix), responses(run.prefix));
+    let progress = Progress::of(&broker.brokers, &run.group(), &[&requests, &responses])?;
+    let mut process = run.start(broker)?;
+    let end = progress.ends().await?;
+    let (from, before) = wait_for(&mut process, &progress, end / 2).await?;
+    let began = Instant::now();
+    let (to, after) = wait_for(&mut process, &progress, end).await?;
+    let wall = began.elapsed();
+    await_outcome(broker, run, expected).await?;
+    process.end().await?;
+    Ok(Throughput {
+        records: to - from,
+        wall,
+        cpu: after.cpu.saturating_sub(before.cpu),
+        rss_mb: after.rss_mb,
+        peak_mb: after.peak_mb.unwrap_or(after.rss_mb),
+    })
+}
+
+/// Waits until so many records are committed; returns how many there are then, and what the process has used.
+pub(crate) async fn wait_for(process: &mut Measured, progress: &Progress, records: u64) -> Result<(u64, Usage)> {
+    let (mut committed, mut moved) = (0, Instant::now());
+    loop {
+        let now = progress.committed().await?;
+        let usage = process.usage()?;
+        if now >= records {
+            return Ok((now, usage));
+        }
+        if now > committed {
+            (committed, moved) = (now, Instant::now());
+        }
+        ensure!(
+            moved.elapsed() < STILL_LIMIT,
+            "it came no further than {committed} of {records} records:\n{}",
+            process.tail()
+        );
+        sleep(LOOK).await;
+    }
+}
+
+/// The last sessions may be written after the last offsets are committed.
+async fn await_outcome(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> Result<()> {
+    let deadline = Instant::now() + CLOSING_LIMIT;
+    loop {
+        let found = Outcome::read(&broker.brokers, &run.sessions(), run.side).await?;
+        let checked = check(run.side, &found, expected);
+        if checked.is_ok() || Instant::now() >= deadline {
+            return checked;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
