@@ -18,9 +18,9 @@ pub(crate) struct BrokerArgs {
     /// The Kafka of a measurement that needs no demo, for example `127.0.0.1:9092`
     #[arg(long, env = "KING_TEST_KAFKA", global = true, value_name = "HOST:PORT")]
     kafka: Option<Brokers>,
-    /// Its process, which then leaves a core to what is measured
-    #[arg(long, env = "KING_KAFKA_PID", global = true, value_name = "PID")]
-    kafka_pid: Option<u32>,
+    /// The file with the id of its process, which then leaves a core to what is measured
+    #[arg(long, env = "KING_TEST_KAFKA_PID_FILE", global = true, value_name = "FILE")]
+    kafka_pid_file: Option<PathBuf>,
     /// The Java that runs the peers
     #[arg(long, env = "KING_JAVA", default_value = "java", global = true, value_name = "PROGRAM")]
     java: PathBuf,
@@ -54,11 +54,19 @@ impl BrokerArgs {
         brokers.addresses().try_for_each(ensure_local)?;
         let cores = Cores::of_this_machine();
         if let Some(cores) = &cores {
-            let others = [Some(std::process::id()), self.kafka_pid];
-            others.into_iter().flatten().try_for_each(|pid| cores.keep_off(pid))?;
+            cores.keep_off(std::process::id())?;
+            self.kafka_pid()?.map_or(Ok(()), |pid| cores.keep_off(pid))?;
         }
         let (java, kafka_jars) = (self.java.clone(), self.kafka_jars.clone());
         Ok(Broker { brokers, cores, java, kafka_jars, peer_jars: self.peer_jars.clone() })
+    }
+
+    fn kafka_pid(&self) -> Result<Option<u32>> {
+        let Some(file) = &self.kafka_pid_file else { return Ok(None) };
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let pid = text.trim().parse().with_context(|| format!("{} has no process id", file.display()))?;
+        Ok(Some(pid))
     }
 }
 
@@ -90,8 +98,12 @@ impl Broker {
         let metadata =
             tokio::task::spawn_blocking(move || consumer.fetch_metadata(None, Duration::from_secs(10)))
                 .await??;
-        let names: Vec<&str> =
-            metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.starts_with(prefix)).collect();
+        let names: Vec<&str> = metadata
+            .topics()
+            .iter()
+            .map(|topic| topic.name())
+            .filter(|name| name.starts_with(prefix))
+            .collect();
         let admin: AdminClient<DefaultClientContext> =
             kafka::client::producer(&self.brokers, "bench").create()?;
         if !names.is_empty() {
@@ -108,7 +120,8 @@ fn class_path(folder: &Path) -> Result<String> {
 
 /// A program of ours, built beside this one.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?.with_file_name(name);
+    let program =
+        std::env::current_exe().context("cannot find this program's own file")?.with_file_name(name);
     anyhow::ensure!(program.exists(), "{} is not built: `cargo build --release`", program.display());
     Ok(program)
 }

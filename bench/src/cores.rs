@@ -32,7 +32,11 @@ impl Cores {
         let mut command = Command::new("taskset");
         command.args(["--all-tasks", "--cpu-list", "--pid", &self.others, &pid.to_string()]);
         let output = command.stdin(Stdio::null()).output().context("cannot run taskset")?;
-        ensure!(output.status.success(), "cannot pin process {pid}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "cannot pin process {pid}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 
@@ -48,7 +52,9 @@ impl Cores {
 pub(crate) fn in_words(cores: Option<&Cores>) -> String {
     cores.map_or_else(
         || "nothing is pinned, since this machine has one core or no taskset".to_owned(),
-        |cores| format!("each pinned to core {}, Kafka and the measuring to {}", cores.measured, cores.others),
+        |cores| {
+            format!("each pinned to core {}, Kafka and the measuring to {}", cores.measured, cores.others)
+        },
     )
 }
 

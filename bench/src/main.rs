@@ -1,15 +1,17 @@
-//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo.
+//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo or beside a peer.
 //!
-//! `cargo xtask bench NAME` starts a demo on free ports and runs `bench NAME` with its address in the environment.
+//! `cargo xtask bench NAME` starts a demo, or only a Kafka, on free ports and runs `bench NAME` with its address in the environment.
 //! Every load is bounded in number and time and goes to this machine only; every wait is for a condition, with a limit.
 
 mod broker;
 mod browser;
 mod clock;
 mod cores;
+mod datagen;
 mod demo;
 mod distribution;
 mod figure;
+mod frames;
 mod freshness;
 mod handover;
 mod live;
@@ -19,6 +21,7 @@ mod offsets;
 mod page;
 mod processes;
 mod progress;
+mod restore;
 mod sample;
 mod scale;
 mod session;
@@ -74,6 +77,10 @@ enum Command {
     Taps(taps::Options),
     /// One pod against Kafka Streams: processor time, memory, latency, and the same outcome
     Streams(streams::Options),
+    /// Our generator against Kafka's ProducerPerformance
+    Datagen(datagen::Options),
+    /// From the start of a pod that takes over a million open sessions to its first new record
+    Restore(restore::Options),
     /// Everything that needs one running demo, with default options
     All,
 }
@@ -98,11 +105,17 @@ async fn run(cli: &Cli) -> Result<Vec<Figure>> {
     match &cli.command {
         Command::Start(options) => return start::run(options).await,
         Command::Streams(options) => return streams::run(&cli.broker.open()?, options).await,
+        Command::Datagen(options) => return datagen::run(&cli.broker.open()?, options).await,
+        Command::Restore(options) => return restore::run(&cli.broker.open()?, options).await,
         _ => {}
     }
     let demo = cli.demo.open()?;
     match &cli.command {
-        Command::Start(_) | Command::Streams(_) | Command::All => all(cli).await,
+        Command::Start(_)
+        | Command::Streams(_)
+        | Command::Datagen(_)
+        | Command::Restore(_)
+        | Command::All => all(cli).await,
         Command::Memory(options) => memory::run(&demo, options).await,
         Command::Sample(options) => sample::run(&demo, options).await,
         Command::Freshness(options) => freshness::run(&demo, options).await,
@@ -124,7 +137,11 @@ async fn all(cli: &Cli) -> Result<Vec<Figure>> {
     let mut failed = Vec::new();
     for name in GROUPS {
         println!("\n== {name}");
-        let one = Cli { demo: cli.demo.clone(), broker: cli.broker.clone(), ..Cli::try_parse_from(["bench", name])? };
+        let one = Cli {
+            demo: cli.demo.clone(),
+            broker: cli.broker.clone(),
+            ..Cli::try_parse_from(["bench", name])?
+        };
         match Box::pin(run(&one)).await {
             Ok(measured) => figures.extend(measured),
             Err(error) => {

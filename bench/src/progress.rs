@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use kafka::Brokers;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use model::PARTITIONS;
+use tokio::time::{Instant, sleep};
+
+use crate::measured::Measured;
+use crate::processes::Usage;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Short beside what is measured, long enough to cost nothing.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a group may come no further; a JVM that starts needs some seconds.
+const STILL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client that asks; it is no member of the group.
 #[derive(Clone)]
@@ -19,11 +26,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of a group on topics with the show's number of partitions.
-    pub(crate) fn of(brokers: &Brokers, group: &str, topics: &[&str]) -> Result<Self> {
+    /// Of a group on topics that have so many partitions each.
+    pub(crate) fn of(brokers: &Brokers, group: &str, topics: &[String], each: u32) -> Result<Self> {
         let consumer = Arc::new(kafka::client::sampling(brokers, "bench", group).create()?);
         let mut partitions = TopicPartitionList::new();
-        let last = i32::try_from(PARTITIONS).unwrap_or(i32::MAX) - 1;
+        let last = i32::try_from(each).unwrap_or(i32::MAX) - 1;
         topics.iter().for_each(|topic| partitions.add_partition_range(topic, 0, last));
         Ok(Self { consumer, partitions })
     }
@@ -43,6 +50,31 @@ impl Progress {
         let list =
             tokio::task::spawn_blocking(move || consumer.offsets_for_times(partitions, TIMEOUT)).await??;
         Ok(sum(&list))
+    }
+}
+
+/// Waits until so many records are committed; returns how many there are then, and what the process has used.
+pub(crate) async fn wait_for(
+    process: &mut Measured,
+    progress: &Progress,
+    records: u64,
+) -> Result<(u64, Usage)> {
+    let (mut committed, mut moved) = (0, Instant::now());
+    loop {
+        let now = progress.committed().await?;
+        let usage = process.usage()?;
+        if now >= records {
+            return Ok((now, usage));
+        }
+        if now > committed {
+            (committed, moved) = (now, Instant::now());
+        }
+        ensure!(
+            moved.elapsed() < STILL_LIMIT,
+            "it came no further than {committed} of {records} records:\n{}",
+            process.tail()
+        );
+        sleep(LOOK).await;
     }
 }
 

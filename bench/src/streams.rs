@@ -24,7 +24,7 @@ use throughput::Throughput;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Frames of a run; each is a request and nearly always a response
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..=20_000_000))]
+    #[arg(long, default_value_t = 600_000, value_parser = clap::value_parser!(u32).range(50_000..=20_000_000))]
     frames: u32,
     /// Runs of each side
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2018)]
     seed: u64,
     /// Seconds of live load for the latency; 0 leaves it out
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=600))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600))]
     seconds: u64,
     /// One run of each side with a third of the frames, and a third of the live load
     #[arg(long)]

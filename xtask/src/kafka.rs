@@ -104,7 +104,7 @@ impl Source {
             Self::Container(engine) => engine.broker(directory, &listeners)?,
             Self::Existing(_) => bail!("nothing to start"),
         };
-        let lock = directory.join("lock").to_string_lossy().into_owned();
+        let lock = pid_file(directory).to_string_lossy().into_owned();
         let mut service = Service::new(NAME, directory.join("broker.log"), move || {
             // On our sudden end the others get a second to leave their groups before the broker goes.
             let options = ["--announce", "--lock", &lock, "--linger-ms", "1000"];
@@ -131,6 +131,12 @@ impl Source {
             _ => Ok(()),
         }
     }
+}
+
+/// The file that has the id of the broker's process while it runs, for a broker with its data in `directory`. For a container it is that
+/// of the engine's client, whose end takes the container along.
+pub(crate) fn pid_file(directory: &Path) -> PathBuf {
+    directory.join("lock")
 }
 
 impl std::fmt::Display for Source {
@@ -201,17 +207,12 @@ fn usable_java(workspace: &Workspace) -> Result<Java, String> {
     Ok(java)
 }
 
-/// A Java for another program than Kafka, with Maven unless that program was fetched before; installed if that is agreed to.
-pub(crate) fn java_with_maven(fetched: bool, consent: Consent) -> Result<PathBuf> {
-    let find = || {
-        let java = Java::find()?;
-        let maven = fetched || tool::find(&["mvn"]).is_some();
-        if maven { Ok(java.program) } else { Err("mvn (Maven) is missing".to_owned()) }
-    };
-    if let Err(missing) = find() {
-        java_packages().offer(&missing, consent)?;
-    }
-    find().map_err(|missing| anyhow::anyhow!("{missing}: install Java 17 or newer and Maven"))
+/// The Java that runs Kafka's programs, and the folder of its jars; a container has neither.
+pub(crate) fn java_and_jars(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
+    let java = usable_java(workspace).map_err(|missing| {
+        anyhow::anyhow!("{missing}: what ours is compared with needs Java 17 or newer and Maven")
+    })?;
+    Ok((java.program, jars::fetch(workspace)?))
 }
 
 /// What to install for Kafka. Debian's default Java is new enough, Ubuntu's is not before 24.04: name a version where it is known.

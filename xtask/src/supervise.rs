@@ -138,7 +138,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// One event, or the time at which something is due.
-    fn turn(&mut self, patience: Duration) -> Result<()> {
+    pub(crate) fn turn(&mut self, patience: Duration) -> Result<()> {
         match self.events.recv_timeout(patience) {
             Ok(Event::Said { service, line }) => {
                 if self.services.iter_mut().any(|found| found.name == service && found.note(&line)) {

@@ -54,7 +54,15 @@ pub(crate) fn guarded(command: &Command, options: &[&str]) -> Result<Command> {
 
 /// Runs a tool to its end with its output shown; an error when it is time to stop before.
 pub(crate) fn show(command: &Command) -> Result<ExitStatus> {
-    finish(&mut guarded(command, &[])?)
+    show_while(command, pause)
+}
+
+/// The same, with something to do meanwhile: it gets the time until the tool is looked at again, and may end the tool by an error.
+pub(crate) fn show_while(
+    command: &Command,
+    meanwhile: impl FnMut(Duration) -> Result<()>,
+) -> Result<ExitStatus> {
+    finish(&mut guarded(command, &[])?, meanwhile)
 }
 
 /// Runs a tool to its end with its output in a file; when it fails, the error shows the file's last lines.
@@ -62,26 +70,30 @@ pub(crate) fn quiet(command: &Command, log: &Path) -> Result<()> {
     let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut guarded = guarded(command, &[])?;
     guarded.stdout(file.try_clone()?).stderr(file);
-    let status = finish(&mut guarded)?;
+    let status = finish(&mut guarded, pause)?;
     if !status.success() {
         bail!("`{}` failed ({status}):\n{}", name(command), tail(log, 15));
     }
     Ok(())
 }
 
-fn finish(command: &mut Command) -> Result<ExitStatus> {
+fn pause(time: Duration) -> Result<()> {
+    std::thread::sleep(time);
+    Ok(())
+}
+
+fn finish(command: &mut Command, mut meanwhile: impl FnMut(Duration) -> Result<()>) -> Result<ExitStatus> {
     stop::check()?;
     let mut child = spawn(command).with_context(|| format!("cannot run {}", name(command)))?;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if stop::wanted() {
+        if let Err(error) = if stop::wanted() { Err(Stopped.into()) } else { meanwhile(LOOK) } {
             drop(child.stdin.take());
             child.wait()?;
-            return Err(Stopped.into());
+            return Err(error);
         }
-        std::thread::sleep(LOOK);
     }
 }
 

@@ -1,18 +1,14 @@
 //! The input that both sides read: frames from a seed, with event times as if they had been played just now.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use game::generator::Generator;
 use game::{EventTime, FrameHeader, Machine, Zone, avro};
-use kafka::rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use model::PARTITIONS;
 
 use super::outcome::Outcome;
-use super::side::{requests, responses};
 use crate::broker::Broker;
 use crate::clock::now_ms;
+use crate::frames::{Half, Sender, inputs};
 
 /// What to write.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +34,10 @@ pub(crate) enum End {
 
 /// A session's gap, the grace, and five seconds more.
 const CLOSING_MS: EventTime = 20_000;
-const FLUSH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes the two topics and fills them; returns what follows from it.
 pub(crate) async fn write(broker: &Broker, prefix: &str, input: &Input, end: End) -> Result<Outcome> {
-    broker.make_topics(&[requests(prefix), responses(prefix)], PARTITIONS).await?;
+    broker.make_topics(&inputs(prefix), PARTITIONS).await?;
     let mut sender = Sender::new(broker, prefix, "100")?;
     let input = *input;
     tokio::task::spawn_blocking(move || fill(&mut sender, &input, end)).await?
@@ -80,61 +75,7 @@ fn fill(sender: &mut Sender, input: &Input, end: End) -> Result<Outcome> {
 
 /// A machine that the generator never draws.
 fn closing_machine(partition: u32) -> Option<Machine> {
-    (0..Machine::PLAYERS).filter_map(Machine::player).find(|machine| machine.partition(PARTITIONS) == partition)
-}
-
-/// Which of the two topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Half {
-    /// The requests.
-    Request,
-    /// The responses.
-    Response,
-}
-
-/// Puts frames into the two topics; when the queue is full, it waits.
-pub(crate) struct Sender {
-    producer: BaseProducer,
-    requests: String,
-    responses: String,
-}
-
-impl Sender {
-    /// A sender with this `linger.ms`.
-    pub(crate) fn new(broker: &Broker, prefix: &str, linger_ms: &str) -> Result<Self> {
-        let mut config = kafka::client::producer(&broker.brokers, "bench");
-        config.set("linger.ms", linger_ms).set("batch.size", "262144").set("acks", "all");
-        Ok(Self { producer: config.create()?, requests: requests(prefix), responses: responses(prefix) })
-    }
-
-    /// Sends one half of a frame, with the frame's time.
-    pub(crate) fn send(&self, half: Half, partition: u32, header: &FrameHeader, body: &[u8]) -> Result<()> {
-        let topic = if half == Half::Request { &self.requests } else { &self.responses };
-        let key = avro::encode_header(header);
-        let mut record = BaseRecord::to(topic)
-            .partition(i32::try_from(partition)?)
-            .timestamp(header.ts)
-            .key(key.as_slice())
-            .payload(body);
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
-                    record = returned;
-                    self.producer.poll(Duration::from_millis(5));
-                }
-                Err((error, _)) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Lets the client do what it has to do.
-    pub(crate) fn poll(&self) {
-        self.producer.poll(Duration::ZERO);
-    }
-
-    /// Waits until Kafka has everything.
-    pub(crate) fn flush(&self) -> Result<()> {
-        Ok(self.producer.flush(FLUSH_LIMIT)?)
-    }
+    (0..Machine::PLAYERS)
+        .filter_map(Machine::player)
+        .find(|machine| machine.partition(PARTITIONS) == partition)
 }

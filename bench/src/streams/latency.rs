@@ -12,14 +12,14 @@ use model::PARTITIONS;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use super::input::{End, Half, Input, Sender, write};
-use super::side::{Run, requests, responses};
-use super::throughput::wait_for;
+use super::input::{End, Input, write};
+use super::side::Run;
 use crate::broker::Broker;
 use crate::clock::now_ms;
 use crate::distribution::Distribution;
 use crate::figure::Digits;
-use crate::progress::Progress;
+use crate::frames::{Half, Sender, inputs};
+use crate::progress::{Progress, wait_for};
 
 /// What comes first after the warm-up is not counted.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -40,11 +40,15 @@ pub(crate) struct Load {
 type Pending = Arc<Mutex<HashMap<String, VecDeque<(EventTime, f64)>>>>;
 
 /// Milliseconds from producing a frame to its session, after the application has processed `warm_up`.
-pub(crate) async fn run(broker: &Broker, run: &Run<'_>, warm_up: &Input, load: &Load) -> Result<Distribution> {
+pub(crate) async fn run(
+    broker: &Broker,
+    run: &Run<'_>,
+    warm_up: &Input,
+    load: &Load,
+) -> Result<Distribution> {
     write(broker, run.prefix, warm_up, End::Open).await?;
     run.make_topics(broker).await?;
-    let (requests, responses) = (requests(run.prefix), responses(run.prefix));
-    let progress = Progress::of(&broker.brokers, &run.group(), &[&requests, &responses])?;
+    let progress = Progress::of(&broker.brokers, &run.group(), &inputs(run.prefix), PARTITIONS)?;
     let mut process = run.start(broker)?;
     let end = progress.ends().await?;
     wait_for(&mut process, &progress, end).await?;

@@ -51,7 +51,8 @@ impl Outcome {
     pub(crate) fn difference(&self, expected: &Self) -> Option<String> {
         let machines = self.machines.keys().chain(expected.machines.keys());
         let differs = |machine: &&String| self.machines.get(*machine) != expected.machines.get(*machine);
-        let of = |outcome: &Self, machine: &String| outcome.machines.get(machine).copied().unwrap_or_default();
+        let of =
+            |outcome: &Self, machine: &String| outcome.machines.get(machine).copied().unwrap_or_default();
         match machines.clone().find(differs) {
             Some(machine) => Some(format!(
                 "{} of {} machines differ, {} and not {} pairs; machine {machine} has {:?} and not {:?}",
@@ -142,8 +143,13 @@ mod tests {
     use super::*;
 
     fn session(frames: u32, is_final: bool) -> Vec<u8> {
-        let session =
-            GameSession { machine: "000042".to_owned(), frames, count: 2 * frames, is_final, ..GameSession::default() };
+        let session = GameSession {
+            machine: "000042".to_owned(),
+            frames,
+            count: 2 * frames,
+            is_final,
+            ..GameSession::default()
+        };
         avro::encode_session(&session)
     }
 
@@ -158,8 +164,12 @@ mod tests {
     #[test]
     fn of_ours_the_final_sessions_count_and_of_the_peer_the_last_record_of_each_window() {
         let ours = read(Side::Ours, &[("a", Some(session(1, false))), ("a", Some(session(3, true)))]);
-        let records =
-            [("a", Some(session(1, false))), ("a", None), ("b", Some(session(2, false))), ("b", Some(session(3, false)))];
+        let records = [
+            ("a", Some(session(1, false))),
+            ("a", None),
+            ("b", Some(session(2, false))),
+            ("b", Some(session(3, false))),
+        ];
         assert_eq!(ours, read(Side::Peer, &records));
         assert_eq!((ours.pairs, ours.machines["000042"].hits), (3, 6));
     }

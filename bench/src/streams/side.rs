@@ -6,6 +6,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 
 use crate::broker::{self, Broker};
+use crate::frames::inputs;
 use crate::measured::Measured;
 
 /// Who is measured.
@@ -27,7 +28,7 @@ pub(crate) struct PeerOptions {
     #[arg(long, default_value = "rocksdb", value_parser = ["rocksdb", "memory"])]
     peer_join: String,
     /// Where the peer keeps its sessions
-    #[arg(long, default_value = "memory", value_parser = ["rocksdb", "memory"])]
+    #[arg(long, default_value = "rocksdb", value_parser = ["rocksdb", "memory"])]
     peer_sessions: String,
     /// Milliseconds between two commits of the peer; ours takes 100
     #[arg(long, default_value_t = 100, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -47,16 +48,6 @@ pub(crate) struct Run<'a> {
     pub(crate) peer: &'a PeerOptions,
     /// Where logs and local state go.
     pub(crate) directory: &'a TempDir,
-}
-
-/// The topic of the requests of all runs with this prefix.
-pub(crate) fn requests(prefix: &str) -> String {
-    format!("{prefix}-RQ")
-}
-
-/// The topic of the responses.
-pub(crate) fn responses(prefix: &str) -> String {
-    format!("{prefix}-RS")
 }
 
 impl Run<'_> {
@@ -84,18 +75,21 @@ impl Run<'_> {
         let log = self.directory.path().join(format!("{}.log", self.group()));
         let cores = broker.cores.as_ref();
         match self.side {
-            Side::Ours => Measured::start(cores, &broker::program("streams")?, self.our_arguments(broker), log),
+            Side::Ours => {
+                Measured::start(cores, &broker::program("streams")?, self.our_arguments(broker), log)
+            }
             Side::Peer => Measured::start(cores, &broker.java, self.peer_arguments(broker)?, log),
         }
     }
 
     fn our_arguments(&self, broker: &Broker) -> Vec<String> {
+        let [requests, responses] = inputs(self.prefix);
         let options = [
             ("--kafka", broker.brokers.to_string()),
             ("--pod", "bench".to_owned()),
             ("--group", self.group()),
-            ("--requests", requests(self.prefix)),
-            ("--responses", responses(self.prefix)),
+            ("--requests", requests),
+            ("--responses", responses),
             ("--sessions", self.sessions()),
             ("--admin-address", "127.0.0.1:0".to_owned()),
             ("--capacity", "0".to_owned()),
@@ -116,11 +110,12 @@ impl Run<'_> {
         ];
         let session = game::avro::encode_session(&game::GameSession::default());
         let preamble: String = session.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+        let [requests, responses] = inputs(self.prefix);
         let options = [
             ("brokers", broker.brokers.to_string()),
             ("application", self.group()),
-            ("requests", requests(self.prefix)),
-            ("responses", responses(self.prefix)),
+            ("requests", requests),
+            ("responses", responses),
             ("sessions", self.sessions()),
             ("session-preamble", preamble),
             ("state", self.directory.path().join("state").display().to_string()),

@@ -3,22 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use model::PARTITIONS;
 use tokio::time::{Instant, sleep};
 
 use super::check;
 use super::outcome::Outcome;
-use super::side::{Run, requests, responses};
+use super::side::Run;
 use crate::broker::Broker;
 use crate::figure::Digits;
-use crate::measured::Measured;
-use crate::processes::Usage;
-use crate::progress::Progress;
+use crate::frames::inputs;
+use crate::progress::{Progress, wait_for};
 
-/// Short beside what is measured, long enough to cost nothing.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long it may come no further; a JVM that starts needs some seconds.
-const STILL_LIMIT: Duration = Duration::from_secs(60);
 /// How long the final sessions may take after the last offset.
 const CLOSING_LIMIT: Duration = Duration::from_secs(20);
 
@@ -64,8 +60,7 @@ impl fmt::Display for Throughput {
 /// Runs an application until it has committed its whole input, and compares its sessions with what is expected.
 pub(crate) async fn run(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> Result<Throughput> {
     run.make_topics(broker).await?;
-    let (requests, responses) = (requests(run.prefix), responses(run.prefix));
-    let progress = Progress::of(&broker.brokers, &run.group(), &[&requests, &responses])?;
+    let progress = Progress::of(&broker.brokers, &run.group(), &inputs(run.prefix), PARTITIONS)?;
     let mut process = run.start(broker)?;
     let end = progress.ends().await?;
     let (from, before) = wait_for(&mut process, &progress, end / 2).await?;
@@ -81,27 +76,6 @@ pub(crate) async fn run(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> R
         rss_mb: after.rss_mb,
         peak_mb: after.peak_mb.unwrap_or(after.rss_mb),
     })
-}
-
-/// Waits until so many records are committed; returns how many there are then, and what the process has used.
-pub(crate) async fn wait_for(process: &mut Measured, progress: &Progress, records: u64) -> Result<(u64, Usage)> {
-    let (mut committed, mut moved) = (0, Instant::now());
-    loop {
-        let now = progress.committed().await?;
-        let usage = process.usage()?;
-        if now >= records {
-            return Ok((now, usage));
-        }
-        if now > committed {
-            (committed, moved) = (now, Instant::now());
-        }
-        ensure!(
-            moved.elapsed() < STILL_LIMIT,
-            "it came no further than {committed} of {records} records:\n{}",
-            process.tail()
-        );
-        sleep(LOOK).await;
-    }
 }
 
 /// The last sessions may be written after the last offsets are committed.
