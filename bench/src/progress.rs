@@ -43,8 +43,18 @@ impl Progress {
         Ok(sum(&list))
     }
 
-    /// Records that there are, when the logs begin at 0.
+    /// Records that there are, when the logs begin at 0. A client may take a moment to find the leaders of new topics.
     pub(crate) async fn ends(&self) -> Result<u64> {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            match self.ask_for_ends().await {
+                Err(_) if Instant::now() < deadline => sleep(10 * LOOK).await,
+                asked => return asked,
+            }
+        }
+    }
+
+    async fn ask_for_ends(&self) -> Result<u64> {
         let Self { consumer, mut partitions } = self.clone();
         partitions.set_all_offsets(Offset::End)?;
         let list =

@@ -15,7 +15,7 @@ use crate::measured::Measured;
 /// Of both topics together, and of the peer's only one.
 pub(crate) const PARTITIONS: u32 = 2 * model::PARTITIONS;
 /// `linger.ms` of `datagen` when it is not paced, and of the peer.
-pub(crate) const LINGER_MS: u32 = 15;
+pub(crate) const LINGER_MS: u32 = 50;
 /// librdkafka fills batches up to this size (`batch.size`, its default).
 pub(crate) const BATCH_BYTES: u32 = 1_000_000;
 /// A request is nearly always followed by a response: 201 records of 101 frames.
