@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use model::PARTITIONS;
 use tokio::time::{Instant, sleep};
 
@@ -67,6 +67,7 @@ pub(crate) async fn run(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> R
     let began = Instant::now();
     let (to, after) = wait_for(&mut process, &progress, end).await?;
     let wall = began.elapsed();
+    ensure!(to > from, "it was done before it was looked at twice: more `--frames` are needed");
     await_outcome(broker, run, expected).await?;
     process.end().await?;
     Ok(Throughput {

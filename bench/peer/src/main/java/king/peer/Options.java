@@ -48,7 +48,7 @@ record Options(
             required(values, "state"),
             Integer.parseInt(values.getOrDefault("commit-ms", "100")),
             values.getOrDefault("join", "rocksdb").equals("memory"),
-            values.getOrDefault("session-store", "memory").equals("memory"));
+            values.getOrDefault("session-store", "rocksdb").equals("memory"));
     }
 
     private static String required(Map<String, String> values, String name) {

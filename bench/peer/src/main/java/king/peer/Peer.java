@@ -62,7 +62,7 @@ public final class Peer {
 
         // The generator puts all frames of a machine into one partition, as the default partitioner would for the machine as key. So the
         // stream is grouped by a serde that writes the machine of a header, where selectKey() would send every frame through another
-        // topic: a third less work for the peer.
+        // topic and back.
         Serde<Bytes> machine = new MachineOfHeader();
         Serde<Session> session = new SessionSerde(HexFormat.of().parseHex(options.sessionPreamble()));
         requests
