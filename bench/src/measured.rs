@@ -63,6 +63,8 @@ impl Measured {
 
     /// Waits until it ends by itself, and returns what it has written.
     pub(crate) async fn finish(mut self, limit: Duration) -> Result<String> {
+        // Waiting would close the pipe, which is the order to leave.
+        let _pipe = self.child.stdin.take();
         let status: ExitStatus = timeout(limit, self.child.wait()).await.context("it takes too long")??;
         ensure!(status.success(), "it failed ({status}):\n{}", self.tail());
         Ok(std::fs::read_to_string(&self.log)?)

@@ -69,7 +69,9 @@ pub(crate) async fn run(broker: &Broker, options: &Options) -> Result<Vec<Figure
     println!(
         "The same {} frames ({} machines, {} frames a second of event time, 12 partitions) are joined and gathered into sessions by one pod \
          of ours and by Kafka Streams 4.3 (bench/peer), one after the other, {}, exactly once, committing every 100 ms, nothing compressed. \
-         Measured is the second half of the input, so that a JVM is warm: processor time is user and system time of the process, memory the \
+         The \
+         peer is measured over the second half of the input, when its JVM is warm, ours over all of it, its start included: processor time is \
+         user and system time of the process, memory the \
          most that was ever resident (VmHWM).",
         options.frames,
         options.machines,

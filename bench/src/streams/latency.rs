@@ -21,7 +21,7 @@ use crate::figure::Digits;
 use crate::frames::{Half, Sender, inputs};
 use crate::progress::{Progress, wait_for};
 
-/// What comes first after the warm-up is not counted.
+/// What comes first after the warm-up is not counted: the tail has yet to find the end of the sessions.
 const SETTLE: Duration = Duration::from_secs(3);
 const STEP: Duration = Duration::from_millis(1);
 /// After the last frame, how long its session may take.
@@ -67,9 +67,8 @@ pub(crate) async fn run(
     let generator = Generator::new(warm_up.seed + 1, warm_up.machines, PARTITIONS, now_ms() as EventTime);
     let (load, waiting) = (*load, Arc::clone(&pending));
     let producing = tokio::task::spawn_blocking(move || produce(&sender, generator, &load, &waiting));
-    let counted_from = now_ms() + SETTLE.as_secs_f64() * 1_000.0;
     let last = SETTLE + Duration::from_secs(load.seconds) + RETURN_LIMIT;
-    let latencies = collect(records, &pending, counted_from, last).await?;
+    let latencies = collect(records, &pending, last).await?;
     let produced = producing.await??;
     process.usage().context("it ended under live load")?;
     process.end().await?;
@@ -80,7 +79,7 @@ pub(crate) async fn run(
     Distribution::of("latency", latencies)
 }
 
-/// Produces frames that are stamped with the time at which they are sent; returns how many were answered.
+/// Produces frames that are stamped with the time at which they are sent; returns how many are counted: those that were answered.
 fn produce(sender: &Sender, mut generator: Generator, load: &Load, pending: &Pending) -> Result<usize> {
     let frames_per_second = load.records_per_second / 2.0;
     let length = SETTLE + Duration::from_secs(load.seconds);
@@ -92,7 +91,7 @@ fn produce(sender: &Sender, mut generator: Generator, load: &Load, pending: &Pen
             let produced_at = now_ms();
             let drawn = generator.draw(produced_at as EventTime, None);
             let (header, hits) = (&drawn.frame.header, &drawn.frame.hits);
-            if drawn.answered {
+            if drawn.answered && start.elapsed() >= SETTLE {
                 answered += 1;
                 let mut pending = lock(pending);
                 pending.entry(header.machine.to_string()).or_default().push_back((header.ts, produced_at));
@@ -115,11 +114,10 @@ fn produce(sender: &Sender, mut generator: Generator, load: &Load, pending: &Pen
     Ok(answered)
 }
 
-/// Takes sessions until `length` is over, or all frames have come back after it is nearly over.
+/// Takes sessions until `length` is over.
 async fn collect(
     mut records: Receiver<sessions::SessionRecord>,
     pending: &Pending,
-    counted_from: f64,
     length: Duration,
 ) -> Result<Vec<f64>> {
     let mut latencies = Vec::new();
@@ -138,9 +136,7 @@ async fn collect(
             && ts <= session.end
         {
             frames.pop_front();
-            if produced_at >= counted_from {
-                latencies.push(now - produced_at);
-            }
+            latencies.push(now - produced_at);
         }
     }
     Ok(latencies)

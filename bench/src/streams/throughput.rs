@@ -9,16 +9,17 @@ use tokio::time::{Instant, sleep};
 
 use super::check;
 use super::outcome::Outcome;
-use super::side::Run;
+use super::side::{Run, Side};
 use crate::broker::Broker;
 use crate::figure::Digits;
 use crate::frames::inputs;
+use crate::processes::Usage;
 use crate::progress::{Progress, wait_for};
 
 /// How long the final sessions may take after the last offset.
 const CLOSING_LIMIT: Duration = Duration::from_secs(20);
 
-/// What was measured over the second half of the input.
+/// What was measured: of ours over the whole input, of the peer over the second half.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Throughput {
     records: u64,
@@ -63,8 +64,16 @@ pub(crate) async fn run(broker: &Broker, run: &Run<'_>, expected: &Outcome) -> R
     let progress = Progress::of(&broker.brokers, &run.group(), &inputs(run.prefix), PARTITIONS)?;
     let mut process = run.start(broker)?;
     let end = progress.ends().await?;
-    let (from, before) = wait_for(&mut process, &progress, end / 2).await?;
-    let began = Instant::now();
+    let mut began = Instant::now();
+    let (from, before) = match run.side {
+        // It needs no warming up, so its start and all that it does ahead of its commits are counted.
+        Side::Ours => (0, Usage::default()),
+        Side::Peer => {
+            let half = wait_for(&mut process, &progress, end / 2).await?;
+            began = Instant::now();
+            half
+        }
+    };
     let (to, after) = wait_for(&mut process, &progress, end).await?;
     let wall = began.elapsed();
     ensure!(to > from, "it was done before it was looked at twice: more `--frames` are needed");
