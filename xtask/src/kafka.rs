@@ -207,6 +207,19 @@ fn usable_java(workspace: &Workspace) -> Result<Java, String> {
     Ok(java)
 }
 
+/// A Java for another program than Kafka, with Maven unless that program was fetched before; installed if that is agreed to.
+pub(crate) fn java_with_maven(fetched: bool, consent: Consent) -> Result<PathBuf> {
+    let find = || {
+        let java = Java::find()?;
+        let maven = fetched || tool::find(&["mvn"]).is_some();
+        if maven { Ok(java.program) } else { Err("mvn (Maven) is missing".to_owned()) }
+    };
+    if let Err(missing) = find() {
+        java_packages().offer(&missing, consent)?;
+    }
+    find().map_err(|missing| anyhow::anyhow!("{missing}: install Java 17 or newer and Maven"))
+}
+
 /// The Java that runs Kafka's programs, and the folder of its jars; a container has neither.
 pub(crate) fn java_and_jars(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
     let java = usable_java(workspace).map_err(|missing| {

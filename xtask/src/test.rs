@@ -3,15 +3,24 @@
 mod broker;
 mod browser;
 mod demo;
+mod python;
+mod registry;
 
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::instance::Instance;
+use crate::kafka::{self, Source, Tls};
+use crate::prerequisites::{self, Consent};
+use crate::supervise::Supervisor;
 use crate::workspace::Workspace;
-use crate::{console, prerequisites, stop, tool};
+use crate::{console, http, stop, tool};
+
+use registry::Registry;
 
 pub(crate) use broker::run as run_with_broker;
 pub(crate) use demo::RunningDemo;
@@ -81,12 +90,37 @@ fn lint(workspace: &Workspace) -> Result<()> {
     pass(&cargo(page), "clippy complains about the browser's side")
 }
 
-/// `cargo test` with a Kafka of its own; `KING_TEST_KAFKA_TLS` and its like tell of the listener that a managed one would have.
+/// `cargo test` with a Kafka of its own, whose address is in `KING_TEST_KAFKA`; `KING_TEST_KAFKA_TLS` and its like tell of
+/// the listener that a managed Kafka would have. Beside it are a schema registry (`KING_TEST_REGISTRY`) and a Python that
+/// has fastavro (`KING_TEST_PYTHON`).
 fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let mut command = workspace.cargo();
-    command.args(["test", "--release", "--no-fail-fast"]).args(arguments);
-    let status = broker::run(workspace, "test", &mut command)?;
-    if status.success() { Ok(()) } else { bail!("Stopped: a test failed.") }
+    let python = python::with_fastavro(workspace)?;
+    let (sender, events) = mpsc::channel();
+    let instance = Instance::take(&workspace.target.join("test"))?;
+    let mut registry = Registry::start(workspace)?;
+    let source = Source::choose(workspace, None, Consent::GivenToRoot)?;
+    let directory = instance.directory.join("kafka");
+    source.forget(&directory)?;
+    let tls = Tls::make(&instance.directory.join("tls"))?;
+    let broker = source.start(workspace, &directory, Some(tls.clone()), &sender)?;
+    let address = broker.access.address();
+    let mut supervisor = Supervisor::new(workspace, &instance, sender, events);
+    broker.service.into_iter().for_each(|service| supervisor.adopt(service));
+    let run = || {
+        supervisor.wait_for(kafka::NAME, || http::kafka_answers(address).is_ok(), Duration::from_secs(60))?;
+        console::step(format_args!("Kafka for the tests answers at {}", address));
+        registry.wait()?;
+        let mut command = workspace.cargo();
+        command.args(["test", "--release", "--no-fail-fast"]).args(arguments).env("KING_TEST_KAFKA", address);
+        kafka::forget(&mut command);
+        tls.describe_to(&mut command);
+        registry.describe_to(&mut command);
+        command.env("KING_TEST_PYTHON", &python);
+        pass(&command, "a test failed")
+    };
+    let result = { run }();
+    supervisor.stop();
+    result
 }
 
 fn pass(command: &Command, problem: &str) -> Result<()> {
