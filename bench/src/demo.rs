@@ -92,7 +92,7 @@ impl Status {
 }
 
 /// No load of ours ever leaves this machine.
-fn ensure_local(address: &str) -> Result<()> {
+pub(crate) fn ensure_local(address: &str) -> Result<()> {
     let mut found = address.to_socket_addrs().with_context(|| format!("{address} is not HOST:PORT"))?;
     ensure!(
         found.all(|socket| IpAddr::is_loopback(&socket.ip())),

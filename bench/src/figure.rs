@@ -9,12 +9,32 @@ pub(crate) struct Figure {
     value: f64,
     unit: &'static str,
     goal: Option<f64>,
+    peer: Option<Peer>,
+}
+
+/// What the same measurement gave for another program.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Peer {
+    value: f64,
+    /// What ours divided by the peer's should be: at least, or at most.
+    goal: f64,
 }
 
 impl Figure {
     /// A figure without a goal.
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value, unit, goal: None }
+        Self { name: name.into(), value, unit, goal: None, peer: None }
+    }
+
+    /// A figure beside a peer's. `goal` is what ours divided by theirs should be: at least when it is above 1, else at most.
+    pub(crate) fn compared(
+        name: impl Into<String>,
+        ours: f64,
+        theirs: f64,
+        unit: &'static str,
+        goal: f64,
+    ) -> Self {
+        Self { peer: Some(Peer { value: theirs, goal }), ..Self::new(name, ours, unit) }
     }
 
     /// The same with the most that it should be.
@@ -25,8 +45,13 @@ impl Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, unit, goal } = self;
-        write!(f, "{name}: {} {unit}", Digits(*value))?;
+        let Self { name, value, unit, goal, peer } = self;
+        write!(f, "{name}: {}", Digits(*value))?;
+        if let Some(Peer { value: theirs, goal }) = peer {
+            let ratio = Digits(value / theirs);
+            return write!(f, " vs {} {unit}, ratio {ratio} (goal {})", Digits(*theirs), Digits(*goal));
+        }
+        write!(f, " {unit}")?;
         goal.map_or(Ok(()), |goal| write!(f, " (goal {} {unit})", Digits(goal)))
     }
 }
@@ -57,6 +82,12 @@ mod tests {
         let figure = Figure::new("memory of the server", 41.26, "MB");
         assert_eq!(figure.to_string(), "memory of the server: 41.3 MB");
         assert_eq!(figure.goal(60.0).to_string(), "memory of the server: 41.3 MB (goal 60 MB)");
+    }
+
+    #[test]
+    fn a_comparison_says_both_sides_and_their_ratio() {
+        let figure = Figure::compared("memory of one pod", 25.0, 400.0, "MB", 0.1);
+        assert_eq!(figure.to_string(), "memory of one pod: 25 vs 400 MB, ratio 0.06 (goal 0.1)");
     }
 
     #[test]

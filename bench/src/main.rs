@@ -1,27 +1,35 @@
-//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo.
+//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo or beside a peer.
 //!
-//! `cargo xtask bench NAME` starts a demo on free ports and runs `bench NAME` with its address in the environment.
+//! `cargo xtask bench NAME` starts a demo, or only a Kafka, on free ports and runs `bench NAME` with its address in the environment.
 //! Every load is bounded in number and time and goes to this machine only; every wait is for a condition, with a limit.
 
+mod broker;
 mod browser;
 mod clock;
+mod cores;
+mod datagen;
 mod demo;
 mod distribution;
 mod figure;
+mod frames;
 mod freshness;
 mod handover;
 mod live;
+mod measured;
 mod memory;
 mod offsets;
 mod page;
 mod processes;
+mod progress;
 mod proof;
+mod restore;
 mod sample;
 mod scale;
 mod session;
 mod show;
 mod start;
 mod stream;
+mod streams;
 mod taps;
 mod viewers;
 
@@ -30,6 +38,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::broker::BrokerArgs;
 use crate::demo::DemoArgs;
 use crate::figure::Figure;
 
@@ -39,6 +48,8 @@ use crate::figure::Figure;
 struct Cli {
     #[command(flatten)]
     demo: DemoArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,6 +78,12 @@ enum Command {
     Taps(taps::Options),
     /// As many schedules of kills, stalls, rebalances and restarts of the broker as asked for, each against a fold of the same log
     Proof(proof::Options),
+    /// One pod against Kafka Streams: processor time, memory, latency, and the same outcome
+    Streams(streams::Options),
+    /// Our generator against Kafka's ProducerPerformance
+    Datagen(datagen::Options),
+    /// From the start of a pod that takes over a million open sessions to its first new record
+    Restore(restore::Options),
     /// Everything that needs one running demo, with default options
     All,
 }
@@ -88,15 +105,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<Vec<Figure>> {
-    if let Command::Start(options) = &cli.command {
-        return start::run(options).await;
-    }
-    if let Command::Proof(options) = &cli.command {
-        return proof::run(options).await;
+    match &cli.command {
+        Command::Start(options) => return start::run(options).await,
+        Command::Streams(options) => return streams::run(&cli.broker.open()?, options).await,
+        Command::Datagen(options) => return datagen::run(&cli.broker.open()?, options).await,
+        Command::Restore(options) => return restore::run(&cli.broker.open()?, options).await,
+        Command::Proof(options) => return proof::run(options).await,
+        _ => {}
     }
     let demo = cli.demo.open()?;
     match &cli.command {
-        Command::Start(_) | Command::Proof(_) | Command::All => all(cli).await,
+        Command::Start(_)
+        | Command::Streams(_)
+        | Command::Datagen(_)
+        | Command::Restore(_)
+        | Command::Proof(_)
+        | Command::All => all(cli).await,
         Command::Memory(options) => memory::run(&demo, options).await,
         Command::Sample(options) => sample::run(&demo, options).await,
         Command::Freshness(options) => freshness::run(&demo, options).await,
@@ -118,7 +142,11 @@ async fn all(cli: &Cli) -> Result<Vec<Figure>> {
     let mut failed = Vec::new();
     for name in GROUPS {
         println!("\n== {name}");
-        let one = Cli { demo: cli.demo.clone(), ..Cli::try_parse_from(["bench", name])? };
+        let one = Cli {
+            demo: cli.demo.clone(),
+            broker: cli.broker.clone(),
+            ..Cli::try_parse_from(["bench", name])?
+        };
         match Box::pin(run(&one)).await {
             Ok(measured) => figures.extend(measured),
             Err(error) => {

@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: runs one measurement against a demo of its own.
+//! `cargo xtask bench`: runs one measurement against a demo of its own, or against a Kafka of its own.
 
-use std::process::{ExitCode, ExitStatus};
+mod peer;
+
+use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::Result;
 
@@ -16,35 +18,67 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// Builds the benchmarks, starts a demo and runs one against it.
+/// What a measurement needs around it.
+enum Surroundings {
+    /// It starts what it needs, or only explains itself.
+    Nothing,
+    /// A Kafka that is killed again and again, and the pods that must bear it.
+    Proof,
+    /// A Kafka, and the programs that are compared.
+    Broker,
+    /// The whole show.
+    Demo,
+}
+
+impl Options {
+    fn surroundings(&self) -> Surroundings {
+        if self.arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+            return Surroundings::Nothing;
+        }
+        match self.arguments.first().map(String::as_str) {
+            // `start` times demos of its own, which another one would slow down.
+            Some("start" | "help") => Surroundings::Nothing,
+            Some("proof") => Surroundings::Proof,
+            Some("streams" | "datagen" | "restore") => Surroundings::Broker,
+            _ => Surroundings::Demo,
+        }
+    }
+}
+
+/// Builds the benchmarks, starts what they need and runs one.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     crate::stop::on_signals(|| {})?;
     let workspace = Workspace::find()?;
+    let surroundings = options.surroundings();
     let mut build = workspace.cargo();
-    build.args(["build", "--release", "-p", "bench", "-p", "streams"]);
+    build.args(["build", "--release", "-p", "bench"]);
+    if matches!(surroundings, Surroundings::Broker | Surroundings::Proof) {
+        build.args(["-p", "streams", "-p", "datagen"]);
+    }
     if !tool::show(&build)?.success() {
         return Ok(ExitCode::FAILURE);
     }
-    let mut command = std::process::Command::new(workspace.binary("bench"));
+    let mut command = Command::new(workspace.binary("bench"));
     command.args(&options.arguments);
-    if options.arguments.first().is_some_and(|name| name == "proof") {
-        // A broker of its own, since it is killed again and again.
-        command.env("KING_STREAMS", workspace.binary("streams"));
-        return run_with_broker(&workspace, "bench-proof", &mut command, |_| Ok(())).map(exit_code);
-    }
-    // `start` times demos of its own, which another one would slow down.
-    let demo = match options.arguments.first().map(String::as_str) {
-        Some("start" | "help" | "--help") => None,
-        _ => Some(RunningDemo::start(&workspace, "bench")?),
+    let status = match surroundings {
+        Surroundings::Nothing => tool::show(&command)?,
+        Surroundings::Proof => {
+            command.env("KING_STREAMS", workspace.binary("streams"));
+            run_with_broker(&workspace, "bench-proof", &mut command, |_| Ok(()))?
+        }
+        Surroundings::Broker => {
+            peer::describe_to(&mut command, &workspace)?;
+            run_with_broker(&workspace, "bench-broker", &mut command, |_| Ok(()))?
+        }
+        Surroundings::Demo => beside_demo(&mut command, &workspace)?,
     };
-    demo.iter().for_each(|demo| demo.describe_to(&mut command));
-    let status = tool::show(&command)?;
-    if let Some(demo) = demo {
-        demo.stop()?;
-    }
-    Ok(exit_code(status))
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn exit_code(status: ExitStatus) -> ExitCode {
-    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+fn beside_demo(command: &mut Command, workspace: &Workspace) -> Result<ExitStatus> {
+    let demo = RunningDemo::start(workspace, "bench")?;
+    demo.describe_to(command);
+    let status = tool::show(command)?;
+    demo.stop()?;
+    Ok(status)
 }

@@ -220,6 +220,14 @@ pub(crate) fn java_with_maven(fetched: bool, consent: Consent) -> Result<PathBuf
     find().map_err(|missing| anyhow::anyhow!("{missing}: install Java 17 or newer and Maven"))
 }
 
+/// The Java that runs Kafka's programs, and the folder of its jars; a container has neither.
+pub(crate) fn java_and_jars(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
+    let java = usable_java(workspace).map_err(|missing| {
+        anyhow::anyhow!("{missing}: what ours is compared with needs Java 17 or newer and Maven")
+    })?;
+    Ok((java.program, jars::fetch(workspace)?))
+}
+
 /// What to install for Kafka. Debian's default Java is new enough, Ubuntu's is not before 24.04: name a version where it is known.
 fn java_packages() -> Packages {
     const DEFAULT: Packages =

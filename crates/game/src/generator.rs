@@ -99,7 +99,7 @@ pub fn draw_hit(
 }
 
 /// Draws a frame's hits: 1 to 5 of one level, on one game.
-pub fn draw_hits(rng: &mut (impl Rng + ?Sized), level: Level, game: Game) -> Vec<Hit> {
+fn draw_hits(rng: &mut (impl Rng + ?Sized), level: Level, game: Game) -> Vec<Hit> {
     let hits = 1 + Draws::new(rng).below(MOST_HITS);
     (0..hits).map(|_| draw_machines_hit(rng, level, game)).collect()
 }
