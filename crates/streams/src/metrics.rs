@@ -60,6 +60,10 @@ pub(crate) struct Metrics {
     pub(crate) restoring_machines: Gauge,
     /// Pairs that were restored.
     pub(crate) restored: Counter,
+    /// Pairs that wait for a schema of the registry's.
+    pub(crate) held: Gauge,
+    /// 1 while Kafka takes transactions of this pod.
+    pub(crate) can_commit: Gauge,
     /// Transactions that were committed.
     pub(crate) commits: Counter,
     /// Transactions that failed, and took the pod back to the last commit.
@@ -90,6 +94,8 @@ impl Metrics {
             restoring: Gauge::default(),
             restoring_machines: Gauge::default(),
             restored: Counter::default(),
+            held: Gauge::default(),
+            can_commit: Gauge::default(),
             commits: Counter::default(),
             failed_commits: Counter::default(),
             fenced: Counter::default(),
@@ -157,6 +163,12 @@ impl Metrics {
     }
 
     fn register_commits(&self, registry: &mut Registry) {
+        registry.register("held_pairs", "Pairs that wait for a schema of the registry's", self.held.clone());
+        registry.register(
+            "can_commit",
+            "1 while Kafka takes transactions of this pod",
+            self.can_commit.clone(),
+        );
         registry.register("commits", "Transactions that were committed", self.commits.clone());
         registry.register(
             "failed_commits",

@@ -15,7 +15,7 @@ use game::Fold;
 use game::sessions::Limits;
 use kafka::client::{self, Tracing};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::Offset;
 use tracing::{debug, info, warn};
 
@@ -27,6 +27,8 @@ use reading::Reading;
 
 /// How long one question for committed offsets may take. A transaction that is still open there holds the answer back.
 const QUESTION: Duration = Duration::from_millis(1_000);
+/// How long to wait after a question that failed.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How often to say how far it has come.
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -94,7 +96,7 @@ impl Restorer {
             worker,
             wanted: BTreeMap::new(),
             finished: BTreeMap::new(),
-            said: None,
+            failing: None,
         };
         std::thread::Builder::new()
             .name("restore".to_owned())
@@ -128,8 +130,14 @@ struct Run {
     wanted: BTreeMap<u32, Wish>,
     /// The newest ticket of each pair that was dealt with.
     finished: BTreeMap<u32, u64>,
-    /// When waiting for offsets began, once that was said.
-    said: Option<Instant>,
+    /// While committed offsets are not to be had.
+    failing: Option<Failing>,
+}
+
+/// Since when committed offsets are not to be had, and whether that was said.
+struct Failing {
+    since: Instant,
+    said: bool,
 }
 
 /// The worker has gone, or wants other pairs.
@@ -167,19 +175,13 @@ impl Run {
         let committed = match self.committed(&pairs) {
             Ok(committed) => committed,
             Err(problem) => {
-                debug!(%problem, ?pairs, "committed offsets are not to be had yet");
-                let since = *self.said.get_or_insert(begin);
-                if begin.duration_since(since) < QUESTION * 2 && begin > since {
-                    warn!(
-                        ?pairs,
-                        %problem,
-                        "waiting for committed offsets: the broker is away, or has yet to end a dead pod's transaction"
-                    );
-                }
-                return Ok(());
+                self.complain(begin, &problem);
+                return self.pause();
             }
         };
-        self.said = None;
+        if self.failing.take().is_some_and(|failing| failing.said) {
+            info!("committed offsets are there again");
+        }
         let mut readings = Vec::new();
         for (&partition, committed) in &committed {
             let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
@@ -193,6 +195,30 @@ impl Run {
             }
         }
         self.read(readings, begin)
+    }
+
+    /// Says once that it takes long, and why.
+    fn complain(&mut self, begin: Instant, problem: &KafkaError) {
+        let failing = self.failing.get_or_insert(Failing { since: begin, said: false });
+        debug!(%problem, "committed offsets are not to be had yet");
+        if !failing.said && failing.since.elapsed() > QUESTION {
+            failing.said = true;
+            warn!(
+                pairs = self.wanted.len(),
+                %problem,
+                "waiting for committed offsets: the broker is away, or has yet to end a dead pod's transaction"
+            );
+        }
+    }
+
+    /// Waits a little before the next question, unless the worker wants something else.
+    fn pause(&mut self) -> Result<(), Interrupted> {
+        match self.inbox.recv_timeout(PAUSE) {
+            Ok(wishes) => self.note(wishes),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(Interrupted::Ended),
+        }
+        Ok(())
     }
 
     /// Takes the newest wish.
@@ -257,7 +283,7 @@ impl Run {
         }
         if let Err(problem) = reading::assign(&self.consumer, &self.changelog, &readings) {
             debug!(%problem, "the changelog cannot be read now");
-            return Ok(());
+            return self.pause();
         }
         let read = self.read_all(readings, begin);
         // What was read is not fetched any further.

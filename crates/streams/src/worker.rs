@@ -194,9 +194,12 @@ impl Worker {
 
     /// Asks about schemas that pairs wait for.
     fn explain(&mut self) -> Result<(), End> {
+        let mut held = 0;
         for id in self.pairs.values().filter_map(|pair| pair.desk.unknown_id()) {
             self.explainer.ask(id);
+            held += 1;
         }
+        self.metrics.held.set(held);
         self.explainer.refused().map_or(Ok(()), |reason| Err(End::Refused(reason)))
     }
 

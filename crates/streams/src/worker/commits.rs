@@ -11,7 +11,7 @@ use crate::transactions::{Answer, BlockOffset, Fault};
 /// How long a hand-over waits for its transactions.
 pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
 /// How soon a pod with nothing else to do commits.
-const SOON: Duration = Duration::from_millis(25);
+const SOON: Duration = Duration::from_millis(40);
 /// Being fenced so often within [`RIVALRY`] without a stall of our own means that somebody else uses the same id.
 const RIVAL_FENCES: usize = 6;
 const RIVALRY: Duration = Duration::from_secs(60);
@@ -138,7 +138,10 @@ impl Worker {
 
     fn take_answer(&mut self, answer: Answer) -> Result<(), End> {
         match answer {
-            Answer::Ready => self.commits.is_ready = true,
+            Answer::Ready => {
+                self.commits.is_ready = true;
+                self.metrics.can_commit.set(1);
+            }
             Answer::Committed(blocks) => {
                 self.commits.is_open = false;
                 self.metrics.commits.inc();
@@ -146,6 +149,7 @@ impl Worker {
             }
             Answer::Failed(fault) => {
                 (self.commits.is_open, self.commits.is_ready) = (false, false);
+                self.metrics.can_commit.set(0);
                 self.metrics.failed_commits.inc();
                 self.judge(&fault)?;
                 self.roll_back();
