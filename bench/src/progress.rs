@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use kafka::Brokers;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use kafka::rdkafka::error::KafkaResult;
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +18,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a group may come no further; a JVM that starts needs some seconds.
 const STILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is asked of all partitions at once.
+type Question = fn(&BaseConsumer, TopicPartitionList) -> KafkaResult<TopicPartitionList>;
 
 /// A client that asks; it is no member of the group.
 #[derive(Clone)]
@@ -37,29 +41,28 @@ impl Progress {
 
     /// Records that the group is done with; 0 where it has not committed yet.
     pub(crate) async fn committed(&self) -> Result<u64> {
-        let Self { consumer, partitions } = self.clone();
-        let list =
-            tokio::task::spawn_blocking(move || consumer.committed_offsets(partitions, TIMEOUT)).await??;
-        Ok(sum(&list))
+        self.ask(|consumer, partitions| consumer.committed_offsets(partitions, TIMEOUT)).await
     }
 
-    /// Records that there are, when the logs begin at 0. A client may take a moment to find the leaders of new topics.
+    /// Records that there are, when the logs begin at 0.
     pub(crate) async fn ends(&self) -> Result<u64> {
+        self.ask(|consumer, mut partitions| {
+            partitions.set_all_offsets(Offset::End)?;
+            consumer.offsets_for_times(partitions, TIMEOUT)
+        })
+        .await
+    }
+
+    /// A broker that has just started may take a moment to know the leaders of new topics and the group's coordinator.
+    async fn ask(&self, question: Question) -> Result<u64> {
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            match self.ask_for_ends().await {
+            let Self { consumer, partitions } = self.clone();
+            match tokio::task::spawn_blocking(move || question(&consumer, partitions)).await? {
                 Err(_) if Instant::now() < deadline => sleep(10 * LOOK).await,
-                asked => return asked,
+                answer => return Ok(sum(&answer?)),
             }
         }
-    }
-
-    async fn ask_for_ends(&self) -> Result<u64> {
-        let Self { consumer, mut partitions } = self.clone();
-        partitions.set_all_offsets(Offset::End)?;
-        let list =
-            tokio::task::spawn_blocking(move || consumer.offsets_for_times(partitions, TIMEOUT)).await??;
-        Ok(sum(&list))
     }
 }
 
