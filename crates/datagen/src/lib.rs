@@ -25,7 +25,7 @@ use tracing::{error, info};
 pub use config::{Config, Load, RunArgs};
 use frames::Frames;
 use metrics::Metrics;
-use producer::{Patience, Producer, Stopped};
+use producer::{Producer, Stopped};
 
 /// How long the last records may take to be acknowledged when the process is asked to end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
@@ -87,8 +87,7 @@ fn produce(
     let Some(present) = present else { return Ok(()) };
     present.map_err(|error| Unavailable::new(error.to_string()))?;
     let run = config.run.run(now_ms())?;
-    let patience = if run.as_ref().is_some_and(|run| run.unpaced) { Patience::Long } else { Patience::Short };
-    let producer = Producer::new(config, patience, shutdown.clone(), metrics.clone())?;
+    let producer = Producer::new(config, shutdown.clone(), metrics.clone())?;
     let begin = run.as_ref().map_or_else(now_ms, |run| run.start_ms);
     let generator = Generator::new(config.seed, config.machines, model::PARTITIONS, event_time(begin));
     let mut frames = Frames::new(generator, codec, producer, metrics.clone());
