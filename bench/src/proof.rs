@@ -45,7 +45,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>> {
         logs,
     };
     println!(
-        "A seed decides a load of about 28,000 records, and what is done to pods and broker while it runs. In the end the final \
+        "A seed decides a load of 9,000 to 28,000 records, and what is done to pods and broker while it runs. In the end the final \
          sessions are compared byte by byte with a fold of the same two logs that shares no code with the application's."
     );
     let begin = Instant::now();
