@@ -86,6 +86,10 @@ impl Taps {
 async fn delivered(topic: &str, record: DeliveryFuture) -> Result<i64, Error> {
     let failed = |source| Error::Produce { topic: topic.to_owned(), source };
     match record.await {
+        // Without an offset nobody can tell whether the record is in the log, or when it is counted.
+        Ok(Ok(delivery)) if delivery.offset < 0 => {
+            Err(failed(KafkaError::MessageProduction(RDKafkaErrorCode::OutOfOrderSequenceNumber)))
+        }
         Ok(Ok(delivery)) => Ok(delivery.offset),
         Ok(Err((source, _))) => Err(failed(source)),
         Err(_) => Err(failed(KafkaError::Canceled)),

@@ -30,7 +30,7 @@ use commits::Commits;
 use kafka::client::Membership;
 
 /// Records that a pair may have processed before it is the next pair's turn.
-const SLICE: usize = 32;
+const SLICE: usize = 16;
 /// How long to sleep at most while the budget is spent.
 const REFILL: Duration = Duration::from_millis(5);
 /// How long to sleep at most when nothing is to be done.

@@ -19,20 +19,43 @@ pub(super) struct Request {
 /// A frame's place in its machine's order.
 pub(super) type Place = (EventTime, Zone);
 
-/// A frame of which one half has come, or both.
+/// Which halves of a frame have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halves {
+    Request,
+    Response,
+    /// Both, near enough to each other.
+    Joined,
+    /// Both, too far apart.
+    Apart,
+}
+
+/// A frame of which one half has come, or both. There may be a million: nothing is kept that is not needed any more.
 #[derive(Debug)]
 struct Frame {
-    place: Place,
-    request: Option<Request>,
-    /// The record time of the response.
-    response: Option<EventTime>,
+    ts: EventTime,
+    /// Of the request, once it has come.
+    offset: i64,
+    hits: Box<[Hit]>,
+    /// The record time of the half that came first, from `ts` on.
+    first_at: i32,
+    zone: Zone,
+    halves: Halves,
 }
 
 impl Frame {
-    /// Its request, when both halves have come and are near enough.
-    fn joined(&self) -> Option<&Request> {
-        let (request, response) = (self.request.as_ref()?, self.response?);
-        (request.at.abs_diff(response) <= PAIR_MS.unsigned_abs()).then_some(request)
+    fn place(&self) -> Place {
+        (self.ts, self.zone)
+    }
+
+    fn is_joined(&self) -> bool {
+        self.halves == Halves::Joined
+    }
+
+    /// What both halves are to each other when the second one has this record time.
+    fn meet(&self, at: EventTime) -> Halves {
+        let apart = i64::from(self.first_at).abs_diff(at.saturating_sub(self.ts));
+        if apart <= PAIR_MS.unsigned_abs() { Halves::Joined } else { Halves::Apart }
     }
 }
 
@@ -60,11 +83,11 @@ impl Session {
             && self.count < limits.most_hits
     }
 
-    fn add(&mut self, place: Place, request: &Request) {
-        self.last = place;
+    fn add(&mut self, frame: &Frame) {
+        self.last = frame.place();
         self.frames += 1;
-        self.request_offset = self.request_offset.max(request.offset);
-        for hit in &request.hits {
+        self.request_offset = self.request_offset.max(frame.offset);
+        for hit in &frame.hits {
             self.count += 1;
             self.score += i64::from(hit.score());
         }
@@ -99,68 +122,99 @@ pub(super) struct Frames {
 impl Frames {
     /// Whether this half of a frame is there already.
     pub(super) fn holds(&self, place: Place, side: Side) -> bool {
-        self.frames.iter().rev().take_while(|frame| frame.place >= place).any(|frame| {
-            frame.place == place
-                && match side {
-                    Side::Request => frame.request.is_some(),
-                    Side::Response => frame.response.is_some(),
-                }
-        })
+        let lacks = match side {
+            Side::Request => Halves::Response,
+            Side::Response => Halves::Request,
+        };
+        self.find(place).is_ok_and(|at| self.frames[at].halves != lacks)
     }
 
     /// Takes a request that is not there yet; whether its frame is whole now.
     pub(super) fn request(&mut self, place: Place, request: Request, limits: &Limits) -> bool {
-        let at = self.find(place);
-        self.frames[at].request = Some(request);
-        self.join(at, limits)
+        let Request { at, offset, hits } = request;
+        match self.find(place) {
+            Ok(nth) => {
+                let frame = &mut self.frames[nth];
+                (frame.halves, frame.offset, frame.hits) = (frame.meet(at), offset, hits);
+                self.cut(nth, limits)
+            }
+            Err(nth) => {
+                self.insert(nth, place, at, Halves::Request, (offset, hits));
+                false
+            }
+        }
     }
 
     /// Takes the record time of a response that is not there yet; whether its frame is whole now.
-    pub(super) fn response(&mut self, place: Place, response: EventTime, limits: &Limits) -> bool {
-        let at = self.find(place);
-        self.frames[at].response = Some(response);
-        self.join(at, limits)
+    pub(super) fn response(&mut self, place: Place, at: EventTime, limits: &Limits) -> bool {
+        match self.find(place) {
+            Ok(nth) => {
+                self.frames[nth].halves = self.frames[nth].meet(at);
+                self.cut(nth, limits)
+            }
+            Err(nth) => {
+                self.insert(nth, place, at, Halves::Response, (-1, Box::default()));
+                false
+            }
+        }
     }
 
-    /// The frame at a place; most are the newest ones.
-    fn find(&mut self, place: Place) -> usize {
-        let behind = self.frames.iter().rev().take_while(|frame| frame.place > place).count();
+    /// The frame at a place, or where it would be; most are the newest ones.
+    fn find(&self, place: Place) -> Result<usize, usize> {
+        let behind = self.frames.iter().rev().take_while(|frame| frame.place() > place).count();
         let at = self.frames.len() - behind;
-        if at > 0 && self.frames[at - 1].place == place {
-            return at - 1;
+        match at.checked_sub(1) {
+            Some(before) if self.frames[before].place() == place => Ok(before),
+            _ => Err(at),
         }
+    }
+
+    fn insert(
+        &mut self,
+        nth: usize,
+        (ts, zone): Place,
+        at: EventTime,
+        halves: Halves,
+        (offset, hits): (i64, Box<[Hit]>),
+    ) {
         if self.frames.capacity() == 0 {
             // Most machines of a large crowd have one frame.
             self.frames.reserve_exact(1);
         }
-        self.frames.insert(at, Frame { place, request: None, response: None });
-        at
+        // A record's time is never so far from its frame's.
+        let first_at = at.saturating_sub(ts).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        self.frames.insert(nth, Frame { ts, offset, hits, first_at, zone, halves });
     }
 
-    fn join(&mut self, at: usize, limits: &Limits) -> bool {
-        let frame = &self.frames[at];
-        let Some(request) = frame.joined() else { return false };
-        if self.sessions.last().is_none_or(|newest| newest.last < frame.place) {
-            append(&mut self.sessions, frame.place, request, limits).changed = true;
+    /// Makes a frame whose second half has come part of a session, if it is joined now.
+    fn cut(&mut self, nth: usize, limits: &Limits) -> bool {
+        let frame = &self.frames[nth];
+        if !frame.is_joined() {
+            return false;
+        }
+        if self.sessions.last().is_none_or(|newest| newest.last < frame.place()) {
+            append(&mut self.sessions, frame, limits).changed = true;
         } else {
-            self.cut_again(at, limits);
+            self.cut_again(nth, limits);
         }
         true
     }
 
     /// Cuts sessions anew, since a frame came between others.
     fn cut_again(&mut self, added: usize, limits: &Limits) {
-        let added = self.frames[added].place;
+        let added = self.frames[added].place();
         let before = std::mem::take(&mut self.sessions);
-        for frame in &self.frames {
-            if let Some(request) = frame.joined() {
-                append(&mut self.sessions, frame.place, request, limits);
-            }
-        }
+        self.cut_all(limits);
         for session in &mut self.sessions {
             let overlaps = |first, last| first <= session.last && session.first <= last;
             session.changed = overlaps(added, added)
                 || before.iter().any(|old| old.changed && overlaps(old.first, old.last));
+        }
+    }
+
+    fn cut_all(&mut self, limits: &Limits) {
+        for frame in self.frames.iter().filter(|frame| frame.is_joined()) {
+            append(&mut self.sessions, frame, limits);
         }
     }
 
@@ -185,19 +239,19 @@ impl Frames {
 
     /// Drops the joined frames up to a place: their sessions are final.
     fn drop_joined(&mut self, last: Place) {
-        self.frames.retain(|frame| frame.place > last || frame.joined().is_none());
+        self.frames.retain(|frame| frame.place() > last || !frame.is_joined());
     }
 
     /// Drops the halves that stayed alone once everything below `complete` has come.
     pub(super) fn drop_alone(&mut self, complete: EventTime, counts: &mut Counts) {
-        let is_over = |frame: &Frame| frame.place.0 < complete && frame.joined().is_none();
+        let is_over = |frame: &Frame| frame.ts < complete && !frame.is_joined();
         if !self.frames.iter().any(is_over) {
             return;
         }
         self.frames.retain(|frame| {
             let over = is_over(frame);
-            counts.expired_requests += u64::from(over && frame.request.is_some());
-            counts.expired_responses += u64::from(over && frame.response.is_some());
+            counts.expired_requests += u64::from(over && frame.halves != Halves::Response);
+            counts.expired_responses += u64::from(over && frame.halves != Halves::Request);
             !over
         });
     }
@@ -206,17 +260,13 @@ impl Frames {
     pub(super) fn restore_final(&mut self, place: Place, limits: &Limits) {
         self.drop_joined(place);
         self.sessions.clear();
-        for frame in &self.frames {
-            if let Some(request) = frame.joined() {
-                append(&mut self.sessions, frame.place, request, limits);
-            }
-        }
+        self.cut_all(limits);
     }
 
     /// The next completeness at which something is over; `None` when nothing is left.
     pub(super) fn due(&self, limits: &Limits) -> Option<EventTime> {
-        let alone = self.frames.iter().find(|frame| frame.joined().is_none());
-        let alone = alone.map(|frame| frame.place.0.saturating_add(1));
+        let alone = self.frames.iter().find(|frame| !frame.is_joined());
+        let alone = alone.map(|frame| frame.ts.saturating_add(1));
         let session = self.sessions.first().map(|first| first.final_from(self.sessions.get(1), limits));
         alone.into_iter().chain(session).min()
     }
@@ -251,12 +301,12 @@ impl Frames {
         let wanted = if is_final { usize::MAX } else { KEPT_HITS };
         let &Session { first, last, frames, count, score, request_offset, .. } = session;
         let mut hits = Vec::with_capacity(wanted.min(count as usize));
-        let inside = self.frames.iter().rev().skip_while(|frame| frame.place > last);
-        let inside = inside.take_while(|frame| frame.place >= first);
+        let inside = self.frames.iter().rev().skip_while(|frame| frame.place() > last);
+        let inside = inside.take_while(|frame| frame.place() >= first);
         hits.extend(
             inside
-                .filter_map(Frame::joined)
-                .flat_map(|request| request.hits.iter().rev())
+                .filter(|frame| frame.is_joined())
+                .flat_map(|frame| frame.hits.iter().rev())
                 .take(wanted)
                 .copied(),
         );
@@ -269,19 +319,14 @@ impl Frames {
 }
 
 /// Adds a frame after all others: to the newest session, or as the first one of another.
-fn append<'a>(
-    sessions: &'a mut Vec<Session>,
-    place: Place,
-    request: &Request,
-    limits: &Limits,
-) -> &'a mut Session {
-    if sessions.last().is_none_or(|newest| !newest.takes(place, limits)) {
+fn append<'a>(sessions: &'a mut Vec<Session>, frame: &Frame, limits: &Limits) -> &'a mut Session {
+    if sessions.last().is_none_or(|newest| !newest.takes(frame.place(), limits)) {
         if sessions.capacity() == 0 {
             sessions.reserve_exact(1);
         }
-        sessions.push(Session::begin(place));
+        sessions.push(Session::begin(frame.place()));
     }
     let newest = sessions.len() - 1;
-    sessions[newest].add(place, request);
+    sessions[newest].add(frame);
     &mut sessions[newest]
 }

@@ -256,15 +256,23 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
         match result {
+            // Without an offset: a retry that the broker takes for a duplicate. On a partition that is new to this producer it may be wrong
+            // there, when a later batch has overtaken the first one. Then the record is lost, and the transaction must not be committed.
+            Ok(message) if message.offset() < 0 => {
+                self.fail(KafkaError::MessageProduction(Code::OutOfOrderSequenceNumber))
+            }
             Ok(_) if place == PLAIN => {}
             Ok(message) => {
                 let mut delivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 delivered.blocks.push((place, message.offset()));
             }
-            Err((error, _)) => {
-                let mut delivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                delivered.failure.get_or_insert_with(|| error.clone());
-            }
+            Err((error, _)) => self.fail(error.clone()),
         }
+    }
+}
+
+impl Deliveries {
+    fn fail(&self, error: KafkaError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure.get_or_insert(error);
     }
 }
