@@ -36,7 +36,9 @@ impl Topics {
         let name = format!("test-datagen-{}-{}-{number}", std::process::id(), now_ms());
         let topics = Self { brokers, name };
         let [requests, responses, control] = topics.names();
-        let made = [Topic::records(&requests), Topic::records(&responses), Topic::control(&control)];
+        // Some runs begin years ago: nothing may be deleted because of its age.
+        let kept = |name: &str| Topic { config: vec![("retention.ms", "-1")], ..Topic::records(name) };
+        let made = [kept(&requests), kept(&responses), Topic::control(&control)];
         topics::ensure(&topics.brokers, &made).await.unwrap();
         topics
     }
