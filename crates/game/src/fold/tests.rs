@@ -79,7 +79,7 @@ fn sessions_are_cut_at_gaps_after_a_minute_and_after_500_hits() {
 #[test]
 fn frames_count_in_the_order_of_event_time_and_a_late_one_joins_two_sessions() {
     assert_eq!(sessions(&[(2_000, 1), (1_000, 1), (0, 1)]), [(0, 2_000, 3)]);
-    // 5 s and 10 s are not late when the newest frame is at 15 s and 19.9 s apart are two sessions before.
+    // The newest frame is at 14 s: what is more than 5 s older is late.
     assert_eq!(sessions(&[(0, 1), (14_000, 1), (9_500, 1)]), [(0, 14_000, 3)]);
     assert_eq!(sessions(&[(0, 1), (14_000, 1), (8_999, 1)]), [(0, 0, 1), (14_000, 14_000, 1)], "late");
 }
