@@ -43,7 +43,7 @@ test("a shape raises the load, says what runs, and ends with a tap or a key", as
   await show.untilLive();
   const begun = Date.now();
   await presenter.shape("Load as a step").click();
-  await expect(presenter.load).toHaveText(/1\.6\sk frames\/s asked.*step, until ended/);
+  await expect(presenter.load).toHaveText(/1\.6\sk frames\/s asked.* · step, until ended/);
   await expect(presenter.shape("Load as a step")).toHaveAttribute("aria-pressed", "true");
   await expect.poll(() => show.producedShown(), { timeout: 15_000 }).toBeGreaterThan(2_500);
   await expect.poll(() => show.told("load follows a shape: step", begun)).toBe(true);
