@@ -77,8 +77,8 @@ impl Signals {
     }
 }
 
-/// Makes the consumer and joins the group. `worker` is woken when there is something to poll.
-pub(crate) fn subscribe(
+/// Makes the consumer. `worker` is woken when there is something to poll.
+pub(crate) fn create(
     config: &Config,
     membership: Membership,
     worker: &Thread,
@@ -100,9 +100,7 @@ pub(crate) fn subscribe(
         settings.create_with_context(Signals::default()).context("making the consumer")?;
     let thread = worker.clone();
     consumer.set_nonempty_callback(move || thread.unpark());
-    let consumer = Arc::new(consumer);
-    consumer.subscribe(&[&config.requests, &config.responses]).context("subscribing")?;
-    Ok(consumer)
+    Ok(Arc::new(consumer))
 }
 
 /// Leaves the group. A broker that has just died would keep this thread for seconds: then the session's timeout says
@@ -151,15 +149,15 @@ impl ClientContext for Signals {
 
 impl ConsumerContext for Signals {
     fn rebalance(&self, consumer: &Consumer, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let assigned = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Acquire) {
-            if let Err(error) = give_back(consumer, partitions) {
-                tracing::debug!(%error, "giving partitions back");
-            }
-        } else if assigned {
-            self.push(Event::Assigned(partitions.clone()));
+        let event = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Event::Assigned(partitions.clone())
         } else {
-            self.push(Event::Revoked(partitions.clone()));
+            Event::Revoked(partitions.clone())
+        };
+        if self.closing.load(Ordering::Acquire) {
+            decline(consumer, &event);
+        } else {
+            self.push(event);
         }
     }
 }
@@ -172,6 +170,18 @@ pub(crate) fn is_eager(consumer: &Consumer) -> bool {
 /// Tells the group that these partitions are free.
 pub(crate) fn give_back(consumer: &Consumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
     if is_eager(consumer) { consumer.unassign() } else { consumer.incremental_unassign(partitions) }
+}
+
+/// Answers a rebalance of a consumer that is about to leave; it waits for an answer before it does.
+pub(crate) fn decline(consumer: &Consumer, event: &Event) {
+    let answered = match event {
+        Event::Assigned(_) => consumer.unassign(),
+        Event::Revoked(partitions) => give_back(consumer, partitions),
+        Event::Steady | Event::Watermarks(_) => Ok(()),
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "giving partitions back");
+    }
 }
 
 /// The part of librdkafka's statistics that is of use here.

@@ -6,6 +6,8 @@
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -70,6 +72,7 @@ struct Committed {
 pub(crate) struct Restorer {
     wishes: Sender<BTreeMap<u32, Wish>>,
     restored: Receiver<Restored>,
+    is_prepared: Arc<AtomicBool>,
 }
 
 impl Restorer {
@@ -77,6 +80,7 @@ impl Restorer {
     pub(crate) fn start(config: &Config, metrics: Metrics, worker: Thread) -> anyhow::Result<Self> {
         let (wishes, inbox) = channel();
         let (outbox, restored) = channel();
+        let is_prepared = Arc::new(AtomicBool::new(false));
         let mut settings = client::reader(&config.kafka, &format!("{}-restore", config.pod));
         // Quick rather than thrifty: a hand-over waits for it.
         settings
@@ -98,11 +102,23 @@ impl Restorer {
             finished: BTreeMap::new(),
             failing: None,
         };
+        let prepared = Arc::clone(&is_prepared);
+        let body = move || {
+            run.prepare();
+            prepared.store(true, Ordering::Release);
+            run.worker.unpark();
+            run.run();
+        };
         std::thread::Builder::new()
             .name("restore".to_owned())
-            .spawn(move || run.run())
+            .spawn(body)
             .context("starting a thread that restores")?;
-        Ok(Self { wishes, restored })
+        Ok(Self { wishes, restored, is_prepared })
+    }
+
+    /// Whether it need not get to know Kafka any more before it can restore.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.is_prepared.load(Ordering::Acquire)
     }
 
     /// Wants exactly these pairs from now on.
@@ -147,14 +163,21 @@ enum Interrupted {
 }
 
 impl Run {
+    /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes librdkafka most
+    /// of a second, for which the first pairs would stand still.
+    fn prepare(&self) {
+        let begin = Instant::now();
+        let pair = BTreeSet::from([0]);
+        let read = self.committed(&pair).and_then(|_| reading::rehearse(&self.consumer, &self.changelog));
+        debug!(took = ?begin.elapsed(), ?read, "ready to restore");
+    }
+
     fn run(mut self) {
         loop {
             if self.wanted.is_empty() {
-                match self.inbox.recv_timeout(Duration::from_secs(10)) {
+                match self.inbox.recv() {
                     Ok(wishes) => self.note(wishes),
-                    // Keeps its connection to the broker from being closed as idle.
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(_) => return,
                 }
             }
             match self.restore() {
@@ -182,6 +205,7 @@ impl Run {
         if self.failing.take().is_some_and(|failing| failing.said) {
             info!("committed offsets are there again");
         }
+        debug!(took = ?begin.elapsed(), "committed offsets are there");
         let mut readings = Vec::new();
         for (&partition, committed) in &committed {
             let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());

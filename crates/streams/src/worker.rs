@@ -35,6 +35,8 @@ const SLICE: usize = 16;
 const REFILL: Duration = Duration::from_millis(5);
 /// How long to sleep at most when nothing is to be done.
 const REST: Duration = Duration::from_millis(50);
+/// How long to prepare before joining the group at the latest.
+const PREPARATION: Duration = Duration::from_secs(2);
 
 /// Why a worker came to its end.
 pub(crate) enum End {
@@ -75,7 +77,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Joins the group, from the thread that will run it.
+    /// Connects, from the thread that will run it.
     pub(crate) fn new(
         config: &Config,
         membership: Membership,
@@ -85,7 +87,7 @@ impl Worker {
         explainer: Explainer,
     ) -> anyhow::Result<Self> {
         let this = std::thread::current();
-        let consumer = consumer::subscribe(config, membership, &this)?;
+        let consumer = consumer::create(config, membership, &this)?;
         let codec = explainer.codec().clone();
         Ok(Self {
             pairs: BTreeMap::new(),
@@ -108,15 +110,11 @@ impl Worker {
         })
     }
 
-    /// Works until something ends it, and hands over what it owns.
+    /// Joins the group, works until something ends it, and hands over what it owns.
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> End {
-        let end = loop {
-            if shutdown.is_requested() {
-                break End::Stopped;
-            }
-            if let Err(end) = self.step() {
-                break end;
-            }
+        let end = match self.join(shutdown) {
+            Ok(()) => self.work_until(shutdown),
+            Err(end) => end,
         };
         self.leave();
         let Self { pairs, consumer, transactions, .. } = self;
@@ -124,6 +122,28 @@ impl Worker {
         transactions.end(commits::LIMIT);
         consumer::close(consumer);
         end
+    }
+
+    /// Joins the group as soon as there is a producer and state can be read: partitions that come earlier would wait for that here.
+    fn join(&mut self, shutdown: &Shutdown) -> Result<(), End> {
+        while !(self.commits.is_ready() && self.restorer.is_prepared()) {
+            if shutdown.is_requested() || self.start.elapsed() > PREPARATION {
+                break;
+            }
+            std::thread::park_timeout(REST);
+            self.take_answers()?;
+        }
+        let topics = self.topics.each_ref().map(String::as_str);
+        self.consumer.subscribe(&topics).map_err(|problem| End::Broken(problem.into()))
+    }
+
+    fn work_until(&mut self, shutdown: &Shutdown) -> End {
+        while !shutdown.is_requested() {
+            if let Err(end) = self.step() {
+                return end;
+            }
+        }
+        End::Stopped
     }
 
     fn step(&mut self) -> Result<(), End> {

@@ -16,6 +16,8 @@ use super::Work;
 use crate::changelog::{Changelog, Mark};
 use crate::pairs::signed;
 
+/// How long the first answer may take.
+const REHEARSAL: Duration = Duration::from_secs(1);
 /// Blocks that are applied before somebody looks whether they are still wanted.
 const SLICE: usize = 200;
 const POLL: Duration = Duration::from_millis(10);
@@ -71,6 +73,22 @@ pub(super) fn assign(
         list.add_partition_offset(changelog, signed(partition), Offset::Offset(reading.mark.from))?;
     }
     consumer.assign(&list)
+}
+
+/// Reads the end of the changelog, where nothing is.
+pub(super) fn rehearse(consumer: &BaseConsumer<Tracing>, changelog: &str) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(changelog, 0, Offset::End)?;
+    consumer.assign(&list)?;
+    // Else the leader of a topic that is new to this client is found by its timer, once a second.
+    consumer.fetch_metadata(Some(changelog), REHEARSAL)?;
+    let begin = Instant::now();
+    while begin.elapsed() < REHEARSAL {
+        if let Some(Err(KafkaError::PartitionEOF(_)) | Ok(_)) = consumer.poll(POLL) {
+            break;
+        }
+    }
+    consumer.unassign()
 }
 
 /// Reads on, until a pair is complete or it is time to look up.

@@ -47,6 +47,11 @@ impl Commits {
         }
     }
 
+    /// Whether there is a producer.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
     /// How long until a commit is due; `None` while one is on its way, whose answer wakes the worker.
     pub(super) fn due_in(&self, elapsed: Duration) -> Option<Duration> {
         let is_free = self.is_ready && !self.is_open;

@@ -100,7 +100,10 @@ impl Worker {
         }
         self.pairs.clear();
         self.consumer.context().close();
-        // Also answers a rebalance that nobody has dealt with yet. Where the broker assigns, closing does all that.
+        for event in self.consumer.context().take() {
+            consumer::decline(&self.consumer, &event);
+        }
+        // Where the broker assigns, closing does that.
         if consumer::is_eager(&self.consumer)
             && let Err(problem) = self.consumer.unassign()
         {

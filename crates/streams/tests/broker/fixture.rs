@@ -21,7 +21,10 @@ use tokio::process::{Child, Command};
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
-pub(crate) const PARTITIONS: u32 = 4;
+/// Between two looks at a pod.
+const POLL: Duration = Duration::from_millis(10);
+/// Of each topic, where a test does not want as many as the demo has.
+const PARTITIONS: u32 = 4;
 
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
@@ -33,17 +36,12 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 
-/// A machine of the nth player whose frames go to this partition.
-pub(crate) fn machine(partition: u32, nth: usize) -> Machine {
-    let mut players = (0..Machine::PLAYERS).filter_map(Machine::player);
-    players.by_ref().filter(|machine| machine.partition(PARTITIONS) == partition).nth(nth).unwrap()
-}
-
 /// An application of our own: its topics, its group.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) brokers: Brokers,
     pub(crate) name: String,
+    partitions: u32,
     producer: FutureProducer,
 }
 
@@ -60,6 +58,10 @@ pub(crate) struct Written {
 
 impl App {
     pub(crate) async fn new() -> Self {
+        Self::with_partitions(PARTITIONS).await
+    }
+
+    pub(crate) async fn with_partitions(partitions: u32) -> Self {
         let brokers: Brokers = std::env::var("KING_TEST_KAFKA")
             .expect("these tests need a Kafka in KING_TEST_KAFKA: run `cargo xtask test`, which starts one")
             .parse()
@@ -72,11 +74,17 @@ impl App {
         );
         let mut config = client::producer(&brokers, "test");
         let producer = config.set("delivery.report.only.error", "false").create().unwrap();
-        let app = Self { brokers, name, producer };
-        let topic = |noun| Topic { partitions: PARTITIONS, ..Topic::records(&app.topic(noun)) };
+        let app = Self { brokers, name, partitions, producer };
+        let topic = |noun| Topic { partitions, ..Topic::records(&app.topic(noun)) };
         let all = ["rq", "rs", "sessions", "CHANGELOG", "DEAD-LETTERS"].map(topic);
         topics::ensure(&app.brokers, &all).await.unwrap();
         app
+    }
+
+    /// The machine of the nth player whose frames go to this partition.
+    pub(crate) fn machine(&self, partition: u32, nth: usize) -> Machine {
+        let players = (0..Machine::PLAYERS).filter_map(Machine::player);
+        players.filter(|machine| machine.partition(self.partitions) == partition).nth(nth).unwrap()
     }
 
     pub(crate) fn topic(&self, noun: &str) -> String {
@@ -105,7 +113,7 @@ impl App {
     pub(crate) async fn frame(&self, machine: Machine, ts: i64) -> i64 {
         let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::EU });
         let hits = [Hit::from_hex("c3ff8ab13000e9c5").unwrap()];
-        let partition = machine.partition(PARTITIONS);
+        let partition = machine.partition(self.partitions);
         let (request, response) = (avro::encode_body(false, &hits), avro::encode_body(true, &hits));
         let (offset, _) = tokio::join!(
             self.send("rq", partition, &key, &request, ts),
@@ -125,7 +133,7 @@ impl App {
         let consumer: StreamConsumer =
             config.set("group.id", "test").set("fetch.wait.max.ms", "10").create().unwrap();
         let mut assignment = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
+        for partition in 0..self.partitions {
             let partition = i32::try_from(partition).unwrap();
             assignment.add_partition_offset(&self.topic("sessions"), partition, Offset::Beginning).unwrap();
         }
@@ -214,7 +222,7 @@ impl Pod {
     pub(crate) async fn until(&self, name: &str, expected: impl Fn(u64) -> bool) {
         within(name, async {
             while !expected(self.metric(name).await) {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(POLL).await;
             }
         })
         .await;
@@ -223,7 +231,7 @@ impl Pod {
     pub(crate) async fn ready(&self) {
         within("readiness", async {
             while !self.get("/readyz").await.starts_with("HTTP/1.1 200") {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(POLL).await;
             }
         })
         .await;

@@ -7,7 +7,7 @@ use kafka::rdkafka::consumer::{Consumer, StreamConsumer};
 use kafka::rdkafka::mocking::{MockCluster, MockCoordinator};
 use kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::fixture::{App, Pod, machine, now_ms, within};
+use crate::fixture::{App, Pod, now_ms, within};
 
 #[tokio::test]
 async fn pods_share_whole_pairs() {
@@ -80,7 +80,7 @@ async fn a_pod_goes_on_where_the_one_before_it_stopped() {
     for (name, frames) in [("kstreams-a", 0..20), ("kstreams-b", 20..40)] {
         let pod = app.pod(name, &[]).await;
         for frame in frames {
-            offsets.push(app.frame(machine(1, 0), now_ms() + frame).await);
+            offsets.push(app.frame(app.machine(1, 0), now_ms() + frame).await);
             let written = sessions.update().await;
             assert_eq!((written.rq_offset, written.pod.as_str()), (offsets[offsets.len() - 1], name));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use game::{FrameHeader, Hit, Zone, avro};
 
-use crate::fixture::{App, Written, machine, now_ms, within};
+use crate::fixture::{App, Written, now_ms, within};
 
 #[tokio::test]
 async fn a_tap_comes_back_as_a_session_that_says_who_counted_it_when_and_how_far() {
@@ -12,7 +12,7 @@ async fn a_tap_comes_back_as_a_session_that_says_who_counted_it_when_and_how_far
     let sessions = app.sessions();
     let pod = app.pod("kstreams-a", &[]).await;
     pod.ready().await;
-    let machine = machine(2, 0);
+    let machine = app.machine(2, 0);
     let first = now_ms();
     for (nth, ts) in [(1_u32, first), (2, first + 1)] {
         let sent = now_ms();
@@ -34,7 +34,7 @@ async fn a_tap_comes_back_as_a_session_that_says_who_counted_it_when_and_how_far
 async fn malformed_records_are_counted_and_never_stop_a_pod() {
     let app = App::new().await;
     let sessions = app.sessions();
-    let (machine, ts) = (machine(1, 0), now_ms());
+    let (machine, ts) = (app.machine(1, 0), now_ms());
     let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::AU });
     let value = avro::encode_body(false, &[Hit::from_hex("e3001f00d9b5").unwrap()]);
     for noun in ["rq", "rs"] {
@@ -59,7 +59,7 @@ async fn a_session_ends_though_nobody_plays_any_more() {
     let app = App::new().await;
     let sessions = app.sessions();
     let pod = app.pod("kstreams-a", &["--session-gap", "1"]).await;
-    app.frame(machine(0, 0), now_ms()).await;
+    app.frame(app.machine(0, 0), now_ms()).await;
     assert!(!sessions.next().await.session.is_final);
     assert!(sessions.next().await.session.is_final);
     pod.until("streams_open_sessions", |open| open == 0).await;
@@ -70,7 +70,7 @@ async fn a_session_ends_though_nobody_plays_any_more() {
 async fn a_request_that_nobody_answers_expires() {
     let app = App::new().await;
     let pod = app.pod("kstreams-a", &[]).await;
-    let (machine, ts) = (machine(3, 0), now_ms() - 10_000);
+    let (machine, ts) = (app.machine(3, 0), now_ms() - 10_000);
     let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::US });
     app.send("rq", 3, &key, &avro::encode_body(false, &[]), ts).await;
     app.frame(machine, ts + 3_001).await;
@@ -84,7 +84,7 @@ async fn a_limited_pod_keeps_to_its_capacity_and_its_partitions_progress_togethe
     let app = App::new().await;
     let sessions = app.sessions();
     let frames = (0..FRAMES).map(|frame| {
-        let machine = machine(u32::try_from(frame % 4).unwrap(), frame / 4 % 8);
+        let machine = app.machine(u32::try_from(frame % 4).unwrap(), frame / 4 % 8);
         let (app, ts) = (app.clone(), now_ms() + i64::try_from(frame).unwrap());
         tokio::spawn(async move { app.frame(machine, ts).await })
     });
