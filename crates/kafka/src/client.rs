@@ -148,6 +148,9 @@ pub fn transactional(brokers: &Brokers, client_id: &str, transactional_id: &str)
         .set("transactional.id", transactional_id)
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
         .set("delivery.report.only.error", "false")
+        // While the broker still ends the transaction before, it answers a new one with "try again".
+        .set("retry.backoff.ms", "5")
+        .set("retry.backoff.max.ms", "200")
         .set("linger.ms", "1");
     config
 }
