@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use model::dead_letters::{DeadLetter, DeadLetters};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{Brokers, Tracing};
+use crate::tail::{POLL, Tail, header};
 
 const TOPIC: &str = "topic";
 const PARTITION: &str = "partition";
@@ -21,8 +22,8 @@ const OFFSET: &str = "offset";
 const REASON: &str = "reason";
 const ERROR: &str = "error";
 const POD: &str = "pod";
-/// How long the follower's thread may sleep before it looks whether it should end.
-const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may hold a request back while there is no record.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the readers hear of something new, at most: thousands may come in a second.
 const TELL: Duration = Duration::from_millis(250);
 
@@ -82,21 +83,16 @@ pub fn follow(
     config: &Config,
     cancel: CancellationToken,
 ) -> Result<watch::Receiver<Option<DeadLetters>>, Error> {
-    let mut settings = client::reader(&config.brokers, &config.client_id);
-    settings
-        .set("group.id", &config.client_id)
-        .set("enable.partition.eof", "true")
-        // The broker answers as soon as there is one record; this is how long it may wait for that.
-        .set("fetch.min.bytes", "1")
-        .set("fetch.wait.max.ms", "500");
-    let consumer: BaseConsumer<Tracing> = client::create(&settings)?;
-    let failed = |source| Error::Assign { topic: config.topic.clone(), source };
-    let partitions: HashSet<i32> = (0..i32::try_from(config.partitions).unwrap_or(i32::MAX)).collect();
-    let mut assignment = TopicPartitionList::new();
-    for partition in &partitions {
-        assignment.add_partition_offset(&config.topic, *partition, Offset::Beginning).map_err(failed)?;
+    let consumer = Tail {
+        brokers: &config.brokers,
+        client_id: &config.client_id,
+        topic: &config.topic,
+        partitions: config.partitions,
+        from: Offset::Beginning,
+        patience: PATIENCE,
     }
-    consumer.assign(&assignment).map_err(failed)?;
+    .consumer()?;
+    let partitions = (0..i32::try_from(config.partitions).unwrap_or(i32::MAX)).collect();
     let (sender, receiver) = watch::channel(None);
     let mut tally = Tally { letters: DeadLetters::default(), unread: partitions, untold: true };
     std::thread::Builder::new()
@@ -154,9 +150,4 @@ fn letter(record: &BorrowedMessage<'_>) -> DeadLetter {
         pod: text(POD),
         at_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
     }
-}
-
-fn header<'a>(record: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
-    let found = record.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(found.value?).ok()
 }

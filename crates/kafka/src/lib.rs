@@ -15,6 +15,7 @@ pub mod history;
 pub mod registry;
 pub mod sampler;
 pub mod sessions;
+mod tail;
 pub mod taps;
 pub mod topics;
 mod version;

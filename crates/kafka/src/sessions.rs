@@ -6,20 +6,22 @@
 use std::time::Duration;
 
 use model::Millis;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{Brokers, Tracing};
+use crate::tail::{POLL, Tail, header};
 
 const POD: &str = "pod";
 const JOINED_AT: &str = "joined-at";
 const RQ_OFFSET: &str = "rq-offset";
-/// How long the tail's thread may sleep before it looks whether it should end.
-const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may hold a request back while there is no record.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Records that may wait for the reader.
 const QUEUE: usize = 1_024;
 
@@ -86,20 +88,15 @@ pub fn tail(
     keep: impl Fn(&[u8]) -> bool + Send + 'static,
     cancel: CancellationToken,
 ) -> Result<mpsc::Receiver<SessionRecord>, Error> {
-    let mut settings = client::reader(&config.brokers, &config.client_id);
-    settings
-        .set("group.id", &config.client_id)
-        .set("auto.offset.reset", "latest")
-        // The broker answers as soon as there is one record; this is how long it may wait for that.
-        .set("fetch.min.bytes", "1")
-        .set("fetch.wait.max.ms", "250");
-    let consumer: BaseConsumer<Tracing> = client::create(&settings)?;
-    let failed = |source| Error::Assign { topic: config.topic.clone(), source };
-    let mut assignment = TopicPartitionList::new();
-    for partition in 0..i32::try_from(config.partitions).unwrap_or(i32::MAX) {
-        assignment.add_partition_offset(&config.topic, partition, Offset::End).map_err(failed)?;
+    let consumer = Tail {
+        brokers: &config.brokers,
+        client_id: &config.client_id,
+        topic: &config.topic,
+        partitions: config.partitions,
+        from: Offset::End,
+        patience: PATIENCE,
     }
-    consumer.assign(&assignment).map_err(failed)?;
+    .consumer()?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     std::thread::Builder::new()
         .name("kafka-sessions".to_owned())
@@ -121,7 +118,7 @@ fn run(
                     return;
                 }
             }
-            Some(Ok(_)) | None => {}
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
             Some(Err(error)) => tracing::debug!(%error, "the sessions do not arrive"),
         }
     }
@@ -138,9 +135,4 @@ fn copy(record: &BorrowedMessage<'_>) -> SessionRecord {
         rq_offset: header(record, RQ_OFFSET).and_then(|text| text.parse().ok()),
         timestamp_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
     }
-}
-
-fn header<'a>(record: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
-    let found = record.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(found.value?).ok()
 }

@@ -37,6 +37,10 @@ pub(crate) enum Event {
     Steady,
     /// Where the logs begin and end, about once a second.
     Watermarks(Vec<Watermark>),
+    /// No broker can be reached.
+    Away,
+    /// A broker answers again.
+    Back,
 }
 
 /// Where the log of a partition begins and ends.
@@ -58,6 +62,8 @@ pub(crate) struct Signals {
     events: Mutex<Vec<Event>>,
     /// Set when the consumer is about to be dropped: nobody looks at events any more.
     closing: AtomicBool,
+    /// Whether the last broker that could be reached is gone.
+    is_away: AtomicBool,
     troubles: Troubles,
 }
 
@@ -132,11 +138,18 @@ impl ClientContext for Signals {
         if let Some(trouble) = self.troubles.note(&error, reason) {
             tracing::warn!("Kafka {trouble}");
         }
+        let is_away = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if is_away && !self.is_away.swap(true, Ordering::AcqRel) {
+            self.push(Event::Away);
+        }
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
         match serde_json::from_slice::<Statistics>(statistics) {
             Ok(statistics) => {
+                if statistics.is_answered() && self.is_away.swap(false, Ordering::AcqRel) {
+                    self.push(Event::Back);
+                }
                 if statistics.is_steady() {
                     self.push(Event::Steady);
                 }
@@ -177,7 +190,7 @@ pub(crate) fn decline(consumer: &Consumer, event: &Event) {
     let answered = match event {
         Event::Assigned(_) => consumer.unassign(),
         Event::Revoked(partitions) => give_back(consumer, partitions),
-        Event::Steady | Event::Watermarks(_) => Ok(()),
+        Event::Steady | Event::Watermarks(_) | Event::Away | Event::Back => Ok(()),
     };
     if let Err(error) = answered {
         tracing::debug!(%error, "giving partitions back");
@@ -205,6 +218,7 @@ struct GroupStatistics {
 #[derive(Deserialize)]
 struct BrokerStatistics {
     nodeid: i32,
+    state: String,
     /// Microseconds since the last answer; negative without one.
     rxidle: i64,
 }
@@ -250,8 +264,18 @@ impl Statistics {
     }
 
     fn has_answered(&self, leader: i32) -> bool {
-        let is_recent = |broker: &BrokerStatistics| (0..1_000_000).contains(&broker.rxidle);
-        self.brokers.values().any(|broker| broker.nodeid == leader && is_recent(broker))
+        self.brokers.values().any(|broker| broker.nodeid == leader && broker.is_recent())
+    }
+
+    fn is_answered(&self) -> bool {
+        self.brokers.values().any(BrokerStatistics::is_recent)
+    }
+}
+
+impl BrokerStatistics {
+    /// Whether it has answered within the last second, and the connection has not ended since.
+    fn is_recent(&self) -> bool {
+        self.state == "UP" && (0..1_000_000).contains(&self.rxidle)
     }
 }
 
@@ -260,10 +284,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn that_no_broker_can_be_reached_is_told_once_and_so_is_its_end() {
+        let signals = Signals::default();
+        let down = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        let statistics =
+            |state: &str| format!(r#"{{"brokers":{{"a":{{"nodeid":1,"state":"{state}","rxidle":9}}}}}}"#);
+        let told = |signals: &Signals| -> Vec<&str> {
+            let name = |event: Event| match event {
+                Event::Away => Some("away"),
+                Event::Back => Some("back"),
+                _ => None,
+            };
+            signals.take().into_iter().filter_map(name).collect()
+        };
+        signals.error(down(), "1/1 brokers are down");
+        signals.error(down(), "1/1 brokers are down");
+        signals.stats_raw(statistics("CONNECT").as_bytes());
+        assert_eq!(told(&signals), ["away"]);
+        signals.stats_raw(statistics("UP").as_bytes());
+        signals.stats_raw(statistics("UP").as_bytes());
+        assert_eq!(told(&signals), ["back"]);
+    }
+
+    #[test]
     fn watermarks_are_read_from_the_statistics_and_unknown_ones_left_out() {
         let signals = Signals::default();
         signals.stats_raw(
-            br#"{"name":"x","cgrp":{"state":"up","stateage":5,"join_state":"steady"},"brokers":{"a":{"nodeid":1,"rxidle":20000},"b":{"nodeid":2,"rxidle":-1}},
+            br#"{"name":"x","cgrp":{"state":"up","stateage":5,"join_state":"steady"},"brokers":{"a":{"nodeid":1,"state":"UP","rxidle":20000},"b":{"nodeid":2,"state":"DOWN","rxidle":-1}},
                 "topics":{"RQ":{"age":1,"partitions":{
                 "3":{"leader":1,"lo_offset":5,"ls_offset":9,"hi_offset":9},
                 "4":{"leader":1,"lo_offset":-1001,"ls_offset":9},

@@ -62,6 +62,8 @@ pub(crate) struct Metrics {
     pub(crate) restored: Counter,
     /// Pairs that wait for a schema of the registry's.
     pub(crate) held: Gauge,
+    /// 1 while no broker can be reached.
+    pub(crate) kafka_away: Gauge,
     /// 1 while Kafka takes transactions of this pod.
     pub(crate) can_commit: Gauge,
     /// Transactions that were committed.
@@ -95,6 +97,7 @@ impl Metrics {
             restoring_machines: Gauge::default(),
             restored: Counter::default(),
             held: Gauge::default(),
+            kafka_away: Gauge::default(),
             can_commit: Gauge::default(),
             commits: Counter::default(),
             failed_commits: Counter::default(),
@@ -164,6 +167,7 @@ impl Metrics {
 
     fn register_commits(&self, registry: &mut Registry) {
         registry.register("held_pairs", "Pairs that wait for a schema of the registry's", self.held.clone());
+        registry.register("kafka_away", "1 while no broker can be reached", self.kafka_away.clone());
         registry.register(
             "can_commit",
             "1 while Kafka takes transactions of this pod",

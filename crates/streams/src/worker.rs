@@ -14,7 +14,7 @@ use model::Input;
 use process::{Readiness, Shutdown};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use crate::Config;
 use crate::budget::Budget;
@@ -178,6 +178,14 @@ impl Worker {
                 Event::Revoked(partitions) => self.revoke(&partitions)?,
                 Event::Steady => self.become_ready(),
                 Event::Watermarks(watermarks) => self.look_at(&watermarks),
+                Event::Away => {
+                    warn!("Kafka cannot be reached: waiting for it, nothing is lost");
+                    self.metrics.kafka_away.set(1);
+                }
+                Event::Back => {
+                    info!("Kafka answers again");
+                    self.metrics.kafka_away.set(0);
+                }
             }
         }
         Ok(())

@@ -40,10 +40,15 @@ impl ClientContext for Tracing {
 
 impl ConsumerContext for Tracing {}
 
+/// What librdkafka logs under these, the caller gets as an error as well, and says it once in words of ours: broken connections, and,
+/// line by line for each partition, a transaction that fails.
+const TOLD_ELSEWHERE: [&str; 7] =
+    ["FAIL", "ERROR", "TXNERR", "FATAL", "ADDOFFSETS", "GETPID", "METADATAUPDATE"];
+
 /// What a [`ClientContext`] of another crate calls in its own `log`.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        _ if facility == "FAIL" || facility == "ERROR" => {
+        _ if TOLD_ELSEWHERE.contains(&facility) => {
             tracing::debug!(target: "librdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Emerg
