@@ -179,11 +179,14 @@ fn missing<'a>(metadata: &Metadata, topics: &'a [Topic]) -> Result<Vec<&'a Topic
 
 async fn create(admin: &AdminClient<Tracing>, topics: &[&Topic], replicas: usize) -> Result<(), Error> {
     let replicas = i32::try_from(replicas).unwrap_or(1);
+    // An acknowledged record outlives one broker, and one broker may be away. A stock broker's 1 would not do the first.
+    let in_sync = (replicas - 1).max(1).to_string();
     let new: Vec<NewTopic<'_>> = topics
         .iter()
         .map(|topic| {
             let partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
-            let new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(replicas));
+            let new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(replicas))
+                .set("min.insync.replicas", &in_sync);
             topic.config.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
