@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one door for people and CI.
 //!
-//! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures. It uses threads and the standard library
+//! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures, `image` packs it and `deploy` brings it to a
+//! cluster. It uses threads and the standard library
 //! only: it is compiled before it can say a word.
 
 mod bench;
@@ -9,6 +10,7 @@ mod console;
 mod demo;
 mod guard;
 mod http;
+mod image;
 mod instance;
 mod kafka;
 mod maven;
@@ -45,6 +47,8 @@ enum Command {
     Test(test::Options),
     /// Measure one of the figures against a demo that is started for it
     Bench(bench::Options),
+    /// Make the container image, without a container engine
+    Image(image::Options),
     /// Run a foreign command and end it with its process group when standard input closes
     #[command(hide = true)]
     Guard(guard::Options),
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Build => demo::build_only(),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Image(options) => image::run(&options),
         Command::Guard(options) => guard::run(&options),
     };
     match result {

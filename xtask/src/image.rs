@@ -1,0 +1,179 @@
+//! `cargo xtask image`: one image with all programs and the page, as an OCI archive, without a container engine.
+//!
+//! Two layers: what the programs need of this machine (`base`), and the programs with the page (`app`). The same sources, toolchain and
+//! system libraries give the same bytes, and so the same digest.
+
+mod base;
+mod libraries;
+mod oci;
+mod push;
+mod sbom;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::workspace::Workspace;
+use crate::{binaries, console, prerequisites, site, stop, tool};
+
+use oci::{Archive, Layer};
+use tree::Tree;
+
+/// The programs of the image, in `/usr/local/bin`.
+const PROGRAMS: [&str; 3] = ["server", "datagen", "streams"];
+/// Where the page lies.
+const SITE: &str = "usr/share/king-of-scaling/site";
+/// Where the list of everything inside lies.
+const SBOM: &str = "usr/share/king-of-scaling/sbom.cdx.json";
+/// What a registry or a cluster has to carry to each node; the address is a promise of the README.
+const LARGEST: usize = 40_000_000;
+
+/// What can be chosen.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// How the programs are built: `dist` takes minutes and makes them small, `release` is what the demo runs
+    #[arg(long, value_enum, default_value_t = Profile::Dist)]
+    pub profile: Profile,
+    /// Pack what was built before
+    #[arg(long)]
+    pub no_build: bool,
+    /// The archive [default: image/king-of-scaling.tar in the target directory]; the list of its contents is written beside it
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Send it to a registry: HOST/PATH, with a tag or else this version's. Who we are is in docker's configuration
+    #[arg(long, value_name = "REPOSITORY")]
+    pub push: Option<String>,
+}
+
+/// A profile of cargo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// Small and quick; slow to build.
+    Dist,
+    /// As the demo has it.
+    Release,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dist => "dist",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// A finished image.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The archive.
+    pub archive: PathBuf,
+    /// `sha256:...` of the manifest: what names it for good.
+    pub digest: String,
+    /// Where it can be had: a repository without tag.
+    pub repository: String,
+}
+
+/// The repository of an image that was sent nowhere. No registry has this name.
+const NOWHERE: &str = "localhost/king-of-scaling";
+
+/// Builds the image, and sends it if that is asked for.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    stop::on_signals(|| {})?;
+    let image = make(&Workspace::find()?, options)?;
+    console::plain(format_args!("{}@{}", image.repository, image.digest));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the image.
+pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
+    if !cfg!(target_os = "linux") {
+        bail!(
+            "An image holds programs for Linux: on this system build it with a container engine (deploy/image/Containerfile)."
+        );
+    }
+    let programs = workspace.target.join(options.profile.name());
+    if !options.no_build {
+        build(workspace, options.profile)?;
+    }
+    let (archive, bill) = pack(workspace, &programs)?;
+    let file = options.output.clone().unwrap_or_else(|| workspace.target.join("image/king-of-scaling.tar"));
+    write(&archive, &bill, &file)?;
+    console::step(format_args!(
+        "{}: {:.1} MB compressed ({})",
+        workspace.short(&file),
+        megabytes(archive.compressed()),
+        archive
+            .layers
+            .iter()
+            .map(|layer| format!("{} {:.1}", layer.name, megabytes(layer.blob.len())))
+            .collect::<Vec<_>>()
+            .join(", "),
+    ));
+    if options.profile == Profile::Dist && archive.compressed() > LARGEST {
+        bail!("The image is larger than {:.0} MB: what has grown?", megabytes(LARGEST));
+    }
+    let repository = match &options.push {
+        Some(reference) => push::send(&archive, reference)?,
+        None => NOWHERE.to_owned(),
+    };
+    Ok(Image { archive: file, digest: archive.digest().to_owned(), repository })
+}
+
+fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+    prerequisites::to_build()?;
+    let name = profile.name();
+    let waiting = console::Waiting::beside_progress(format!("building the programs (profile {name})"));
+    let mut command = workspace.cargo();
+    command.args(["build", "--profile", name]);
+    for program in PROGRAMS {
+        command.args(["-p", program]);
+    }
+    if !tool::show(&command)?.success() {
+        bail!("Stopped, because the programs do not build: the compiler says why above.");
+    }
+    drop(waiting);
+    binaries::build_page(workspace)?;
+    site::build(workspace)
+}
+
+/// The archive, and the list of what is inside.
+fn pack(workspace: &Workspace, programs: &Path) -> Result<(Archive, Vec<u8>)> {
+    let files: Vec<PathBuf> = PROGRAMS.iter().map(|name| programs.join(name)).collect();
+    if let Some(missing) = files.iter().find(|file| !file.exists()) {
+        bail!("{} is not built yet: leave `--no-build` out.", workspace.short(missing));
+    }
+    let libraries = libraries::of(&files)?;
+    let bill = sbom::describe(workspace, &PROGRAMS, &libraries)?;
+
+    let mut app = Tree::default();
+    for (name, file) in PROGRAMS.iter().zip(&files) {
+        app.copy(&format!("usr/local/bin/{name}"), file, 0o755)?;
+    }
+    app.copy_tree(SITE, &workspace.site()).context("the page is not built yet: leave `--no-build` out")?;
+    app.add(SBOM, bill.clone(), 0o644);
+    let layers = vec![Layer::new("base", &base::tree(&libraries)?)?, Layer::new("app", &app)?];
+    Ok((Archive::new(layers, env!("CARGO_PKG_VERSION"), NOWHERE)?, bill))
+}
+
+fn write(archive: &Archive, bill: &[u8], file: &Path) -> Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // Whoever loads it meanwhile never sees half of it.
+    let unfinished = file.with_extension("unfinished");
+    archive.write(&unfinished).with_context(|| format!("cannot write {}", unfinished.display()))?;
+    std::fs::rename(&unfinished, file).with_context(|| format!("cannot write {}", file.display()))?;
+    let beside = file.with_extension("cdx.json");
+    std::fs::write(&beside, bill).with_context(|| format!("cannot write {}", beside.display()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests;
