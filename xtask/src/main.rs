@@ -8,6 +8,7 @@ mod bench;
 mod binaries;
 mod console;
 mod demo;
+mod deploy;
 mod guard;
 mod http;
 mod image;
@@ -49,6 +50,8 @@ enum Command {
     Bench(bench::Options),
     /// Make the container image, without a container engine
     Image(image::Options),
+    /// Build the image, bring it to a cluster, and start the demo there
+    Deploy(deploy::Options),
     /// Run a foreign command and end it with its process group when standard input closes
     #[command(hide = true)]
     Guard(guard::Options),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
+        Command::Deploy(options) => deploy::run(&options),
         Command::Guard(options) => guard::run(&options),
     };
     match result {

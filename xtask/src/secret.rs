@@ -34,9 +34,14 @@ pub(crate) fn cookie_secret(file: &Path) -> Result<String> {
     {
         return Ok(secret);
     }
-    let secret: String = random::<64>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = hexadecimal::<64>()?;
     write_private(file, secret.as_bytes())?;
     Ok(secret)
+}
+
+/// So many random bytes, in hexadecimal.
+pub(crate) fn hexadecimal<const N: usize>() -> Result<String> {
+    Ok(random::<N>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

@@ -1,0 +1,82 @@
+//! `cargo xtask deploy`: from the sources to a demo that runs in a cluster.
+//!
+//! What can go wrong is found out before anything is changed: the tools, the Secrets, and whether the cluster's metrics APIs are free.
+
+mod kubectl;
+mod load;
+mod overlay;
+mod owners;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+use crate::{console, image, stop};
+
+use kubectl::Kubectl;
+use load::Load;
+use overlay::Overlay;
+
+/// Where the demo lives in a cluster.
+const NAMESPACE: &str = "king-of-scaling";
+/// A rollout fetches images first: Kafka's has 400 MB.
+const PATIENCE: &str = "5m";
+
+/// What can be chosen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What to apply: a folder in deploy/overlays, or the path of a Kustomize folder of your own
+    #[arg(long, default_value = "local", value_name = "NAME")]
+    overlay: String,
+    /// The context of the kubeconfig [default: the current one]
+    #[arg(long)]
+    context: Option<String>,
+    /// How the image gets to the nodes when it is not sent to a registry [default: by the context's name, else `ctr` where it works]
+    #[arg(long, value_enum)]
+    load: Option<Load>,
+    #[command(flatten)]
+    image: image::Options,
+}
+
+/// Builds, loads or sends, applies, and waits.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    stop::on_signals(|| {})?;
+    let workspace = Workspace::find()?;
+    let kubectl = Kubectl::new(options.context.clone())?;
+    let overlay = Overlay::find(&workspace, &options.overlay)?;
+    overlay.provide_secrets(&workspace)?;
+    let objects = kubectl.describe(&overlay.folder)?;
+    owners::check(&kubectl, &objects)?;
+    let load = match (options.load, &options.image.push) {
+        (Some(load), _) => load,
+        (None, Some(_)) => Load::None,
+        (None, None) => Load::detect(&kubectl)?,
+    };
+
+    let image = image::make(&workspace, &options.image)?;
+    load.run(&kubectl, &image.archive)?;
+    let pinned = overlay.with_image(&workspace, &objects, &image.repository, &image.digest)?;
+    console::step(format_args!("applying {} to {}", workspace.short(&overlay.folder), kubectl.context()?));
+    if !kubectl.show(|command| command.args(["apply", "-k"]).arg(&pinned))? {
+        bail!(
+            "Stopped: the cluster does not take everything; kubectl says why above. Applying again is safe."
+        );
+    }
+    for deployment in objects.iter().filter(|object| object.kind == "Deployment") {
+        let name = &deployment.metadata.name;
+        let wait = ["--namespace", NAMESPACE, "rollout", "status", "--timeout", PATIENCE];
+        if !kubectl.show(|command| command.args(wait).arg(format!("deployment/{name}")))? {
+            kubectl.show(|command| command.args(["--namespace", NAMESPACE, "get", "pods,events"]))?;
+            bail!("Stopped: {name} does not come up; its pods and their events are above.");
+        }
+    }
+    console::step("ready");
+    console::plain(format_args!(
+        "\n  The page      kubectl --context {} --namespace {NAMESPACE} port-forward service/server 8930:80\n  \
+         then          http://127.0.0.1:8930/\n  Passcode      in {}",
+        kubectl.context()?,
+        workspace.short(&overlay::secrets(&workspace)),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
