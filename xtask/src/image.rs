@@ -137,7 +137,15 @@ fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     }
     drop(waiting);
     binaries::build_page(workspace)?;
-    site::build(workspace)
+    // Not where the demo's page is: that directory keeps files of former builds for a while.
+    let site = site(workspace);
+    let _ = std::fs::remove_dir_all(&site);
+    site::build_into(workspace, &site)
+}
+
+/// The page, for images only.
+fn site(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("image/site")
 }
 
 /// The archive, and the list of what is inside.
@@ -153,7 +161,7 @@ fn pack(workspace: &Workspace, programs: &Path) -> Result<(Archive, Vec<u8>)> {
     for (name, file) in PROGRAMS.iter().zip(&files) {
         app.copy(&format!("usr/local/bin/{name}"), file, 0o755)?;
     }
-    app.copy_tree(SITE, &workspace.site()).context("the page is not built yet: leave `--no-build` out")?;
+    app.copy_tree(SITE, &site(workspace)).context("the page is not built yet: leave `--no-build` out")?;
     app.add(SBOM, bill.clone(), 0o644);
     let layers = vec![Layer::new("base", &base::tree(&libraries)?)?, Layer::new("app", &app)?];
     Ok((Archive::new(layers, env!("CARGO_PKG_VERSION"), NOWHERE)?, bill))

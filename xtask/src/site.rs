@@ -27,11 +27,15 @@ struct Manifest {
     fonts: Vec<String>,
 }
 
-/// Makes the page from what cargo built and from `style/`.
+/// Makes the page that the demo serves.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+    build_into(workspace, &workspace.site())
+}
+
+/// Makes the page from what cargo built and from `style/`.
+pub(crate) fn build_into(workspace: &Workspace, site: &Path) -> Result<()> {
     let code = code::build(workspace)?;
-    let site = workspace.site();
-    let assets = Assets::new(&site)?;
+    let assets = Assets::new(site)?;
 
     let wasm = assets.add("king", "wasm", &read(&code.join("king_bg.wasm"))?)?;
     let js = String::from_utf8(read(&code.join("king.js"))?).context("the JavaScript is not text")?;

@@ -3,6 +3,7 @@
 mod broker;
 mod browser;
 mod demo;
+mod deployment;
 mod python;
 mod registry;
 
@@ -33,7 +34,7 @@ pub(crate) struct Options {
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// rustfmt, and clippy for the server's side and the browser's
+    /// rustfmt, clippy for the server's side and the browser's, Terraform's format, and what Kustomize makes of `deploy`
     Lint,
     /// Unit tests, and integration tests on a real Kafka
     Unit,
@@ -82,7 +83,8 @@ fn lint(workspace: &Workspace) -> Result<()> {
     )?;
     // `app` has exactly one of its features here: the two sides are never built together.
     let page = "clippy --profile wasm -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings";
-    pass(&cargo(page), "clippy complains about the browser's side")
+    pass(&cargo(page), "clippy complains about the browser's side")?;
+    deployment::lint(workspace)
 }
 
 /// `cargo test` with a Kafka of its own; `KING_TEST_KAFKA_TLS` and its like tell of the listener that a managed one would
