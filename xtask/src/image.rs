@@ -184,4 +184,5 @@ fn megabytes(bytes: usize) -> f64 {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -8,6 +8,7 @@ use ureq::http::{Method, header};
 
 use super::oci::{Archive, MANIFEST};
 use crate::{console, stop};
+use credentials::Credentials;
 use session::{Session, explain};
 
 /// Where an image goes: `HOST[:PORT]/PATH[:TAG]`.
@@ -50,6 +51,10 @@ impl Target {
 pub(super) fn send(archive: &Archive, reference: &str) -> Result<String> {
     let target = Target::parse(reference)?;
     let credentials = credentials::of(&target.host)?;
+    send_to(archive, &target, credentials)
+}
+
+fn send_to(archive: &Archive, target: &Target, credentials: Option<Credentials>) -> Result<String> {
     let mut session = Session::new(target.origin(), credentials);
     let base = format!("{}/v2/{}", target.origin(), target.path);
     for (digest, blob) in archive.blobs() {
@@ -91,20 +96,5 @@ fn send_blob(session: &mut Session, base: &str, digest: &str, blob: &[u8]) -> Re
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_is_a_host_and_a_path() {
-        let target = Target::parse("localhost:5000/king/image:1").unwrap();
-        assert_eq!((target.path.as_str(), target.tag.as_deref()), ("king/image", Some("1")));
-        assert_eq!(target.origin(), "http://localhost:5000");
-        let target = Target::parse("europe-docker.pkg.dev/p/r/king").unwrap();
-        assert_eq!((target.tag.clone(), target.origin().as_str()), (None, "https://europe-docker.pkg.dev"));
-        for wrong in
-            ["king-of-scaling", "king/of-scaling", "registry.example.com/", "registry.example.com/a@sha256:0"]
-        {
-            assert!(Target::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-}
+#[cfg(target_os = "linux")]
+mod tests;

@@ -11,7 +11,7 @@ use super::oci::{Archive, Layer, digest};
 use super::tree::Tree;
 
 /// An image of two files, added in the order that is said.
-fn image(order: [usize; 2]) -> Archive {
+pub(super) fn image(order: [usize; 2]) -> Archive {
     let files = [("usr/local/bin/server", "program", 0o755), ("usr/share/page.html", "page", 0o644)];
     let mut app = Tree::default();
     for index in order {

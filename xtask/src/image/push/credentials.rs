@@ -13,6 +13,11 @@ use serde::Deserialize;
 pub(super) struct Credentials(String);
 
 impl Credentials {
+    /// Those of a name and a password.
+    pub(super) fn new(name: &str, password: &str) -> Self {
+        Self(BASE64_STANDARD.encode(format!("{name}:{password}")))
+    }
+
     /// The header's value.
     pub(super) fn basic(&self) -> String {
         format!("Basic {}", self.0)
@@ -83,7 +88,7 @@ fn ask(helper: &str, host: &str) -> Result<Option<Credentials>> {
     }
     let answer: Answer =
         serde_json::from_slice(&output.stdout).with_context(|| format!("cannot read what {program} says"))?;
-    Ok(Some(Credentials(BASE64_STANDARD.encode(format!("{}:{}", answer.username, answer.secret)))))
+    Ok(Some(Credentials::new(&answer.username, &answer.secret)))
 }
 
 #[cfg(test)]
