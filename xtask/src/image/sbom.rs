@@ -50,8 +50,20 @@ struct Dependency {
 
 #[derive(Debug, Deserialize)]
 struct Kind {
-    /// Nothing for what goes into the program; `dev` and `build` do not.
+    /// Nothing, `dev` or `build`.
     kind: Option<String>,
+}
+
+impl Kind {
+    /// Whether the crate of that name goes into the program. What builds or tests it does not; but a crate like `openssl-src` brings the
+    /// sources of a C library that does.
+    fn goes_in(&self, name: &str) -> bool {
+        match self.kind.as_deref() {
+            None => true,
+            Some("build") => name.ends_with("-src"),
+            Some(_) => false,
+        }
+    }
 }
 
 /// The list as JSON.
@@ -116,8 +128,10 @@ fn inside(metadata: &Metadata, programs: &[&str]) -> BTreeMap<(String, String), 
         if let Some(package) = packages.get(id) {
             found.insert((package.name.clone(), package.version.clone()), (*package).clone());
         }
-        let needed = nodes.get(id).into_iter().flat_map(|node| &node.deps);
-        let needed = needed.filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none()));
+        let needed = nodes.get(id).into_iter().flat_map(|node| &node.deps).filter(|dependency| {
+            let name = packages.get(dependency.pkg.as_str()).map_or("", |package| &package.name);
+            dependency.dep_kinds.iter().any(|kind| kind.goes_in(name))
+        });
         todo.extend(needed.map(|dependency| dependency.pkg.as_str()));
     }
     found
@@ -148,16 +162,19 @@ mod tests {
         let package = |name: &str, source: Value| json!({"id": name, "name": name, "version": "1.0.0", "license": "MIT/Apache-2.0", "source": source});
         let needs = |name: &str, kind: Value| json!({"pkg": name, "dep_kinds": [{"kind": kind}]});
         let metadata: Metadata = serde_json::from_value(json!({
-            "packages": [package("server", json!(null)), package("http", json!("registry")), package("cc", json!("registry"))],
+            "packages": [package("server", json!(null)), package("http", json!("registry")), package("cc", json!("registry")), package("openssl-src", json!("registry"))],
             "resolve": {"nodes": [
-                {"id": "server", "deps": [needs("http", json!(null)), needs("cc", json!("build"))]},
+                {"id": "server", "deps": [needs("http", json!(null)), needs("cc", json!("build")), needs("openssl-src", json!("build"))]},
                 {"id": "http", "deps": [needs("server", json!("dev"))]},
                 {"id": "cc", "deps": []},
             ]},
         }))
         .unwrap();
         let found = inside(&metadata, &["server"]);
-        assert_eq!(found.keys().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["http", "server"]);
+        assert_eq!(
+            found.keys().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["http", "openssl-src", "server"]
+        );
         let http = component(&found[&("http".to_owned(), "1.0.0".to_owned())]);
         assert_eq!(http["purl"], "pkg:cargo/http@1.0.0");
         assert_eq!(http["licenses"][0]["expression"], "MIT OR Apache-2.0");
