@@ -9,7 +9,7 @@ resource "confluent_environment" "king" {
 
 resource "confluent_kafka_cluster" "king" {
   display_name = var.name
-  availability = var.cluster_availability
+  availability = var.kafka_availability
   cloud        = "GCP"
   region       = var.region
   basic {}

@@ -49,12 +49,12 @@ variable "api_from" {
   default     = {}
 }
 
-variable "cluster_availability" {
-  description = "Confluent Cloud's availability of Kafka: LOW or HIGH (more zones, a higher price)."
+variable "kafka_availability" {
+  description = "Kafka's zones: SINGLE_ZONE or MULTI_ZONE, which costs more."
   type        = string
-  default     = "LOW"
+  default     = "SINGLE_ZONE"
   validation {
-    condition     = contains(["LOW", "HIGH"], var.cluster_availability)
-    error_message = "It is LOW or HIGH."
+    condition     = contains(["SINGLE_ZONE", "MULTI_ZONE"], var.kafka_availability)
+    error_message = "It is SINGLE_ZONE or MULTI_ZONE."
   }
 }
