@@ -1,6 +1,6 @@
 //! `cargo xtask image`: one image with all programs and the page, as an OCI archive, without a container engine.
 //!
-//! Two layers: what the programs need of this machine (`base`), and the programs with the page (`app`). The same sources, toolchain and
+//! Two layers: what the programs need of this machine (`base`), and the programs with the page (`app`). The same programs, page and
 //! system libraries give the same bytes, and so the same digest.
 
 mod base;
@@ -28,7 +28,7 @@ const PROGRAMS: [&str; 3] = ["server", "datagen", "streams"];
 const SITE: &str = "usr/share/king-of-scaling/site";
 /// Where the list of everything inside lies.
 const SBOM: &str = "usr/share/king-of-scaling/sbom.cdx.json";
-/// What a registry or a cluster has to carry to each node; the address is a promise of the README.
+/// What a registry has to carry to each node at most, in bytes.
 const LARGEST: usize = 40_000_000;
 
 /// What can be chosen.
