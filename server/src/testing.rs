@@ -247,7 +247,7 @@ impl Stage {
             revision: 1,
             capacity: 2_000,
             policy,
-            decision: None,
+            ..Cluster::default()
         }));
         self.settle().await;
     }
@@ -348,6 +348,8 @@ pub(crate) fn pod(name: &str, phase: Phase) -> Pod {
         created_ms: START,
         restarts: 0,
         revision: 1,
+        node: None,
+        reason: None,
     }
 }
 

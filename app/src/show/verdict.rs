@@ -49,12 +49,13 @@ fn nothing_yet() -> Vec<Span> {
 
 fn looks(picture: &Picture) -> bool {
     let enabled = picture.snapshot.cluster.as_ref().is_some_and(|cluster| cluster.policy.enabled);
-    enabled && decision(picture).is_some()
+    enabled && decision(picture).is_some_and(|decision| decision.next_ms.is_some())
 }
 
 fn next(picture: &Picture, now_ms: Millis) -> String {
-    decision(picture).map_or_else(
+    let next_ms = decision(picture).and_then(|decision| decision.next_ms);
+    next_ms.map_or_else(
         || words::UNKNOWN.to_owned(),
-        |decision| words::age(decision.next_ms.saturating_sub(now_ms) + 500),
+        |next_ms| words::age(next_ms.saturating_sub(now_ms) + 500),
     )
 }
