@@ -8,7 +8,8 @@ use crate::Millis;
 /// The HorizontalPodAutoscaler of the Deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hpa {
-    /// Whether there is one. Without one only hands change the number of pods.
+    /// Whether there is one, or a paused ScaledObject of KEDA that will make one. Without either only hands change the
+    /// number of pods.
     pub exists: bool,
     /// Its conditions, in the API's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

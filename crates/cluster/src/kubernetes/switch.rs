@@ -140,6 +140,7 @@ fn with_target(spec: &MetricSpec, policy: &Policy) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::testing::merge;
 
     fn hpa(value: Value) -> HorizontalPodAutoscaler {
         let mut whole = json!({
@@ -159,21 +160,6 @@ mod tests {
         });
         merge(&mut whole, &value);
         serde_json::from_value(whole).unwrap()
-    }
-
-    /// RFC 7396, as the API server applies it.
-    fn merge(target: &mut Value, patch: &Value) {
-        let Value::Object(patch) = patch else { return *target = patch.clone() };
-        if !target.is_object() {
-            *target = json!({});
-        }
-        for (key, value) in patch {
-            if value.is_null() {
-                target.as_object_mut().unwrap().remove(key);
-            } else {
-                merge(&mut target[key], value);
-            }
-        }
     }
 
     fn patched(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> HorizontalPodAutoscaler {

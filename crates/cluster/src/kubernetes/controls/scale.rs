@@ -39,6 +39,9 @@ impl Controls {
 
     /// Puts a policy in force, in the ScaledObject where KEDA owns the autoscaler, else in the autoscaler.
     pub(super) async fn put_policy(&self, wanted: &Policy) -> Result<(), Refusal> {
+        if wanted.min > wanted.max {
+            return Err(Refusal::Rejected("The minimum is above the maximum.".to_owned()));
+        }
         for _ in 0..ATTEMPTS {
             let objects = self.scalers().await?;
             let patched = match (objects.scaled_object(), objects.autoscaler()) {
@@ -49,7 +52,6 @@ impl Controls {
                     self.send(&api, &object.name_any(), switch::of_scaled_object(object, wanted)).await
                 }
                 (None, Some(hpa)) => {
-                    admission::policy(wanted, u32::MAX)?;
                     let api: Api<HorizontalPodAutoscaler> =
                         Api::namespaced(self.client()?, &self.config.namespace);
                     self.send(&api, &hpa.name_any(), switch::of_autoscaler(hpa, wanted)).await
@@ -122,14 +124,10 @@ enum Sent {
 
 /// Of KEDA's objects only the switch and the limits are ours.
 fn keda_can(now: &Policy, wanted: &Policy) -> Result<(), Refusal> {
-    let targets_stay = wanted.metrics == now.metrics || now.metrics.is_empty();
-    if !targets_stay {
-        return Err(Refusal::Rejected(
-            "KEDA sets the targets: edit the triggers of the ScaledObject instead.".to_owned(),
-        ));
+    if wanted.metrics == now.metrics || now.metrics.is_empty() {
+        return Ok(());
     }
-    if wanted.min > wanted.max {
-        return Err(Refusal::Rejected("The minimum is above the maximum.".to_owned()));
-    }
-    Ok(())
+    Err(Refusal::Rejected(
+        "KEDA sets the targets: edit the triggers of the ScaledObject instead.".to_owned(),
+    ))
 }

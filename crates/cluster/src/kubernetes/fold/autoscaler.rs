@@ -40,7 +40,9 @@ pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
 
 /// What Kubernetes says of the autoscaler.
 pub(super) fn told(objects: &Objects) -> Hpa {
-    let Some(hpa) = objects.autoscaler() else { return Hpa::default() };
+    let Some(hpa) = objects.autoscaler() else {
+        return Hpa { exists: objects.scaled_object().is_some(), ..Hpa::default() };
+    };
     let status = hpa.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
     Hpa {
