@@ -3,6 +3,7 @@
 use model::Millis;
 use model::figures::{count, plural};
 use model::history::Event;
+use model::hpa::Hpa;
 use model::snapshot::{Phase, Pod, Source, short_name};
 
 /// What stands where a figure is not known.
@@ -64,8 +65,61 @@ pub(crate) fn standing(pod: &Pod, now_ms: Millis) -> String {
         Phase::Crashed { retry_ms: Some(retry_ms) } if retry_ms > now_ms => {
             format!("crashed, again in {}", age(retry_ms - now_ms + 999))
         }
-        _ => format!("{} {}", phase(pod.phase), age(now_ms.saturating_sub(pod.phase_since_ms))),
+        _ => {
+            let since = age(now_ms.saturating_sub(pod.phase_since_ms));
+            let why = pod.reason.as_ref().filter(|_| matches!(pod.phase, Phase::Pending | Phase::Crashed { .. }));
+            match why {
+                Some(reason) => format!("{} {since}, {reason}", phase(pod.phase)),
+                None => format!("{} {since}", phase(pod.phase)),
+            }
+        }
     }
+}
+
+/// How often a pod's process was started again, and why it last ended where that is told.
+#[must_use]
+pub(crate) fn restarts(pod: &Pod) -> String {
+    let reason = pod.reason.as_deref().filter(|_| matches!(pod.phase, Phase::Ready | Phase::Starting));
+    match (pod.restarts, reason) {
+        (0, _) => String::new(),
+        (restarts, Some(reason)) => format!("{} ({reason})", plural(restarts, "restart")),
+        (restarts, None) => plural(restarts, "restart"),
+    }
+}
+
+/// Where a pod runs, in words; empty where it is not told.
+#[must_use]
+pub(crate) fn on_node(pod: &Pod) -> String {
+    pod.node.as_ref().map(|node| format!("Runs on the node {node}")).unwrap_or_default()
+}
+
+/// What Kubernetes says of the autoscaler beside its decision: its conditions, and when it last scaled. Empty where the
+/// autoscaler is ours.
+#[must_use]
+pub(crate) fn autoscaler(hpa: Option<&Hpa>, now_ms: Millis) -> String {
+    let Some(hpa) = hpa else { return String::new() };
+    if !hpa.exists {
+        return "There is no HorizontalPodAutoscaler: only hands change the number of pods.".to_owned();
+    }
+    let conditions = hpa.conditions.iter().map(|condition| {
+        let (kind, reason) = (&condition.kind, &condition.reason);
+        match condition.status {
+            Some(true) => format!("{kind} ({reason})"),
+            Some(false) => format!("not {kind} ({reason})"),
+            None => format!("{kind} unknown ({reason})"),
+        }
+    });
+    let scaled = hpa.last_scale_ms.map(|at_ms| format!("scaled {} ago", age(now_ms.saturating_sub(at_ms))));
+    conditions.chain(scaled).collect::<Vec<_>>().join(" · ")
+}
+
+/// The same in whole sentences: the messages of the conditions that tell of trouble, and the newest event.
+#[must_use]
+pub(crate) fn autoscaler_at_length(hpa: Option<&Hpa>) -> String {
+    let messages = hpa.iter().flat_map(|hpa| &hpa.conditions).map(|condition| condition.message.as_str());
+    let event = hpa.and_then(|hpa| hpa.last_event.as_ref());
+    let event = event.map(|event| format!("{}: {}", event.reason, event.message));
+    messages.map(str::to_owned).chain(event).collect::<Vec<_>>().join("\n")
 }
 
 /// What happened, in a sentence without a full stop.
@@ -119,6 +173,8 @@ pub(crate) fn score(points: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::hpa::Condition;
+
     use super::*;
 
     #[test]
@@ -133,6 +189,27 @@ mod tests {
         for (age_ms, said) in [(900, "0 s"), (99_000, "99 s"), (100_000, "1 min"), (7_200_000, "2 h")] {
             assert_eq!(age(age_ms).replace('\u{a0}', " "), said);
         }
+    }
+
+    #[test]
+    fn an_autoscaler_is_told_by_its_conditions() {
+        let condition = |kind: &str, status, reason: &str| Condition {
+            kind: kind.into(),
+            status,
+            reason: reason.into(),
+            message: "in a sentence".into(),
+        };
+        let conditions = vec![
+            condition("AbleToScale", Some(true), "ReadyForNewScale"),
+            condition("ScalingActive", Some(false), "FailedGetExternalMetric"),
+        ];
+        let hpa = Hpa { exists: true, conditions, last_scale_ms: Some(1_000), last_event: None };
+        assert_eq!(
+            autoscaler(Some(&hpa), 13_000).replace('\u{a0}', " "),
+            "AbleToScale (ReadyForNewScale) · not ScalingActive (FailedGetExternalMetric) · scaled 12 s ago"
+        );
+        assert_eq!(autoscaler(None, 0), "");
+        assert!(autoscaler(Some(&Hpa::default()), 0).contains("no HorizontalPodAutoscaler"));
     }
 
     #[test]

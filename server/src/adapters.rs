@@ -1,24 +1,21 @@
 //! Kafka and the pods, started in the background: the pages are there at once and show as unknown what is not known
 //! yet. Whatever cannot start now is tried again, a little later each time.
 
+mod pods;
+
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use cluster::LagView;
-use cluster::local::{self, LocalConfig};
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
 use kafka::registry::{RegistryConfig, Schemas, Topics};
 use kafka::{Brokers, client, dead_letters, sampler, sessions, topics};
 use model::Millis;
-use model::controls::ClusterControls;
 use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
-use model::lag::{Outage, Sample, Sampled};
+use model::lag::{Outage, Sampled};
 use model::snapshot::{Cluster, Source};
 use process::Shutdown;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -32,6 +29,8 @@ use crate::play;
 use crate::show::{Keep, Note, Notes};
 use crate::state::lock;
 
+pub use pods::Pods;
+
 /// How we call ourselves in Kafka.
 pub const CLIENT_ID: &str = "king-server";
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
@@ -39,10 +38,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// The first picture waits so long for the last run's ten minutes.
 const HISTORY_WITHIN: Duration = Duration::from_secs(2);
-/// The pods wait so long for the policy that was in force.
-const CONTROL_WITHIN: Duration = Duration::from_secs(3);
-/// What the chip says of these pods.
-const LOCAL_PODS: &str = "local pods";
 
 /// The sending ends of what the fold task reads.
 pub struct Outlets {
@@ -50,6 +45,8 @@ pub struct Outlets {
     pub sampled: watch::Sender<Sampled>,
     /// Sights of the cluster.
     pub cluster: watch::Sender<Option<Cluster>>,
+    /// Whether the cluster answers.
+    pub cluster_outage: watch::Sender<Option<Outage>>,
     /// The control topic.
     pub control: watch::Sender<Control>,
     /// What the application put aside; `None` until its log was read.
@@ -66,8 +63,8 @@ pub struct Adapters {
     pub registry: Option<RegistryConfig>,
     /// Gets the codec, as soon as there is one.
     pub schemas: Arc<OnceLock<Schemas>>,
-    /// How the pods are run; the policy is replaced by the one that was kept.
-    pub local: LocalConfig,
+    /// Who runs the pods, and how.
+    pub pods: Pods,
     /// Where everything goes.
     pub outlets: Outlets,
     /// Gets the cluster's controls.
@@ -100,6 +97,7 @@ impl Adapters {
         tasks: &mut JoinSet<anyhow::Result<()>>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<()> {
+        let label = self.watch_cluster(tasks, shutdown);
         self.ensure_topics().await?;
         let token = shutdown.token();
         let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;
@@ -119,8 +117,8 @@ impl Adapters {
             }
             Ok(())
         });
-        tasks.spawn(tell_source(self.brokers.clone(), self.outlets.notes.clone(), shutdown.clone()));
-        self.start_pods(tasks, sampler.sampled, control, shutdown).await;
+        tasks.spawn(tell_source(self.brokers.clone(), label, self.outlets.notes.clone(), shutdown.clone()));
+        self.start_local_pods(tasks, sampler.sampled, control, shutdown).await;
         Ok(())
     }
 
@@ -158,59 +156,44 @@ impl Adapters {
             clock: self.clock.clone(),
         }
     }
+}
 
-    /// Starts the pods under the policy that was in force when the last server ended.
-    async fn start_pods(
-        &self,
-        tasks: &mut JoinSet<anyhow::Result<()>>,
-        sampled: watch::Receiver<Sampled>,
-        mut control: watch::Receiver<Control>,
-        shutdown: &Shutdown,
-    ) {
-        let kept = match timeout(CONTROL_WITHIN, control.wait_for(|control| control.caught_up)).await {
-            Ok(Ok(control)) => control.policy.clone(),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        let mut config = self.local.clone();
-        config.policy = kept.filter(|policy| policy.max <= config.max_pods).unwrap_or(config.policy);
-        let (views, view) = watch::channel(None);
-        tasks.spawn(forward(sampled, views, |sampled| sampled.sample.as_ref().map(lag_view)));
-        let local = local::start(config, StdRng::from_rng(&mut rand::rng()), view, shutdown.token());
-        let controls: Arc<dyn ClusterControls> = Arc::new(local.controls);
-        self.commander.set_cluster(controls);
-        tasks.spawn(forward(local.cluster, self.outlets.cluster.clone(), Some));
-        tasks.spawn(async move { Ok(local.task.await?) });
+/// Says which Kafka and which cluster these are, as soon as either is known.
+async fn tell_source(
+    brokers: Brokers,
+    mut label: watch::Receiver<String>,
+    notes: Notes,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let mut source = Source::default();
+    let mut description = std::pin::pin!(describe(&brokers));
+    let mut described = false;
+    label.mark_changed();
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            Ok(()) = label.changed() => source.cluster.clone_from(&label.borrow_and_update()),
+            description = &mut description, if !described => {
+                described = true;
+                let hold = description.longest_transaction_hold();
+                source.transaction_hold_ms = hold.and_then(|hold| Millis::try_from(hold.as_millis()).ok());
+                source.kafka = description.label;
+            }
+        }
+        notes.send(Note::Source(source.clone())).await;
     }
 }
 
-/// Says which Kafka and which cluster these are, once that is known.
-async fn tell_source(brokers: Brokers, notes: Notes, shutdown: Shutdown) -> anyhow::Result<()> {
-    let tell = async |kafka, transaction_hold_ms| {
-        let source = Source { kafka, cluster: LOCAL_PODS.to_owned(), transaction_hold_ms };
-        notes.send(Note::Source(source)).await;
-    };
-    tell(String::new(), None).await;
+async fn describe(brokers: &Brokers) -> client::Description {
     let mut pause = FIRST_PAUSE;
-    let description = async {
-        loop {
-            match client::describe_broker(&brokers).await {
-                Ok(description) => return description,
-                Err(error) => info!(%error, "cannot ask which Kafka this is, trying again"),
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+    loop {
+        match client::describe_broker(brokers).await {
+            Ok(description) => return description,
+            Err(error) => info!(%error, "cannot ask which Kafka this is, trying again"),
         }
-    };
-    tokio::select! {
-        () = shutdown.requested() => {}
-        description = description => {
-            let hold = description.longest_transaction_hold();
-            let hold_ms = hold.and_then(|hold| Millis::try_from(hold.as_millis()).ok());
-            tell(description.label, hold_ms).await;
-        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    shutdown.requested().await;
-    Ok(())
 }
 
 /// Passes each new value on, until either end is gone.
@@ -225,11 +208,6 @@ async fn forward<T: Clone, U>(
         to.send_replace(turn(value));
     }
     Ok(())
-}
-
-/// What the autoscaler reads of a sample.
-fn lag_view(sample: &Sample) -> LagView {
-    LagView { lag: model::fold::lag(sample), group: sample.group.clone() }
 }
 
 /// Tells the arena what comes back through `SESSIONS`, once it is known how to read that.

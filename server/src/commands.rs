@@ -40,8 +40,9 @@ pub struct Commander {
     pub(crate) sights: watch::Receiver<Option<Cluster>>,
     pub(crate) notes: Notes,
     pub(crate) clock: Clock,
-    /// The most pods that the laptop may run.
+    /// The most pods that there may be.
     pub(crate) max_pods: u32,
+    pub(crate) own_policy: Option<Policy>,
     rate: Mutex<Bucket>,
     /// The load that was written last, and when: two quick commands must not undo each other.
     written: tokio::sync::Mutex<Option<(Millis, LoadSettings)>>,
@@ -67,6 +68,9 @@ pub struct Parts {
     pub clock: Clock,
     /// The most pods.
     pub max_pods: u32,
+    /// The autoscaler's defaults, where it is ours: a reset puts them in force, and Kafka keeps what is in force. `None` where
+    /// the cluster keeps its own.
+    pub own_policy: Option<Policy>,
 }
 
 impl Commander {
@@ -83,6 +87,7 @@ impl Commander {
             notes: parts.notes,
             clock: parts.clock,
             max_pods: parts.max_pods,
+            own_policy: parts.own_policy,
             rate: Mutex::new(rate),
             written: tokio::sync::Mutex::default(),
             resetting: Arc::default(),
@@ -223,6 +228,9 @@ impl Commander {
     /// In force first, then kept: a policy that cannot be kept is in force until the server's next start.
     async fn put_policy(&self, policy: Policy) -> Result<(), Refusal> {
         self.cluster()?.set_policy(policy.clone()).await?;
+        if self.own_policy.is_none() {
+            return Ok(());
+        }
         self.kafka.keep_policy(policy).await
     }
 
@@ -267,6 +275,15 @@ impl Commander {
         self.kafka.set_load(load.clone()).await?;
         *written = Some((now_ms, load));
         Ok(())
+    }
+
+    /// The policy that a reset leaves: our defaults, or what the cluster's own autoscaler has, switched on.
+    fn policy_of_reset(&self) -> Result<Policy, Refusal> {
+        if let Some(policy) = &self.own_policy {
+            return Ok(policy.clone());
+        }
+        let cluster = self.snapshot().cluster.ok_or_else(no_cluster)?;
+        Ok(Policy { enabled: cluster.hpa.is_some_and(|hpa| hpa.exists), ..cluster.policy })
     }
 
     pub(crate) fn policy(&self) -> Result<Policy, Refusal> {

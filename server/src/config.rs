@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cluster::kubernetes::Access;
 use kafka::Brokers;
 use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
@@ -44,6 +45,12 @@ pub struct Args {
     /// The program of a pod; by default the one beside this program
     #[arg(long, value_name = "PATH")]
     streams: Option<PathBuf>,
+    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this
+    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The namespace of the Deployments [default: that of the ServiceAccount, else king-of-scaling]
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// The directory of the page's files
     #[arg(long, default_value = "target/site", value_name = "DIRECTORY")]
     site: PathBuf,
@@ -53,6 +60,25 @@ pub struct Args {
     /// What all our programs take.
     #[command(flatten)]
     pub process: ProcessArgs,
+}
+
+/// Who runs the pods.
+#[derive(Debug, Clone)]
+pub enum Runtime {
+    /// This process: they are its children.
+    Local {
+        /// The program of a pod.
+        streams: PathBuf,
+    },
+    /// A Kubernetes cluster.
+    Kubernetes {
+        /// How to find it.
+        access: Access,
+        /// Where the Deployments are.
+        namespace: String,
+        /// What pods want to hear before they crash on demand.
+        crash_token: Option<String>,
+    },
 }
 
 /// The configuration, checked.
@@ -71,8 +97,8 @@ pub struct Config {
     pub max_pods: u32,
     /// Records per second of a pod; 0: no limit.
     pub capacity: u32,
-    /// The program of a pod.
-    pub streams: PathBuf,
+    /// Who runs the pods.
+    pub runtime: Runtime,
     /// The directory of the page's files.
     pub site: PathBuf,
     /// What a presenter types.
@@ -92,6 +118,7 @@ impl Args {
             None => random_secret(),
         };
         let public = self.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let runtime = runtime(self.kubeconfig, self.namespace, self.streams)?;
         let registry = self.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Config {
             kafka: self.kafka,
@@ -101,7 +128,7 @@ impl Args {
             sync: Duration::from_secs(self.sync),
             max_pods: self.max_pods,
             capacity: self.capacity,
-            streams: self.streams.map_or_else(sibling, existing)?,
+            runtime,
             site: self.site,
             passcode: environment(PASSCODE)?,
             secret,
@@ -161,6 +188,28 @@ fn random_secret() -> [u8; 64] {
     secret
 }
 
+/// A kubeconfig names a cluster, a ServiceAccount belongs to one; without either the pods are local.
+fn runtime(
+    kubeconfig: Option<PathBuf>,
+    namespace: Option<String>,
+    streams: Option<PathBuf>,
+) -> Result<Runtime, ConfigError> {
+    if let Some(path) = kubeconfig.as_ref().filter(|path| !path.is_file()) {
+        return Err(ConfigError::new(format!("there is no kubeconfig at {}", path.display())));
+    }
+    match kubeconfig.map(Access::Kubeconfig).or_else(Access::in_cluster) {
+        Some(access) => Ok(Runtime::Kubernetes {
+            namespace: namespace.unwrap_or_else(|| access.namespace()),
+            access,
+            crash_token: process::crash::token()?,
+        }),
+        None if namespace.is_some() => {
+            Err(ConfigError::new("--namespace is of a cluster: give --kubeconfig FILE as well"))
+        }
+        None => Ok(Runtime::Local { streams: streams.map_or_else(sibling, existing)? }),
+    }
+}
+
 fn sibling() -> Result<PathBuf, ConfigError> {
     let own = std::env::current_exe().map_err(|error| {
         ConfigError::new(format!("cannot find this program's directory ({error}): give --streams"))
@@ -202,5 +251,19 @@ mod tests {
         let args =
             Args::try_parse_from(["server", "--public-url", "king.example", "--streams", "/"]).unwrap();
         assert!(args.check().is_err());
+    }
+
+    #[test]
+    fn a_kubeconfig_takes_the_place_of_local_pods() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let check = |options: &[&str]| Args::try_parse_from([&["server"], options].concat()).unwrap().check();
+        let path = file.path().to_str().unwrap();
+        let config = check(&["--kubeconfig", path]).unwrap();
+        let Runtime::Kubernetes { namespace, .. } = config.runtime else { panic!("{:?}", config.runtime) };
+        assert_eq!(namespace, "king-of-scaling");
+        let config = check(&["--kubeconfig", path, "--namespace", "mine"]).unwrap();
+        assert!(matches!(config.runtime, Runtime::Kubernetes { namespace, .. } if namespace == "mine"));
+        assert!(check(&["--kubeconfig", "/nowhere"]).is_err());
+        assert!(check(&["--namespace", "mine"]).is_err());
     }
 }

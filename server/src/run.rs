@@ -1,13 +1,16 @@
 //! The wiring, as a list of steps.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use cluster::kubernetes::KubernetesConfig;
 use cluster::local::LocalConfig;
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
 use kafka::taps::Taps;
+use model::Millis;
 use model::fold::Fold;
 use model::lag::Sampled;
 use model::policy::Policy;
@@ -17,11 +20,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
-use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets};
+use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets, Pods};
 use crate::arena::Arena;
 use crate::clock::Clock;
 use crate::commands::{Commander, Parts};
-use crate::config::Config;
+use crate::config::{Config, Runtime};
 use crate::listener;
 use crate::live::Hub;
 use crate::metrics::Metrics;
@@ -54,6 +57,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let arena = Arc::new(Mutex::new(Arena::new(epoch)));
     let metrics = Arc::new(Metrics::new());
     let (outlets, feeds) = channels();
+    let pods = pods(&config);
     let commander = Arc::new(Commander::new(Parts {
         hub: Arc::clone(&hub),
         arena: Arc::clone(&arena),
@@ -62,6 +66,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         notes: outlets.notes.clone(),
         clock: clock.clone(),
         max_pods: config.max_pods,
+        own_policy: matches!(pods, Pods::Local(_)).then(Policy::default),
     }));
     let show = Show {
         hub: Arc::clone(&hub),
@@ -75,7 +80,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         brokers: config.kafka.clone(),
         registry: config.registry.clone(),
         schemas: Arc::clone(&schemas),
-        local: pods(&config),
+        pods,
         outlets,
         commander: Arc::clone(&commander),
         arena: Arc::clone(&arena),
@@ -107,27 +112,41 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 fn channels() -> (Outlets, Feeds) {
     let (sampled, sampled_feed) = watch::channel(Sampled::default());
     let (cluster, cluster_feed) = watch::channel(None);
+    let (cluster_outage, cluster_outage_feed) = watch::channel(None);
     let (control, control_feed) = watch::channel(Control::default());
     let (dead_letters, dead_letters_feed) = watch::channel(None);
     let (notes, notes_feed) = Notes::channel();
     let feeds = Feeds {
         sampled: sampled_feed,
         cluster: cluster_feed,
+        cluster_outage: cluster_outage_feed,
         control: control_feed,
         dead_letters: dead_letters_feed,
         notes: notes_feed,
     };
-    (Outlets { sampled, cluster, control, dead_letters, notes }, feeds)
+    (Outlets { sampled, cluster, cluster_outage, control, dead_letters, notes }, feeds)
 }
 
-fn pods(config: &Config) -> LocalConfig {
+fn pods(config: &Config) -> Pods {
+    let clock = || Clock::system().now_ms();
+    match config.runtime.clone() {
+        Runtime::Local { streams } => Pods::Local(local_pods(config, streams, clock)),
+        Runtime::Kubernetes { access, namespace, crash_token } => {
+            // Kubernetes tells a pod its name where the manifest asks for that.
+            let own_pod = std::env::var("POD_NAME").ok();
+            Pods::Kubernetes(KubernetesConfig { access, namespace, crash_token, own_pod, clock })
+        }
+    }
+}
+
+fn local_pods(config: &Config, streams: PathBuf, clock: fn() -> Millis) -> LocalConfig {
     let mut args = config.kafka.to_args();
     if let Some(registry) = &config.registry {
         // Its credentials are in the environment, which the pods inherit.
         args.extend(["--schema-registry".to_owned(), registry.address().to_owned()]);
     }
     LocalConfig {
-        streams: config.streams.clone(),
+        streams,
         args,
         capacity: config.capacity,
         policy: Policy::default(),
@@ -135,7 +154,7 @@ fn pods(config: &Config) -> LocalConfig {
         sync: config.sync,
         grace: GRACE,
         log_dir: None,
-        clock: || Clock::system().now_ms(),
+        clock,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kafka::control::Control;
 use model::dead_letters::DeadLetters;
 use model::history::{Event, Second};
-use model::lag::{Sample, Sampled};
+use model::lag::{Outage, Sample, Sampled};
 use model::snapshot::{Cluster, Phase, Progress, Snapshot, Source, short_name};
 use model::wire::Tick;
 use process::Shutdown;
@@ -65,6 +65,8 @@ pub struct Feeds {
     pub sampled: watch::Receiver<Sampled>,
     /// From the cluster; `None` until it was seen.
     pub cluster: watch::Receiver<Option<Cluster>>,
+    /// Whether the cluster answers.
+    pub cluster_outage: watch::Receiver<Option<Outage>>,
     /// From the control topic.
     pub control: watch::Receiver<Control>,
     /// What the application put aside; `None` until its log was read.
@@ -97,6 +99,7 @@ impl Show {
                 () = shutdown.requested() => return Ok(()),
                 Some(note) = feeds.notes.recv() => self.note(note),
                 Ok(()) = feeds.cluster.changed() => self.cluster(feeds.cluster.borrow_and_update().clone()),
+                Ok(()) = feeds.cluster_outage.changed() => self.cluster_outage(feeds.cluster_outage.borrow_and_update().clone()),
                 Ok(()) = feeds.control.changed() => self.control(&feeds.control.borrow_and_update().clone()),
                 Ok(()) = feeds.dead_letters.changed() => self.dead_letters(feeds.dead_letters.borrow_and_update().clone()),
                 Ok(()) = feeds.sampled.changed() => self.sampled(&feeds.sampled.borrow_and_update().clone()),
@@ -117,6 +120,10 @@ impl Show {
         if let Some(cluster) = sight {
             self.step(|fold, now_ms| fold.cluster(now_ms, cluster));
         }
+    }
+
+    fn cluster_outage(&self, outage: Option<Outage>) {
+        self.step(|fold, now_ms| fold.cluster_outage(now_ms, outage));
     }
 
     fn control(&self, control: &Control) {

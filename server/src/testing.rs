@@ -188,6 +188,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         notes: notes.clone(),
         clock: clock.clone(),
         max_pods: 12,
+        own_policy: Some(Policy::default()),
     });
     commander.set_cluster(Arc::new(FakeCluster { record: record.clone(), sight: cluster.clone() }));
     let show = Show {
@@ -200,6 +201,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     let feeds = Feeds {
         sampled: sampled_feed,
         cluster: cluster_feed,
+        cluster_outage: watch::channel(None).1,
         control: control_feed,
         dead_letters: dead_letters_feed,
         notes: notes_feed,
@@ -247,7 +249,7 @@ impl Stage {
             revision: 1,
             capacity: 2_000,
             policy,
-            decision: None,
+            ..Cluster::default()
         }));
         self.settle().await;
     }
@@ -348,6 +350,8 @@ pub(crate) fn pod(name: &str, phase: Phase) -> Pod {
         created_ms: START,
         restarts: 0,
         revision: 1,
+        node: None,
+        reason: None,
     }
 }
 

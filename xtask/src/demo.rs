@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: from the sources to an address that one can open.
 
+mod kube;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -45,6 +47,8 @@ pub(crate) struct Options {
     fresh: bool,
     #[command(flatten)]
     kafka: Existing,
+    #[command(flatten)]
+    kube: kube::Options,
     /// Seconds between two looks of the autoscaler
     #[arg(long)]
     sync: Option<u32>,
@@ -61,6 +65,7 @@ pub(crate) struct Options {
 
 /// Runs the demo until it is asked to stop.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let cluster = options.kube.cluster()?;
     let (sender, events) = mpsc::channel();
     listen_for_stop(options, &sender)?;
     let workspace = Workspace::find()?;
@@ -73,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let source = Source::choose(&workspace, Some(&options.kafka), Consent::Asked)?;
     let mut supervisor = Supervisor::new(&workspace, &instance, sender.clone(), events);
     let result =
-        start(options, &workspace, &instance, source, &sender, &mut supervisor, Show { port, passcode });
+        start(options, &workspace, &instance, source, &sender, &mut supervisor, Show { port, passcode, cluster });
     let result = result.and_then(|()| supervisor.watch());
     let failed = result.as_ref().is_err_and(|error| !error.is::<stop::Stopped>());
     console::step(if failed { "stopping, because something is wrong" } else { "stopping" });
@@ -108,10 +113,12 @@ fn explain(result: Result<()>, workspace: &Workspace) -> Result<()> {
     }
 }
 
-/// What people need to come in.
+/// What people need to come in, and what they see.
 struct Show {
     port: u16,
     passcode: String,
+    /// The cluster that is shown instead of local pods.
+    cluster: Option<kube::Cluster>,
 }
 
 fn listen_for_stop(options: &Options, sender: &Sender<Event>) -> Result<()> {
@@ -159,7 +166,11 @@ fn start(
     let secret = secret::cookie_secret(&instance.directory.join("cookie-secret"))?;
     let local = port::local(options.bind);
     supervisor.start(server(options, workspace, instance, &access, &show, secret)?)?;
-    supervisor.start(datagen(workspace, instance, &access)?)?;
+    match &show.cluster {
+        // Its generator runs there.
+        Some(cluster) => cluster.say_what_is_expected(access.address()),
+        None => supervisor.start(datagen(workspace, instance, &access)?)?,
+    }
     supervisor.wait_for("server", || server_answers((local, show.port)), SERVER_PATIENCE)?;
 
     let url = |address| format!("http://{}/", SocketAddr::new(address, show.port));
@@ -223,6 +234,7 @@ fn server(
     if let Some(pods) = options.max_pods {
         option("--max-pods", pods.to_string());
     }
+    arguments.extend(show.cluster.iter().flat_map(kube::Cluster::arguments));
     let (access, passcode) = (access.clone(), show.passcode.clone());
     Service::new("server", instance.directory.join("server.log"), move || {
         let mut command = Command::new(&program);

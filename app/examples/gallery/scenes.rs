@@ -228,16 +228,17 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
             policy: Policy { max: desired.max(4), ..Policy::default() },
             decision: Some(Decision {
                 at_ms: NOW - 2_000,
-                next_ms: NOW + 3_000,
+                next_ms: Some(NOW + 3_000),
                 current: desired,
                 desired,
                 readings: vec![reading(Input::Requests, peak), reading(Input::Responses, peak * 95 / 100)],
                 verdict: if peak > 50_000 {
                     Verdict::Rescaled
                 } else {
-                    Verdict::Stabilizing { recommended: 1, until_ms: NOW + 11_000 }
+                    Verdict::Stabilizing { recommended: 1, until_ms: Some(NOW + 11_000) }
                 },
             }),
+            ..Cluster::default()
         }),
         load: Some(LoadSettings::default()),
         arena: Arena {
@@ -271,6 +272,8 @@ fn pod(slot: u32) -> Pod {
         created_ms: NOW - 200_000,
         restarts: slot % 2,
         revision: 3,
+        node: None,
+        reason: None,
     }
 }
 

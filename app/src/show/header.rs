@@ -19,7 +19,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
             <p class="chips">
                 <span class="chip link" role="status"><i></i>{link}</span>
                 <span class="chip source" title=store.text(&[Part::Source], hold)>{store.text(&[Part::Source], source)}</span>
-                <span class="chip away" hidden=store.flag(&[Part::Outages], |picture| away(picture, 0).is_none())>
+                <span class="chip away" title=store.text(&[Part::Outages], reason) hidden=store.flag(&[Part::Outages], |picture| away(picture, 0).is_none())>
                     {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
                 </span>
             </p>
@@ -77,6 +77,12 @@ fn away(picture: &Picture, now_ms: Millis) -> Option<String> {
         (None, None) => return None,
     };
     Some(format!("{name} away since {}", words::age(now_ms.saturating_sub(outage.since_ms))))
+}
+
+/// Why it does not.
+fn reason(picture: &Picture) -> String {
+    let outages = &picture.snapshot.outages;
+    outages.kafka.as_ref().or(outages.cluster.as_ref()).map(|outage| outage.reason.clone()).unwrap_or_default()
 }
 
 /// How fresh the figures are. Before frames come: how old they were when the page was rendered; when no more come: how old

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use model::controls::Manner;
-use model::figures::{count, plural};
+use model::figures::count;
 use model::policy::MAX_REPLICAS;
 use model::snapshot::{Cluster, Phase, Pod};
 use model::wire::Picture;
@@ -88,10 +88,8 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
             <div class="gauge" aria-hidden="true"><i style=fill></i></div>
             <p class="rate">
                 <span>{rate}</span>
-                <span class="restarts">{of_pod(|pod| match pod.restarts {
-                    0 => String::new(),
-                    restarts => plural(restarts, "restart"),
-                })}</span>
+                <span class="restarts">{of_pod(words::restarts)}</span>
+                <span class="node" title=of_pod(words::on_node)>{of_pod(|pod| pod.node.clone().unwrap_or_default())}</span>
             </p>
             {desk.map(|desk| buttons(store, desk, slot))}
         </li>

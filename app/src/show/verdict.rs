@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use model::Millis;
+use model::hpa::Hpa;
 use model::scaling::{Decision, Emphasis, Span};
 use model::wire::Picture;
 
@@ -16,6 +17,7 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
         })
     });
     let spoken = store.text(&[Part::Cluster], |p| decision(p).map(Decision::spoken).unwrap_or_default());
+    let at_length = store.text(&[Part::Cluster], |p| words::autoscaler_at_length(hpa(p)));
     let piece = |span: Span| {
         let class = match span.emphasis {
             Emphasis::Plain => "plain",
@@ -31,6 +33,9 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
                 {move || sentence.get().into_iter().map(piece).collect_view()}
             </p>
             <p class="unseen" aria-live="polite">{spoken}</p>
+            <p class="conditions" title=at_length hidden=store.flag(&[Part::Cluster], |p| hpa(p).is_none())>
+                {store.text_now(&[Part::Cluster], |p, now_ms| words::autoscaler(hpa(p), now_ms))}
+            </p>
             <p class="next" hidden=store.flag(&[Part::Cluster], |p| !looks(p))>
                 <span>"next look in"</span>
                 <b>{store.text_now(&[Part::Cluster], next)}</b>
@@ -43,18 +48,24 @@ fn decision(picture: &Picture) -> Option<&Decision> {
     picture.snapshot.cluster.as_ref()?.decision.as_ref()
 }
 
+/// What Kubernetes says of its autoscaler.
+fn hpa(picture: &Picture) -> Option<&Hpa> {
+    picture.snapshot.cluster.as_ref()?.hpa.as_ref()
+}
+
 fn nothing_yet() -> Vec<Span> {
     vec![Span { text: "The autoscaler has not looked yet.".to_owned(), emphasis: Emphasis::Plain }]
 }
 
 fn looks(picture: &Picture) -> bool {
     let enabled = picture.snapshot.cluster.as_ref().is_some_and(|cluster| cluster.policy.enabled);
-    enabled && decision(picture).is_some()
+    enabled && decision(picture).is_some_and(|decision| decision.next_ms.is_some())
 }
 
 fn next(picture: &Picture, now_ms: Millis) -> String {
-    decision(picture).map_or_else(
+    let next_ms = decision(picture).and_then(|decision| decision.next_ms);
+    next_ms.map_or_else(
         || words::UNKNOWN.to_owned(),
-        |decision| words::age(decision.next_ms.saturating_sub(now_ms) + 500),
+        |next_ms| words::age(next_ms.saturating_sub(now_ms) + 500),
     )
 }

@@ -2,9 +2,12 @@
 //! [`model::snapshot::Cluster`], and what can be asked of it, as [`model::controls::ClusterControls`].
 //!
 //! [`local`] runs the pods as child processes and behaves as Kubernetes' Deployment, kubelet and
-//! HorizontalPodAutoscaler do. Nothing here knows Kafka: lag comes in as a [`LagView`].
+//! HorizontalPodAutoscaler do; lag comes in as a [`LagView`]. [`kubernetes`] watches a real cluster, whose own autoscaler
+//! scales. Nothing here knows Kafka.
 
 pub mod admission;
+pub mod kubernetes;
 pub mod local;
+mod slots;
 
 pub use model::scaling::LagView;

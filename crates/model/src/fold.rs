@@ -99,11 +99,9 @@ impl Fold {
     /// Folds whether the cluster answers.
     pub fn cluster_outage(&mut self, now_ms: Millis, outage: Option<Outage>) -> Tick {
         self.step(now_ms, |fold, at_ms| {
-            let began = fold.picture.snapshot.outages.cluster.is_none() && outage.is_some();
-            if began {
-                fold.mark(at_ms, Event::ClusterAway);
-            }
-            fold.picture.snapshot.outages.cluster = outage;
+            let before = std::mem::replace(&mut fold.picture.snapshot.outages.cluster, outage.clone());
+            let was_there = fold.picture.snapshot.cluster.is_some();
+            fold.mark_away(at_ms, Event::ClusterAway, was_there, before.is_some(), outage.as_ref());
         })
     }
 
@@ -240,20 +238,34 @@ impl Fold {
     }
 
     fn kafka_outage(&mut self, at_ms: Millis, outage: Option<Outage>) {
-        let began = self.picture.snapshot.outages.kafka.is_none();
-        // Before the first sample nothing has gone away: the page says that it is waiting.
+        let before = std::mem::replace(&mut self.picture.snapshot.outages.kafka, outage.clone());
         let was_there = self.picture.snapshot.lag.is_some();
-        if let Some(outage) = outage.as_ref().filter(|_| began && was_there) {
-            let marker = self.ids.marker(outage.since_ms, Event::KafkaAway);
-            self.touch_marker(at_ms, marker);
-        }
-        if outage.is_none() && !began {
-            let is_open = |marker: &&Marker| marker.event == Event::KafkaAway && marker.until_ms.is_none();
-            if let Some(away) = self.picture.history.markers.iter().rev().find(is_open).cloned() {
-                self.touch_marker(at_ms, Marker { until_ms: Some(at_ms), ..away });
+        self.mark_away(at_ms, Event::KafkaAway, was_there, before.is_some(), outage.as_ref());
+    }
+
+    /// Marks the begin and the end of an outage. Before its first sight nothing has gone away: the page says that it is
+    /// waiting.
+    fn mark_away(
+        &mut self,
+        at_ms: Millis,
+        event: Event,
+        was_there: bool,
+        was_away: bool,
+        outage: Option<&Outage>,
+    ) {
+        match outage {
+            Some(outage) if !was_away && was_there => {
+                let marker = self.ids.marker(outage.since_ms, event);
+                self.touch_marker(at_ms, marker);
             }
+            None if was_away => {
+                let is_open = |marker: &&Marker| marker.event == event && marker.until_ms.is_none();
+                if let Some(away) = self.picture.history.markers.iter().rev().find(is_open).cloned() {
+                    self.touch_marker(at_ms, Marker { until_ms: Some(at_ms), ..away });
+                }
+            }
+            _ => {}
         }
-        self.picture.snapshot.outages.kafka = outage;
     }
 
     fn mark(&mut self, at_ms: Millis, event: Event) {

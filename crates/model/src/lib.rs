@@ -9,6 +9,7 @@ pub mod dead_letters;
 pub mod figures;
 pub mod fold;
 pub mod history;
+pub mod hpa;
 pub mod lag;
 pub mod load;
 pub mod play;

@@ -21,10 +21,10 @@ use crate::{Input, Millis};
 /// What the autoscaler decided at one sync, with the numbers it used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// When it looked.
+    /// When it looked, or when Kubernetes last noted a change of its view.
     pub at_ms: Millis,
-    /// When it looks next.
-    pub next_ms: Millis,
+    /// When it looks next; `None` where Kubernetes does not tell.
+    pub next_ms: Option<Millis>,
     /// Replicas before.
     pub current: u32,
     /// Replicas after.
@@ -70,8 +70,9 @@ pub enum Verdict {
     Stabilizing {
         /// What the metrics ask for now.
         recommended: u32,
-        /// When the recommendation that holds the number leaves the window, if nothing changes.
-        until_ms: Millis,
+        /// When the recommendation that holds the number leaves the window, if nothing changes; `None` where Kubernetes
+        /// does not tell.
+        until_ms: Option<Millis>,
     },
     /// Fewer pods would do, but nothing shrinks now.
     ScaleInBlocked {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dead_letters::DeadLetters;
+use crate::hpa::Hpa;
 use crate::lag::{Doubt, Outage};
 use crate::load::LoadSettings;
 use crate::policy::Policy;
@@ -184,15 +185,30 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// Replicas asked for.
     pub desired: u32,
-    /// The Deployment's revision; a rolling upgrade makes a new one.
+    /// The Deployment's revision, from 1; a rolling upgrade makes a new one. 0 until its controller has seen it.
     pub revision: u32,
-    /// Records per second that a pod of the newest revision may process; 0: no limit.
+    /// Records per second that a pod of the newest revision may process; 0: its template sets no limit.
     pub capacity: u32,
     /// The autoscaler's policy.
     pub policy: Policy,
     /// What the autoscaler decided last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// What Kubernetes says of the HorizontalPodAutoscaler; `None` where the autoscaler is ours, as with local pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hpa: Option<Hpa>,
+    /// The Deployment `datagen`; `None` where the cluster has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Replicas>,
+}
+
+/// The pods of a Deployment, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Replicas {
+    /// Asked for.
+    pub desired: u32,
+    /// Passing their readiness probe.
+    pub ready: u32,
 }
 
 impl Cluster {
@@ -224,8 +240,15 @@ pub struct Pod {
     pub created_ms: Millis,
     /// How often its process was started again after it died.
     pub restarts: u32,
-    /// The revision of the template that it was made from.
+    /// The revision of the template that it was made from; 0 while its ReplicaSet is not known.
     pub revision: u32,
+    /// The node that it runs on; `None` while it has none, and for local pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Why it does not run, or why its process last ended, as Kubernetes spells it: `CrashLoopBackOff`, `OOMKilled`,
+    /// `ImagePullBackOff`, `Unschedulable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Pod {

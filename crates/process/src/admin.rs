@@ -30,11 +30,18 @@ pub async fn serve(
     registry: Registry,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    serve_router(address, router(readiness, registry, shutdown.clone()), shutdown).await
+}
+
+/// The same for a process that has more to serve there than [`router`] does.
+///
+/// # Errors
+/// When the address cannot be bound (exit code 69).
+pub async fn serve_router(address: SocketAddr, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .context(Unavailable::new(format!("cannot listen on {address} (--admin-address)")))?;
     announce(listener.local_addr()?);
-    let router = router(readiness, registry, shutdown.clone());
     tokio::select! {
         result = axum::serve(listener, router).into_future() => result.context("serving the admin endpoints"),
         () = shutdown.requested() => Ok(()),

@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod args;
+pub mod crash;
 pub mod exit;
 mod readiness;
 mod shutdown;

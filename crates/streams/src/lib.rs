@@ -43,10 +43,12 @@ pub fn run(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> anyhow::Re
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry, &config.pod);
     let readiness = Readiness::new();
+    let crash = process::crash::router(process::crash::token()?, || std::process::abort());
     let admin = config.admin_address.map(|address| {
-        let (ready, stop) = (readiness.clone(), shutdown.clone());
+        let stop = shutdown.clone();
+        let router = process::admin::router(readiness.clone(), registry, stop.clone()).merge(crash);
         runtime.spawn(async move {
-            let served = process::admin::serve(address, ready, registry, stop.clone()).await;
+            let served = process::admin::serve_router(address, router, stop.clone()).await;
             // Without its endpoints nobody would know how it is.
             stop.request();
             served

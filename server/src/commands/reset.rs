@@ -20,9 +20,11 @@ use crate::show::Note;
 use crate::state::lock;
 
 const STEPS: u32 = 5;
-/// Pods drain and leave in well under this; the group notices at the latest when a session times out.
+/// Local pods drain and leave in well under this; the group notices at the latest when a session times out.
 const EMPTY_WITHIN: Duration = Duration::from_secs(7);
 const READY_WITHIN: Duration = Duration::from_secs(5);
+/// A cluster's scheduler and kubelets take their time on top of that.
+const FOR_A_CLUSTER: Duration = Duration::from_secs(20);
 /// Between two attempts to move the offsets while the group is not empty yet.
 const ATTEMPT_AGAIN: Duration = Duration::from_millis(150);
 /// How long a failure stays on the page.
@@ -50,11 +52,15 @@ impl Commander {
 
     async fn run_reset(&self) {
         let began_ms = self.clock.now_ms();
-        match self.try_reset().await {
+        let policy = match self.policy_of_reset() {
+            Ok(policy) => policy,
+            Err(refusal) => return warn!(%refusal, "nothing to reset"),
+        };
+        match self.try_reset(&policy).await {
             Ok(()) => info!(took_ms = self.clock.now_ms().saturating_sub(began_ms), "reset"),
             Err(refusal) => {
                 warn!(%refusal, "the reset failed: putting the pods back");
-                let put_back = self.put_back(&Policy::default()).await;
+                let put_back = self.put_back(&policy).await;
                 let end =
                     if put_back.is_ok() { "the pods are back" } else { "the pods could not be put back" };
                 self.tell(STEPS, format!("Failed, {end}: {refusal}")).await;
@@ -64,8 +70,7 @@ impl Commander {
         self.notes.send(Note::Progress(None)).await;
     }
 
-    async fn try_reset(&self) -> Result<(), Refusal> {
-        let policy = Policy::default();
+    async fn try_reset(&self, policy: &Policy) -> Result<(), Refusal> {
         self.tell(1, "Load and autoscaler to their defaults").await;
         self.change_load(|_| LoadSettings::default()).await?;
         let cluster = self.cluster()?;
@@ -73,7 +78,7 @@ impl Commander {
 
         self.tell(2, "Stopping all pods").await;
         cluster.scale(0).await?;
-        self.sees(EMPTY_WITHIN, |cluster| cluster.pods.is_empty(), "the pods did not stop in time").await?;
+        self.sees(self.allowing(EMPTY_WITHIN), |cluster| cluster.pods.is_empty(), "the pods did not stop in time").await?;
 
         self.tell(3, "Moving the offsets to the end of the log").await;
         self.skip_to_end().await?;
@@ -85,12 +90,12 @@ impl Commander {
         cluster.scale(policy.min).await?;
         let is_back =
             |cluster: &Cluster| cluster.ready() >= usize::try_from(policy.min).unwrap_or(usize::MAX);
-        self.sees(READY_WITHIN, is_back, "the pods were started, but are not ready yet").await?;
+        self.sees(self.allowing(READY_WITHIN), is_back, "the pods were started, but are not ready yet").await?;
         // The autoscaler looks as soon as it is on, and must not see the lag of before.
         self.sampled_after(skipped_ms).await;
 
         self.tell(STEPS, "Keeping the defaults").await;
-        self.put_policy(policy).await
+        self.put_policy(policy.clone()).await
     }
 
     /// Waits until the picture's lag is younger than this. Without a sample in time nothing scales anyway.
@@ -125,6 +130,10 @@ impl Commander {
                 Err(last.unwrap_or_else(|| Refusal::Unavailable("Kafka did not answer in time".to_owned())))
             }
         }
+    }
+
+    fn allowing(&self, local: Duration) -> Duration {
+        if self.own_policy.is_some() { local } else { local + FOR_A_CLUSTER }
     }
 
     /// Waits until the cluster looks as it should.

@@ -3,7 +3,6 @@
 
 use model::Millis;
 use model::controls::{Manner, Refusal};
-use model::policy::MAX_REPLICAS;
 use model::scaling::{Autoscaler, Look, PodState, measure};
 use model::snapshot::{Cluster, EndReason, Phase, Pod};
 use rand::rngs::StdRng;
@@ -15,7 +14,7 @@ use tracing::info;
 use super::controls::{Command, Request};
 use super::kubelet::Kubelet;
 use super::{LocalConfig, millis, names, plan};
-use crate::{LagView, admission};
+use crate::{LagView, admission, slots};
 
 /// Owns everything; see the module.
 pub(super) struct Actor {
@@ -168,20 +167,22 @@ impl Actor {
 
     fn create(&mut self) {
         let name = names::pod(&mut self.rng, &self.replica_set_hash);
-        let (now_ms, slot) = (self.now_ms(), self.lowest_free_slot());
+        let (now_ms, slot) = (self.now_ms(), slots::lowest_free(&self.cluster.pods));
         let Cluster { revision, capacity, .. } = self.cluster;
         info!(slot, "creating {name}");
         let phase = Phase::Pending;
-        let pod =
-            Pod { name, slot, phase, phase_since_ms: now_ms, created_ms: now_ms, restarts: 0, revision };
+        let pod = Pod {
+            name,
+            slot,
+            phase,
+            phase_since_ms: now_ms,
+            created_ms: now_ms,
+            restarts: 0,
+            revision,
+            node: None,
+            reason: None,
+        };
         self.kubelet.admit(&mut self.cluster.pods, pod, capacity);
-    }
-
-    /// The lowest colour that no pod has; with more pods than colours, the one that the fewest have.
-    fn lowest_free_slot(&self) -> u8 {
-        let slots = 0..u8::try_from(MAX_REPLICAS).unwrap_or(u8::MAX);
-        let users = |slot: &u8| self.cluster.pods.iter().filter(|pod| pod.slot == *slot).count();
-        slots.min_by_key(users).unwrap_or(0)
     }
 
     fn look_on_schedule(&mut self) {

@@ -92,6 +92,8 @@ mod tests {
                 created_ms: at_ms,
                 restarts: 0,
                 revision: word[..1].parse().unwrap(),
+                node: None,
+                reason: None,
             }
         };
         let pods: Vec<Pod> = pods.split_whitespace().enumerate().map(pod).collect();

@@ -36,11 +36,13 @@ fn pod(name: &str, slot: u8, phase: Phase, since_ms: Millis) -> Pod {
         created_ms: START,
         restarts: 0,
         revision: 1,
+        node: None,
+        reason: None,
     }
 }
 
 fn cluster(desired: u32, pods: Vec<Pod>) -> Cluster {
-    Cluster { pods, desired, revision: 1, capacity: 2_000, policy: Policy::default(), decision: None }
+    Cluster { pods, desired, revision: 1, capacity: 2_000, policy: Policy::default(), ..Cluster::default() }
 }
 
 fn events(fold: &Fold) -> Vec<Event> {

@@ -35,7 +35,7 @@ impl Autoscaler {
         if desired != current {
             self.memory.changed(now_ms, policy, current, desired);
         }
-        Decision { at_ms: now_ms, next_ms, current, desired, readings, verdict }
+        Decision { at_ms: now_ms, next_ms: Some(next_ms), current, desired, readings, verdict }
     }
 
     fn decide(&mut self, look: &Look<'_>, readings: &[Reading]) -> (u32, Verdict) {
@@ -97,7 +97,7 @@ fn verdict(policy: &Policy, current: u32, recommended: u32, stabilized: Stabiliz
         _ if desired == policy.min && recommended < policy.min => {
             Verdict::Limited { recommended, by: Bound::Min }
         }
-        Some(until_ms) if desired == stabilized.replicas => Verdict::Stabilizing { recommended, until_ms },
+        until_ms @ Some(_) if desired == stabilized.replicas => Verdict::Stabilizing { recommended, until_ms },
         _ => Verdict::Limited { recommended, by: rate },
     }
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn held(recommended: u32, until_ms: Millis) -> Verdict {
-        Verdict::Stabilizing { recommended, until_ms }
+        Verdict::Stabilizing { recommended, until_ms: Some(until_ms) }
     }
 
     fn limited(recommended: u32, by: Bound) -> Verdict {

@@ -63,7 +63,8 @@ impl Decision {
                 teller.arithmetic(self.deciding()).gives().pods(self.desired).plain(&change)
             }
             Verdict::Stabilizing { recommended, until_ms } => {
-                self.tell_stabilizing(teller, *recommended, until_ms.saturating_sub(self.at_ms))
+                let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(self.at_ms));
+                self.tell_stabilizing(teller, *recommended, left_ms)
             }
             Verdict::ScaleInBlocked { recommended, by } => self.tell_blocked(teller, *recommended, *by),
             Verdict::Limited { by: Bound::Max, .. } => {
@@ -106,15 +107,17 @@ impl Decision {
         &self,
         teller: &'t mut Teller,
         recommended: u32,
-        left_ms: Millis,
+        left_ms: Option<Millis>,
     ) -> &'t mut Teller {
-        let left = figures::duration(left_ms);
+        let left = left_ms.map(figures::duration);
+        let stays = if self.desired == 1 { "stays" } else { "stay" };
         let teller = self.tell_wish(teller, recommended).plain("; ").pods(self.desired);
-        match (self.desired == self.current, self.desired) {
-            (true, 1) => teller.plain(&format!(" stays for {left} more to be sure.")),
-            (true, _) => teller.plain(&format!(" stay for {left} more to be sure.")),
-            (false, _) => teller.plain(&format!(" now, the rest in {left} to be sure.")),
-        }
+        teller.plain(&match (self.desired == self.current, left) {
+            (true, Some(left)) => format!(" {stays} for {left} more to be sure."),
+            (true, None) => format!(" {stays} a while longer to be sure."),
+            (false, Some(left)) => format!(" now, the rest in {left} to be sure."),
+            (false, None) => " now, the rest later to be sure.".to_owned(),
+        })
     }
 
     fn tell_blocked<'t>(&self, teller: &'t mut Teller, recommended: u32, by: Obstacle) -> &'t mut Teller {
@@ -231,7 +234,7 @@ mod tests {
         let readings =
             vec![reading(Input::Requests, lags.0, change.0), reading(Input::Responses, lags.1, change.0)];
         let (current, desired) = change;
-        let decision = Decision { at_ms: 1_000, next_ms: 6_000, current, desired, readings, verdict };
+        let decision = Decision { at_ms: 1_000, next_ms: Some(6_000), current, desired, readings, verdict };
         let written: String = decision.sentence().into_iter().map(|span| span.text).collect();
         assert_eq!(written.replace('\u{a0}', " "), expected);
         decision
@@ -280,11 +283,13 @@ mod tests {
     #[test]
     fn what_holds_a_change_back_is_named() {
         let window = "Lag 0 (requests) ÷ target 5 k a pod = 0 → 1 pod would be enough; 4 pods stay for 12 s more to be sure.";
-        check(lags(0, 0), (4, 4), Verdict::Stabilizing { recommended: 0, until_ms: 13_000 }, window);
+        check(lags(0, 0), (4, 4), Verdict::Stabilizing { recommended: 0, until_ms: Some(13_000) }, window);
         let partly = "Lag 0 (requests) ÷ target 5 k a pod = 0 → 1 pod would be enough; 2 pods now, the rest in 12 s to be sure.";
-        check(lags(0, 0), (4, 2), Verdict::Stabilizing { recommended: 0, until_ms: 13_000 }, partly);
+        check(lags(0, 0), (4, 2), Verdict::Stabilizing { recommended: 0, until_ms: Some(13_000) }, partly);
+        let untold = "Lag 0 (requests) ÷ target 5 k a pod = 0 → 1 pod would be enough; 4 pods stay a while longer to be sure.";
+        check(lags(0, 0), (4, 4), Verdict::Stabilizing { recommended: 0, until_ms: None }, untold);
         let upwards = "Lag 15 k (requests) ÷ target 5 k a pod = 3 → 3 pods asked for; 1 pod stays for 9 s more to be sure.";
-        check(lags(15_000, 0), (1, 1), Verdict::Stabilizing { recommended: 3, until_ms: 10_000 }, upwards);
+        check(lags(15_000, 0), (1, 1), Verdict::Stabilizing { recommended: 3, until_ms: Some(10_000) }, upwards);
         let unknown = "Lag 2 k (requests) ÷ target 5 k a pod = 0.4 → 1 pod would be enough, \
                        but the lag of the responses is unknown: 3 pods stay.";
         let by = Obstacle::UnknownMetric;

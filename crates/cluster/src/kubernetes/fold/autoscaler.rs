@@ -1,0 +1,180 @@
+//! The autoscaler's policy: what is written into the HorizontalPodAutoscaler, or into the ScaledObject that owns it.
+
+use k8s_openapi::api::autoscaling::v2::{
+    HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,
+    MetricIdentifier, MetricSpec,
+};
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use model::hpa::{Condition, Hpa, HpaEvent};
+use model::policy::{Amount, Limit, MAX_REPLICAS, Metric, Policy, Rules, Select};
+use model::{Input, Millis};
+
+use super::{Objects, millis};
+use crate::kubernetes::quantity;
+use crate::kubernetes::switch::{FORMER_BEHAVIOR, PAUSED};
+
+/// What the controller-manager does where an autoscaler says nothing (its flag `--horizontal-pod-autoscaler-tolerance`).
+const DEFAULT_TOLERANCE: f64 = 0.1;
+/// Likewise, `--horizontal-pod-autoscaler-downscale-stabilization`.
+const DEFAULT_DOWN_WINDOW_MS: Millis = 300_000;
+const DISABLED: &str = "Disabled";
+
+/// The policy in force. Where nothing scales but hands, it is off, without metrics, and the limits are the show's own.
+pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
+    let paused = objects.scaled_object().filter(|object| is_paused(object));
+    match (objects.autoscaler(), paused) {
+        (Some(hpa), _) => {
+            let enabled = !is_disabled(hpa) && paused.is_none();
+            hpa.spec.as_ref().map_or_else(nothing, |spec| Policy { enabled, ..written(hpa, spec) })
+        }
+        // KEDA deletes the autoscaler of a ScaledObject that is paused.
+        (None, Some(object)) => Policy {
+            min: number(object, "minReplicaCount").unwrap_or(0),
+            max: number(object, "maxReplicaCount").unwrap_or(100),
+            ..nothing()
+        },
+        (None, None) => nothing(),
+    }
+}
+
+/// What Kubernetes says of the autoscaler.
+pub(super) fn told(objects: &Objects) -> Hpa {
+    let Some(hpa) = objects.autoscaler() else {
+        return Hpa { exists: objects.scaled_object().is_some(), ..Hpa::default() };
+    };
+    let status = hpa.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
+    Hpa {
+        exists: true,
+        conditions: conditions
+            .map(|condition| Condition {
+                kind: condition.type_.clone(),
+                status: match condition.status.as_str() {
+                    "True" => Some(true),
+                    "False" => Some(false),
+                    _ => None,
+                },
+                reason: condition.reason.clone().unwrap_or_default(),
+                message: condition.message.clone().unwrap_or_default(),
+            })
+            .collect(),
+        last_scale_ms: status.and_then(|status| status.last_scale_time.as_ref()).map(millis),
+        last_event: last_event(objects, hpa),
+    }
+}
+
+fn last_event(objects: &Objects, hpa: &HorizontalPodAutoscaler) -> Option<HpaEvent> {
+    let about_it = objects.events.iter().filter(|event| {
+        let about = &event.involved_object;
+        about.kind.as_deref() == Some("HorizontalPodAutoscaler") && about.uid == hpa.metadata.uid
+    });
+    let events = about_it.filter_map(|event| {
+        let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
+        let micros = series.or(event.event_time.as_ref()).map(|time| time.0.as_millisecond());
+        let at_ms = event.last_timestamp.as_ref().map(|time| time.0.as_millisecond()).max(micros)?;
+        Some(HpaEvent {
+            at_ms: Millis::try_from(at_ms).ok()?,
+            reason: event.reason.clone().unwrap_or_default(),
+            message: event.message.clone().unwrap_or_default(),
+        })
+    });
+    events.max_by_key(|event| event.at_ms)
+}
+
+/// Whether an autoscaler is switched off: both directions are.
+pub(in crate::kubernetes) fn is_disabled(hpa: &HorizontalPodAutoscaler) -> bool {
+    let is_off = |rules: Option<&HPAScalingRules>| {
+        rules.and_then(|rules| rules.select_policy.as_deref()) == Some(DISABLED)
+    };
+    let behavior = hpa.spec.as_ref().and_then(|spec| spec.behavior.as_ref());
+    behavior.is_some_and(|both| is_off(both.scale_up.as_ref()) && is_off(both.scale_down.as_ref()))
+}
+
+/// What is written, with the behaviour of before where the autoscaler is off.
+fn written(hpa: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec) -> Policy {
+    let kept = hpa.annotations().get(FORMER_BEHAVIOR).filter(|_| is_disabled(hpa));
+    let kept: Option<Option<HorizontalPodAutoscalerBehavior>> =
+        kept.and_then(|text| serde_json::from_str(text).ok());
+    let behavior = kept.unwrap_or_else(|| spec.behavior.clone());
+    let (up, down) = rules(behavior.as_ref());
+    let tolerance = behavior.as_ref().and_then(|behavior| behavior.scale_up.as_ref()?.tolerance.as_ref());
+    Policy {
+        enabled: true,
+        // Kubernetes' default.
+        min: spec.min_replicas.map_or(1, |min| u32::try_from(min).unwrap_or(0)),
+        max: u32::try_from(spec.max_replicas).unwrap_or(0),
+        metrics: spec.metrics.iter().flatten().filter_map(metric).collect(),
+        tolerance: tolerance.and_then(quantity::number).unwrap_or(DEFAULT_TOLERANCE),
+        up,
+        down,
+    }
+}
+
+/// No autoscaler.
+fn nothing() -> Policy {
+    let (up, down) = rules(None);
+    let (enabled, tolerance) = (false, DEFAULT_TOLERANCE);
+    Policy { enabled, min: 1, max: MAX_REPLICAS, metrics: Vec::new(), tolerance, up, down }
+}
+
+/// A metric whose target is a lag a pod; others (of CPU, say) are none of the show's.
+fn metric(spec: &MetricSpec) -> Option<Metric> {
+    let pods = spec.pods.as_ref().map(|pods| (&pods.metric, &pods.target));
+    let external = spec.external.as_ref().map(|external| (&external.metric, &external.target));
+    let (identifier, target) = pods.or(external)?;
+    let target = quantity::records(target.average_value.as_ref()?)?;
+    Some(Metric { input: metric_input(identifier)?, target })
+}
+
+/// The input whose lag a metric is: named by a label `topic`, or in the metric's own name.
+pub(in crate::kubernetes) fn metric_input(identifier: &MetricIdentifier) -> Option<Input> {
+    let labels = identifier.selector.as_ref().and_then(|selector| selector.match_labels.as_ref());
+    let topic = labels.and_then(|labels| labels.get("topic"));
+    let name = identifier.name.to_lowercase().replace('-', "_");
+    Input::ALL.into_iter().find(|input| match topic {
+        Some(topic) => topic == input.topic(),
+        None => name.contains(&input.topic().to_lowercase().replace('-', "_")),
+    })
+}
+
+/// The rules for growing and for shrinking, with Kubernetes' defaults.
+pub(in crate::kubernetes) fn rules(behavior: Option<&HorizontalPodAutoscalerBehavior>) -> (Rules, Rules) {
+    let percent = Limit { amount: Amount::Percent(100), period_ms: 15_000 };
+    let pods = Limit { amount: Amount::Pods(4), period_ms: 15_000 };
+    let default_up = Rules { stabilization_ms: 0, select: Select::Max, limits: vec![pods, percent] };
+    let default_down =
+        Rules { stabilization_ms: DEFAULT_DOWN_WINDOW_MS, select: Select::Max, limits: vec![percent] };
+    let up = behavior.and_then(|behavior| behavior.scale_up.as_ref());
+    let down = behavior.and_then(|behavior| behavior.scale_down.as_ref());
+    (direction(up, default_up), direction(down, default_down))
+}
+
+fn direction(rules: Option<&HPAScalingRules>, default: Rules) -> Rules {
+    let Some(rules) = rules else { return default };
+    let window_ms = rules.stabilization_window_seconds.map(|seconds| u64::from(seconds.unsigned_abs()) * 1_000);
+    let limits = rules.policies.as_ref().map(|policies| {
+        policies.iter().filter_map(|policy| {
+            let value = u32::try_from(policy.value).ok()?;
+            let amount = if policy.type_ == "Percent" { Amount::Percent(value) } else { Amount::Pods(value) };
+            Some(Limit { amount, period_ms: u64::from(policy.period_seconds.unsigned_abs()) * 1_000 })
+        })
+    });
+    Rules {
+        stabilization_ms: window_ms.unwrap_or(default.stabilization_ms),
+        select: match rules.select_policy.as_deref() {
+            Some("Min") => Select::Min,
+            Some(DISABLED) => Select::Disabled,
+            _ => Select::Max,
+        },
+        limits: limits.map_or(default.limits, Iterator::collect),
+    }
+}
+
+fn is_paused(object: &DynamicObject) -> bool {
+    object.annotations().get(PAUSED).is_some_and(|paused| paused == "true")
+}
+
+fn number(object: &DynamicObject, field: &str) -> Option<u32> {
+    object.data["spec"][field].as_u64().and_then(|number| u32::try_from(number).ok())
+}

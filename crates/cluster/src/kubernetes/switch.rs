@@ -1,0 +1,223 @@
+//! How an autoscaler is changed: the patches, without sending them.
+//!
+//! Off means that both directions have the select policy `Disabled`, with the behaviour of before kept beside it in an
+//! annotation. That survives this server, and `kubectl` shows it.
+
+use k8s_openapi::api::autoscaling::v2::{
+    HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, MetricSpec,
+};
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use model::policy::{Amount, Policy, Rules, Select};
+use serde_json::{Value, json};
+
+use super::fold::{is_disabled, metric_input, rules};
+
+/// The behaviour that an autoscaler had before it was switched off, as JSON; `null` where it had none.
+pub(super) const FORMER_BEHAVIOR: &str = "king-of-scaling/former-behavior";
+/// What pauses a ScaledObject.
+pub(super) const PAUSED: &str = "autoscaling.keda.sh/paused";
+
+/// The merge patch that puts a policy in force. It names the version that it was made for, so that nobody's change in
+/// between is lost.
+pub(super) fn of_autoscaler(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> Value {
+    let former = former(hpa);
+    let (behavior, kept) = if policy.enabled {
+        (wanted(former.as_ref(), policy), Value::Null)
+    } else {
+        let off = json!({ "selectPolicy": "Disabled" });
+        let kept = if is_disabled(hpa) {
+            hpa.annotations().get(FORMER_BEHAVIOR).cloned()
+        } else {
+            serde_json::to_string(&former).ok()
+        };
+        (json!({ "scaleUp": off, "scaleDown": off }), json!(kept))
+    };
+    json!({
+        "metadata": {
+            "resourceVersion": hpa.metadata.resource_version,
+            "annotations": { FORMER_BEHAVIOR: kept },
+        },
+        "spec": {
+            "minReplicas": policy.min,
+            "maxReplicas": policy.max,
+            "metrics": metrics(hpa, policy),
+            "behavior": behavior,
+        },
+    })
+}
+
+/// The merge patch of a ScaledObject; its targets belong to its triggers.
+pub(super) fn of_scaled_object(object: &DynamicObject, policy: &Policy) -> Value {
+    let paused = if policy.enabled { Value::Null } else { json!("true") };
+    let mut spec = json!({ "maxReplicaCount": policy.max });
+    // 0 scales to zero, which a policy of ours cannot ask for and must not undo.
+    if object.data["spec"]["minReplicaCount"].as_u64().is_some_and(|min| min > 0) {
+        spec["minReplicaCount"] = json!(policy.min);
+    }
+    json!({
+        "metadata": {
+            "resourceVersion": object.metadata.resource_version,
+            "annotations": { PAUSED: paused },
+        },
+        "spec": spec,
+    })
+}
+
+/// The behaviour while the autoscaler is on.
+fn former(hpa: &HorizontalPodAutoscaler) -> Option<HorizontalPodAutoscalerBehavior> {
+    if !is_disabled(hpa) {
+        return hpa.spec.as_ref()?.behavior.clone();
+    }
+    let kept = hpa.annotations().get(FORMER_BEHAVIOR)?;
+    serde_json::from_str::<Option<_>>(kept).ok().flatten()
+}
+
+/// The behaviour of before as it was written, unless the policy asks for other rules.
+fn wanted(former: Option<&HorizontalPodAutoscalerBehavior>, policy: &Policy) -> Value {
+    let (up, down) = rules(former);
+    if (&up, &down) == (&policy.up, &policy.down) {
+        return former.map_or(Value::Null, |former| {
+            json!({
+                "scaleUp": former.scale_up.as_ref().map(every_field),
+                "scaleDown": former.scale_down.as_ref().map(every_field),
+            })
+        });
+    }
+    json!({ "scaleUp": written(&policy.up), "scaleDown": written(&policy.down) })
+}
+
+/// A merge patch leaves alone what it does not name: every field is named, so that nothing of `Disabled` stays.
+fn every_field(rules: &HPAScalingRules) -> Value {
+    json!({
+        "stabilizationWindowSeconds": rules.stabilization_window_seconds,
+        "selectPolicy": rules.select_policy,
+        "policies": rules.policies,
+        "tolerance": rules.tolerance,
+    })
+}
+
+fn written(rules: &Rules) -> Value {
+    let policies = rules.limits.iter().map(|limit| {
+        let (kind, value) = match limit.amount {
+            Amount::Pods(pods) => ("Pods", pods),
+            Amount::Percent(percent) => ("Percent", percent),
+        };
+        json!({ "type": kind, "value": value, "periodSeconds": limit.period_ms.div_ceil(1_000) })
+    });
+    json!({
+        "stabilizationWindowSeconds": rules.stabilization_ms / 1_000,
+        "selectPolicy": match rules.select {
+            Select::Max => "Max",
+            Select::Min => "Min",
+            Select::Disabled => "Disabled",
+        },
+        "policies": policies.collect::<Vec<_>>(),
+    })
+}
+
+/// All metrics as they are, with the targets of the policy.
+fn metrics(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> Vec<Value> {
+    let specs = hpa.spec.iter().filter_map(|spec| spec.metrics.as_ref()).flatten();
+    specs.map(|spec| with_target(spec, policy)).collect()
+}
+
+fn with_target(spec: &MetricSpec, policy: &Policy) -> Value {
+    let mut value = json!(spec);
+    for (kind, source) in [
+        ("pods", spec.pods.as_ref().map(|pods| &pods.metric)),
+        ("external", spec.external.as_ref().map(|external| &external.metric)),
+    ] {
+        let input = source.and_then(metric_input);
+        let wanted = policy.metrics.iter().find(|metric| Some(metric.input) == input);
+        if let (Some(wanted), Some(target)) = (wanted, value[kind]["target"].get_mut("averageValue")) {
+            *target = json!(wanted.target.to_string());
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::merge;
+
+    fn hpa(value: Value) -> HorizontalPodAutoscaler {
+        let mut whole = json!({
+            "metadata": { "name": "kstreams", "resourceVersion": "7" },
+            "spec": {
+                "scaleTargetRef": { "kind": "Deployment", "name": "kstreams" },
+                "minReplicas": 1,
+                "maxReplicas": 4,
+                "metrics": [
+                    { "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 80 } } },
+                    { "type": "Pods", "pods": {
+                        "metric": { "name": "consumer_lag_game_frame_rq" },
+                        "target": { "type": "AverageValue", "averageValue": "100k" },
+                    } },
+                ],
+            },
+        });
+        merge(&mut whole, &value);
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn patched(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> HorizontalPodAutoscaler {
+        let mut value = json!(hpa);
+        merge(&mut value, &of_autoscaler(hpa, policy));
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn policy_of(hpa: &HorizontalPodAutoscaler) -> Policy {
+        let autoscalers = vec![std::sync::Arc::new(hpa.clone())];
+        super::super::fold::policy(&super::super::fold::Objects { autoscalers, ..Default::default() })
+    }
+
+    #[track_caller]
+    fn off_and_on(before: &HorizontalPodAutoscaler) {
+        let policy = policy_of(before);
+        assert!(policy.enabled);
+        let off = patched(before, &Policy { enabled: false, ..policy.clone() });
+        assert!(is_disabled(&off));
+        assert_eq!(policy_of(&off), Policy { enabled: false, ..policy.clone() }, "the rules show as they will be again");
+        let still_off = patched(&off, &Policy { enabled: false, max: 3, ..policy.clone() });
+        let on = patched(&still_off, &policy);
+        assert_eq!(json!(on.spec), json!(before.spec));
+        assert_eq!(on.annotations().get(FORMER_BEHAVIOR), None);
+    }
+
+    #[test]
+    fn off_and_on_again_leaves_every_behaviour_as_it_was() {
+        off_and_on(&hpa(json!({})));
+        off_and_on(&hpa(json!({ "spec": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 30 } } } })));
+        off_and_on(&hpa(json!({ "spec": { "behavior": {
+            "scaleUp": { "selectPolicy": "Min", "tolerance": "50m", "policies": [{ "type": "Pods", "value": 2, "periodSeconds": 5 }] },
+            "scaleDown": { "selectPolicy": "Disabled" },
+        } } })));
+    }
+
+    #[test]
+    fn limits_targets_and_rules_are_written_and_other_metrics_kept() {
+        let before = hpa(json!({}));
+        let mut policy = Policy { min: 2, max: 6, ..policy_of(&before) };
+        policy.metrics[0].target = 5_000;
+        policy.down.stabilization_ms = 30_000;
+        let after = patched(&before, &policy);
+        assert_eq!(policy_of(&after), policy);
+        assert_eq!(after.spec.unwrap().metrics.unwrap()[0].resource.as_ref().unwrap().name, "cpu");
+    }
+
+    #[test]
+    fn a_scaled_object_is_paused_by_its_annotation() {
+        let object = json!({
+            "metadata": { "name": "kstreams", "resourceVersion": "7" },
+            "spec": { "minReplicaCount": 0, "maxReplicaCount": 4 },
+        });
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let off = of_scaled_object(&object, &Policy { enabled: false, ..Policy::default() });
+        assert_eq!(off["metadata"]["annotations"][PAUSED], "true");
+        assert_eq!(off["spec"], json!({ "maxReplicaCount": 4 }));
+        let on = of_scaled_object(&object, &Policy::default());
+        assert!(on["metadata"]["annotations"][PAUSED].is_null());
+    }
+}
