@@ -67,7 +67,8 @@ pub(crate) fn standing(pod: &Pod, now_ms: Millis) -> String {
         }
         _ => {
             let since = age(now_ms.saturating_sub(pod.phase_since_ms));
-            let why = pod.reason.as_ref().filter(|_| matches!(pod.phase, Phase::Pending | Phase::Crashed { .. }));
+            let why =
+                pod.reason.as_ref().filter(|_| matches!(pod.phase, Phase::Pending | Phase::Crashed { .. }));
             match why {
                 Some(reason) => format!("{} {since}, {reason}", phase(pod.phase)),
                 None => format!("{} {since}", phase(pod.phase)),

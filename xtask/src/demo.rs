@@ -77,8 +77,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let source = Source::choose(&workspace, Some(&options.kafka), Consent::Asked)?;
     let mut supervisor = Supervisor::new(&workspace, &instance, sender.clone(), events);
-    let result =
-        start(options, &workspace, &instance, source, &sender, &mut supervisor, Show { port, passcode, cluster });
+    let result = start(
+        options,
+        &workspace,
+        &instance,
+        source,
+        &sender,
+        &mut supervisor,
+        Show { port, passcode, cluster },
+    );
     let result = result.and_then(|()| supervisor.watch());
     let failed = result.as_ref().is_err_and(|error| !error.is::<stop::Stopped>());
     console::step(if failed { "stopping, because something is wrong" } else { "stopping" });

@@ -23,7 +23,7 @@ use oci::{Archive, Layer};
 use tree::Tree;
 
 /// The programs of the image, in `/usr/local/bin`.
-const PROGRAMS: [&str; 3] = ["server", "datagen", "streams"];
+const PROGRAMS: [&str; 4] = ["server", "lag-api", "datagen", "streams"];
 /// Where the page lies.
 const SITE: &str = "usr/share/king-of-scaling/site";
 /// Where the list of everything inside lies.

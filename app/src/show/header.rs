@@ -82,7 +82,12 @@ fn away(picture: &Picture, now_ms: Millis) -> Option<String> {
 /// Why it does not.
 fn reason(picture: &Picture) -> String {
     let outages = &picture.snapshot.outages;
-    outages.kafka.as_ref().or(outages.cluster.as_ref()).map(|outage| outage.reason.clone()).unwrap_or_default()
+    outages
+        .kafka
+        .as_ref()
+        .or(outages.cluster.as_ref())
+        .map(|outage| outage.reason.clone())
+        .unwrap_or_default()
 }
 
 /// How fresh the figures are. Before frames come: how old they were when the page was rendered; when no more come: how old

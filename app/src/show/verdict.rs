@@ -64,8 +64,6 @@ fn looks(picture: &Picture) -> bool {
 
 fn next(picture: &Picture, now_ms: Millis) -> String {
     let next_ms = decision(picture).and_then(|decision| decision.next_ms);
-    next_ms.map_or_else(
-        || words::UNKNOWN.to_owned(),
-        |next_ms| words::age(next_ms.saturating_sub(now_ms) + 500),
-    )
+    next_ms
+        .map_or_else(|| words::UNKNOWN.to_owned(), |next_ms| words::age(next_ms.saturating_sub(now_ms) + 500))
 }

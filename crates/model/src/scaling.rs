@@ -11,7 +11,7 @@ mod rules;
 mod sentence;
 
 pub use autoscaler::{Autoscaler, Look};
-pub use readings::{LagView, MAX_AGE_MS, Measured, PodReadings, PodState, measure};
+pub use readings::{LagView, MAX_AGE_MS, Measured, PodReadings, PodState, fresh, measure};
 pub use sentence::{Emphasis, Span};
 
 use serde::{Deserialize, Serialize};

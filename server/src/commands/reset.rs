@@ -78,7 +78,12 @@ impl Commander {
 
         self.tell(2, "Stopping all pods").await;
         cluster.scale(0).await?;
-        self.sees(self.allowing(EMPTY_WITHIN), |cluster| cluster.pods.is_empty(), "the pods did not stop in time").await?;
+        self.sees(
+            self.allowing(EMPTY_WITHIN),
+            |cluster| cluster.pods.is_empty(),
+            "the pods did not stop in time",
+        )
+        .await?;
 
         self.tell(3, "Moving the offsets to the end of the log").await;
         self.skip_to_end().await?;
@@ -90,7 +95,8 @@ impl Commander {
         cluster.scale(policy.min).await?;
         let is_back =
             |cluster: &Cluster| cluster.ready() >= usize::try_from(policy.min).unwrap_or(usize::MAX);
-        self.sees(self.allowing(READY_WITHIN), is_back, "the pods were started, but are not ready yet").await?;
+        self.sees(self.allowing(READY_WITHIN), is_back, "the pods were started, but are not ready yet")
+            .await?;
         // The autoscaler looks as soon as it is on, and must not see the lag of before.
         self.sampled_after(skipped_ms).await;
 

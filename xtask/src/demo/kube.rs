@@ -36,7 +36,10 @@ impl Options {
             bail!("No kubeconfig is known here: give its path, `cargo xtask demo --kube PATH`.");
         };
         if !kubeconfig.is_file() {
-            bail!("There is no kubeconfig at {}: give its path, `cargo xtask demo --kube PATH`.", kubeconfig.display());
+            bail!(
+                "There is no kubeconfig at {}: give its path, `cargo xtask demo --kube PATH`.",
+                kubeconfig.display()
+            );
         }
         let kubeconfig = std::path::absolute(kubeconfig)?;
         Ok(Some(Cluster { kubeconfig, namespace: self.namespace.clone() }))

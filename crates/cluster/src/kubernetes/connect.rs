@@ -37,10 +37,14 @@ impl Access {
     #[must_use]
     pub fn namespace(&self) -> String {
         let own = match self {
-            Self::ServiceAccount => std::fs::read_to_string(Path::new(SERVICE_ACCOUNT).join("namespace")).ok(),
+            Self::ServiceAccount => {
+                std::fs::read_to_string(Path::new(SERVICE_ACCOUNT).join("namespace")).ok()
+            }
             Self::Kubeconfig(_) => None,
         };
-        own.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
+        own.map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| NAMESPACE.to_owned())
     }
 
     /// Whether pods can be reached at their own addresses.
@@ -55,7 +59,9 @@ impl Access {
     pub(super) async fn connect(&self) -> Result<Client, Error> {
         let mut config = match self {
             Self::ServiceAccount => Config::incluster().map_err(Error::ReadServiceAccount)?,
-            Self::Kubeconfig(path) => read(path).await.map_err(|source| Error::ReadKubeconfig { path: path.clone(), source })?,
+            Self::Kubeconfig(path) => {
+                read(path).await.map_err(|source| Error::ReadKubeconfig { path: path.clone(), source })?
+            }
         };
         config.connect_timeout = Some(CONNECT_WITHIN);
         // Whether to try again is decided here, where it is also told.

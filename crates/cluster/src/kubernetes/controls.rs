@@ -44,11 +44,7 @@ pub struct Controls {
 }
 
 impl Controls {
-    pub(super) fn new(
-        config: KubernetesConfig,
-        shared: Arc<Shared>,
-        sight: watch::Receiver<Sight>,
-    ) -> Self {
+    pub(super) fn new(config: KubernetesConfig, shared: Arc<Shared>, sight: watch::Receiver<Sight>) -> Self {
         Self { config, shared, sight, http: reqwest::Client::new() }
     }
 

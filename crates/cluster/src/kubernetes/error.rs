@@ -35,7 +35,9 @@ pub enum Error {
     #[error("the API server does not answer in time")]
     Silence,
     /// There is nothing to show.
-    #[error("there is no Deployment {name} in the namespace {namespace}: apply deploy/, or say which namespace with --namespace")]
+    #[error(
+        "there is no Deployment {name} in the namespace {namespace}: apply deploy/, or say which namespace with --namespace"
+    )]
     NoDeployment {
         /// The Deployment.
         name: &'static str,

@@ -23,14 +23,19 @@ const SUFFIXES: [(&str, f64); 15] = [
 /// The number that a quantity stands for; `None` where it is none.
 pub(super) fn number(quantity: &Quantity) -> Option<f64> {
     let text = quantity.0.as_str();
-    let with_suffix = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
+    let with_suffix =
+        SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
     let (digits, factor) = with_suffix.unwrap_or((text, 1.0));
     let number = digits.parse::<f64>().ok()? * factor;
     number.is_finite().then_some(number)
 }
 
 /// The nearest whole number of records; `None` where it is none or below 0.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within a u64's exact range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be within a u64's exact range"
+)]
 pub(super) fn records(quantity: &Quantity) -> Option<u64> {
     number(quantity).map(f64::round).filter(|number| (0.0..1e15).contains(number)).map(|number| number as u64)
 }

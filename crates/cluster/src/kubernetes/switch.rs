@@ -179,7 +179,11 @@ mod tests {
         assert!(policy.enabled);
         let off = patched(before, &Policy { enabled: false, ..policy.clone() });
         assert!(is_disabled(&off));
-        assert_eq!(policy_of(&off), Policy { enabled: false, ..policy.clone() }, "the rules show as they will be again");
+        assert_eq!(
+            policy_of(&off),
+            Policy { enabled: false, ..policy.clone() },
+            "the rules show as they will be again"
+        );
         let still_off = patched(&off, &Policy { enabled: false, max: 3, ..policy.clone() });
         let on = patched(&still_off, &policy);
         assert_eq!(json!(on.spec), json!(before.spec));
@@ -189,7 +193,9 @@ mod tests {
     #[test]
     fn off_and_on_again_leaves_every_behaviour_as_it_was() {
         off_and_on(&hpa(json!({})));
-        off_and_on(&hpa(json!({ "spec": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 30 } } } })));
+        off_and_on(&hpa(
+            json!({ "spec": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 30 } } } }),
+        ));
         off_and_on(&hpa(json!({ "spec": { "behavior": {
             "scaleUp": { "selectPolicy": "Min", "tolerance": "50m", "policies": [{ "type": "Pods", "value": 2, "periodSeconds": 5 }] },
             "scaleDown": { "selectPolicy": "Disabled" },

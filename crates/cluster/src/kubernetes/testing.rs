@@ -33,45 +33,54 @@ pub(super) fn object(name: &str, more: &Value) -> Value {
 
 /// A Deployment of revision 2 with a capacity.
 pub(super) fn deployment(replicas: u32) -> Value {
-    object("kstreams", &json!({
-        "metadata": { "annotations": { "deployment.kubernetes.io/revision": "2" } },
-        "spec": {
-            "replicas": replicas,
-            "selector": {},
-            "template": { "spec": { "containers": [
-                { "name": "proxy" },
-                { "name": "kstreams", "env": [{ "name": "CAPACITY", "value": "2000" }] },
-            ] } },
-        },
-    }))
+    object(
+        "kstreams",
+        &json!({
+            "metadata": { "annotations": { "deployment.kubernetes.io/revision": "2" } },
+            "spec": {
+                "replicas": replicas,
+                "selector": {},
+                "template": { "spec": { "containers": [
+                    { "name": "proxy" },
+                    { "name": "kstreams", "env": [{ "name": "CAPACITY", "value": "2000" }] },
+                ] } },
+            },
+        }),
+    )
 }
 
 /// A ReplicaSet, called after its revision.
 pub(super) fn replica_set(revision: u32, replicas: u32) -> Value {
-    object(&format!("set-{revision}"), &json!({
-        "metadata": { "annotations": { "deployment.kubernetes.io/revision": revision.to_string() } },
-        "spec": { "replicas": replicas, "selector": {} },
-    }))
+    object(
+        &format!("set-{revision}"),
+        &json!({
+            "metadata": { "annotations": { "deployment.kubernetes.io/revision": revision.to_string() } },
+            "spec": { "replicas": replicas, "selector": {} },
+        }),
+    )
 }
 
 /// A pod of a revision that runs and is ready since 00:15:05.
 pub(super) fn pod(name: &str, revision: u32) -> Value {
     let set = format!("set-{revision}");
-    object(name, &json!({
-        "metadata": { "ownerReferences": [
-            { "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set, "uid": set, "controller": true },
-        ] },
-        "spec": { "nodeName": "node-1", "containers": [{ "name": "kstreams" }] },
-        "status": {
-            "phase": "Running",
-            "podIP": "10.0.0.1",
-            "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": at(905) }],
-            "containerStatuses": [{
-                "name": "kstreams", "ready": true, "restartCount": 0, "image": "", "imageID": "",
-                "state": { "running": { "startedAt": at(903) } },
-            }],
-        },
-    }))
+    object(
+        name,
+        &json!({
+            "metadata": { "ownerReferences": [
+                { "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set, "uid": set, "controller": true },
+            ] },
+            "spec": { "nodeName": "node-1", "containers": [{ "name": "kstreams" }] },
+            "status": {
+                "phase": "Running",
+                "podIP": "10.0.0.1",
+                "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": at(905) }],
+                "containerStatuses": [{
+                    "name": "kstreams", "ready": true, "restartCount": 0, "image": "", "imageID": "",
+                    "state": { "running": { "startedAt": at(903) } },
+                }],
+            },
+        }),
+    )
 }
 
 /// The autoscaler, on, from 1 to 4 pods at 5,000 records a pod.
@@ -82,14 +91,17 @@ pub(super) fn autoscaler(more: &Value) -> Value {
             "target": { "type": "AverageValue", "averageValue": "5k" },
         } })
     };
-    let mut hpa = object("kstreams", &json!({
-        "spec": {
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "kstreams" },
-            "minReplicas": 1,
-            "maxReplicas": 4,
-            "metrics": [metric("consumer_lag_game_frame_rq"), metric("consumer_lag_game_frame_rs")],
-        },
-    }));
+    let mut hpa = object(
+        "kstreams",
+        &json!({
+            "spec": {
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "kstreams" },
+                "minReplicas": 1,
+                "maxReplicas": 4,
+                "metrics": [metric("consumer_lag_game_frame_rq"), metric("consumer_lag_game_frame_rs")],
+            },
+        }),
+    );
     merge(&mut hpa, more);
     hpa
 }
@@ -170,7 +182,9 @@ pub(super) fn api_server(mut answer: impl FnMut(&Asked) -> Answer + Send + 'stat
                 }
             };
             let status = StatusCode::from_u16(code).unwrap();
-            respond.send_response(Response::builder().status(status).body(Body::from(text.into_bytes())).unwrap());
+            respond.send_response(
+                Response::builder().status(status).body(Body::from(text.into_bytes())).unwrap(),
+            );
         }
     });
     Client::new(service, "king")

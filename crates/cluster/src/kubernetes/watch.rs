@@ -206,8 +206,7 @@ async fn open(
     let part_of = format!("{}={}", PART_OF.0, PART_OF.1);
     let ours = watcher::Config::default().labels(&part_of);
     let of_pods = watcher::Config::default().labels(&format!("{part_of},{}={}", NAME.0, NAME.1));
-    let of_autoscalers =
-        watcher::Config::default().fields("involvedObject.kind=HorizontalPodAutoscaler");
+    let of_autoscalers = watcher::Config::default().fields("involvedObject.kind=HorizontalPodAutoscaler");
     let (deployments, changed) = follow(Api::namespaced(client.clone(), namespace), ours, ());
     let mut changes = vec![changed];
     let (replica_sets, changed) = follow(Api::namespaced(client.clone(), namespace), of_pods.clone(), ());
@@ -229,10 +228,7 @@ async fn open(
 }
 
 /// KEDA's ScaledObjects, where KEDA is installed and we may see them.
-async fn keda(
-    client: &Client,
-    namespace: &str,
-) -> Result<Option<(Api<DynamicObject>, ApiResource)>, Error> {
+async fn keda(client: &Client, namespace: &str) -> Result<Option<(Api<DynamicObject>, ApiResource)>, Error> {
     let resource = scaled_object();
     let api = Api::namespaced_with(client.clone(), namespace, &resource);
     match timeout(PATIENCE, api.list(&ListParams::default().limit(1))).await.map_err(|_| Error::Silence)? {

@@ -14,6 +14,8 @@ use crate::{Error, now_ms};
 
 /// Log starts move only when old segments are deleted.
 const LOG_START_INTERVAL: Duration = Duration::from_secs(2);
+/// A client that asked before a topic was there may go on saying that it is not: measured for minutes.
+const PARTIAL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What Kafka answered for each partition, requests first; `None` where it gave no usable answer.
 type Answers<T> = Vec<Option<T>>;
@@ -23,6 +25,8 @@ pub(super) struct Offsets {
     config: Arc<Config>,
     clients: Clients,
     log_starts: Option<(Instant, Answers<i64>)>,
+    /// Since when partitions are without an answer.
+    partial_since: Option<Instant>,
 }
 
 struct Clients {
@@ -48,7 +52,7 @@ impl Clients {
 impl Offsets {
     pub(super) fn new(config: Arc<Config>) -> Result<Self, Error> {
         let clients = Clients::new(&config)?;
-        Ok(Self { config, clients, log_starts: None })
+        Ok(Self { config, clients, log_starts: None, partial_since: None })
     }
 
     /// Asks Kafka; blocks. The group is what is known of it already.
@@ -62,12 +66,17 @@ impl Offsets {
         let sampled_ms = now_ms();
         let log_starts = self.log_starts()?;
         let mut requests = combine(&committed, log_starts, &log_ends);
+        let is_partial = requests.iter().any(Option::is_none);
+        self.partial_since = is_partial.then(|| self.partial_since.unwrap_or_else(Instant::now));
         let responses = requests.split_off(self.config.partitions as usize);
         Ok(Sample { sampled_ms, requests, responses, group })
     }
 
     fn renew_clients(&mut self) -> Result<(), Error> {
-        if self.clients.since.elapsed() > client::LIFETIME {
+        let is_stuck = self.partial_since.is_some_and(|since| since.elapsed() > PARTIAL_PATIENCE);
+        if is_stuck || self.clients.since.elapsed() > client::LIFETIME {
+            self.partial_since = None;
+            self.log_starts = None;
             let old = std::mem::replace(&mut self.clients, Clients::new(&self.config)?);
             // Closing a consumer takes a tenth of a second, which is nearly half a tick.
             std::thread::spawn(move || drop(old));

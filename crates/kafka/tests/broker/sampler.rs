@@ -13,7 +13,7 @@ use model::Input;
 use model::lag::{PartitionOffsets, Sample, Sampled};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, unique, within};
+use crate::fixture::{LIMIT, Made, PARTITIONS, records, unique, within};
 
 fn config(brokers: &Brokers, group_id: &str, inputs: &[String; 2]) -> Config {
     Config {
@@ -62,6 +62,28 @@ async fn the_sampler_reads_commits_starts_and_ends_of_both_inputs() {
     let group = sample.group.unwrap();
     assert_eq!((group.state.as_str(), group.owners), ("Empty", vec![None; 3]));
     made.delete().await;
+}
+
+#[tokio::test]
+async fn a_topic_that_appears_later_is_found() {
+    let inputs = [unique("rq"), unique("rs")];
+    let requests = Made::new(&[records(&inputs[0])]).await;
+    let cancel = CancellationToken::new();
+    let _end = cancel.clone().drop_guard();
+    let config = config(&requests.brokers, &unique("group"), &inputs);
+    let mut sampled = sampler::start(config, cancel).unwrap().sampled;
+    let all = |sampled: &Sampled, input, known: fn(&Option<PartitionOffsets>) -> bool| {
+        sampled.sample.as_ref().is_some_and(|sample| sample.offsets(input).iter().all(known))
+    };
+    let half = sampled.wait_for(|sampled| {
+        all(sampled, Input::Requests, Option::is_some) && all(sampled, Input::Responses, Option::is_none)
+    });
+    drop(within("a sample of one topic", half).await.unwrap());
+    let responses = Made::new(&[records(&inputs[1])]).await;
+    let whole = sampled.wait_for(|sampled| all(sampled, Input::Responses, Option::is_some));
+    drop(within("a sample of both topics", whole).await.unwrap());
+    requests.delete().await;
+    responses.delete().await;
 }
 
 #[tokio::test]

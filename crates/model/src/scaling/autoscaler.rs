@@ -97,7 +97,9 @@ fn verdict(policy: &Policy, current: u32, recommended: u32, stabilized: Stabiliz
         _ if desired == policy.min && recommended < policy.min => {
             Verdict::Limited { recommended, by: Bound::Min }
         }
-        until_ms @ Some(_) if desired == stabilized.replicas => Verdict::Stabilizing { recommended, until_ms },
+        until_ms @ Some(_) if desired == stabilized.replicas => {
+            Verdict::Stabilizing { recommended, until_ms }
+        }
         _ => Verdict::Limited { recommended, by: rate },
     }
 }

@@ -75,6 +75,19 @@ pub struct Measured {
     pub unknown: Option<String>,
 }
 
+/// The view, where it still says something about now.
+///
+/// # Errors
+/// One sentence that says why it does not: it is missing, or older than [`MAX_AGE_MS`].
+pub fn fresh(view: Option<&LagView>, now_ms: Millis) -> Result<&LagView, String> {
+    let view = view.ok_or("Kafka was not sampled yet")?;
+    let age_ms = now_ms.saturating_sub(view.lag.sampled_ms);
+    if age_ms > MAX_AGE_MS {
+        return Err(format!("the last sample is {} old", figures::duration(age_ms)));
+    }
+    Ok(view)
+}
+
 /// Gives every pod the lag of the partitions that it owns, by the pods' names.
 ///
 /// With a view that is missing, older than [`MAX_AGE_MS`] or without owners, every reading is unknown; where Kafka gave no
@@ -104,11 +117,7 @@ pub fn measure(view: Option<&LagView>, now_ms: Millis, pods: &[(&str, PodState)]
 }
 
 fn usable(view: Option<&LagView>, now_ms: Millis) -> Result<(&Lag, &Group), String> {
-    let view = view.ok_or("Kafka was not sampled yet")?;
-    let age_ms = now_ms.saturating_sub(view.lag.sampled_ms);
-    if age_ms > MAX_AGE_MS {
-        return Err(format!("the last sample is {} old", figures::duration(age_ms)));
-    }
+    let view = fresh(view, now_ms)?;
     let group = view.group.as_ref().ok_or("nobody knows which pod owns what")?;
     Ok((&view.lag, group))
 }

@@ -289,7 +289,12 @@ mod tests {
         let untold = "Lag 0 (requests) ÷ target 5 k a pod = 0 → 1 pod would be enough; 4 pods stay a while longer to be sure.";
         check(lags(0, 0), (4, 4), Verdict::Stabilizing { recommended: 0, until_ms: None }, untold);
         let upwards = "Lag 15 k (requests) ÷ target 5 k a pod = 3 → 3 pods asked for; 1 pod stays for 9 s more to be sure.";
-        check(lags(15_000, 0), (1, 1), Verdict::Stabilizing { recommended: 3, until_ms: Some(10_000) }, upwards);
+        check(
+            lags(15_000, 0),
+            (1, 1),
+            Verdict::Stabilizing { recommended: 3, until_ms: Some(10_000) },
+            upwards,
+        );
         let unknown = "Lag 2 k (requests) ÷ target 5 k a pod = 0.4 → 1 pod would be enough, \
                        but the lag of the responses is unknown: 3 pods stay.";
         let by = Obstacle::UnknownMetric;

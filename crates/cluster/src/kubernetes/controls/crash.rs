@@ -21,7 +21,8 @@ impl Controls {
         let name = pod.name_any();
         let Some(token) = self.config.crash_token.as_deref() else {
             return Err(Refusal::Rejected(
-                "Pods cannot be crashed without a token: set KING_CRASH_TOKEN here and in the pods.".to_owned(),
+                "Pods cannot be crashed without a token: set KING_CRASH_TOKEN here and in the pods."
+                    .to_owned(),
             ));
         };
         if self.config.access.is_inside() {
@@ -39,7 +40,9 @@ impl Controls {
         let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         let request = self.http.post(format!("http://{host}:{ADMIN_PORT}/crash")).header(TOKEN, token);
         let unanswered = |why: &dyn std::fmt::Display| {
-            Refusal::Unavailable(format!("{name} does not answer at its port {ADMIN_PORT} ({why}): is it up?"))
+            Refusal::Unavailable(format!(
+                "{name} does not answer at its port {ADMIN_PORT} ({why}): is it up?"
+            ))
         };
         let answer = timeout(PATIENCE, request.send()).await.map_err(|_| unanswered(&"in time"))?;
         let status = answer.map_err(|error| unanswered(&error.without_url()))?.status();
@@ -50,7 +53,8 @@ impl Controls {
         let namespace = &self.config.namespace;
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:{ADMIN_PORT}/proxy/crash");
         let request = Request::post(path).header(TOKEN, token).body(Vec::new());
-        let request = request.map_err(|error| Refusal::Rejected(format!("The token is no header: {error}.")))?;
+        let request =
+            request.map_err(|error| Refusal::Rejected(format!("The token is no header: {error}.")))?;
         match ask("proxy to pods", self.client()?.request_text(request)).await {
             Ok(_) => Ok(()),
             Err(refusal) => Err(refusal),

@@ -84,7 +84,9 @@ impl Controls {
         let scaled_objects = ask("list scaledobjects", async {
             match api.list(&all).await {
                 Ok(list) => Ok(list.items),
-                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => Ok(Vec::new()),
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => {
+                    Ok(Vec::new())
+                }
                 Err(error) => Err(error),
             }
         });
@@ -127,7 +129,5 @@ fn keda_can(now: &Policy, wanted: &Policy) -> Result<(), Refusal> {
     if wanted.metrics == now.metrics || now.metrics.is_empty() {
         return Ok(());
     }
-    Err(Refusal::Rejected(
-        "KEDA sets the targets: edit the triggers of the ScaledObject instead.".to_owned(),
-    ))
+    Err(Refusal::Rejected("KEDA sets the targets: edit the triggers of the ScaledObject instead.".to_owned()))
 }

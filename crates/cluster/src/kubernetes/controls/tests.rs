@@ -54,7 +54,10 @@ async fn a_kill_deletes_exactly_the_pod_that_was_meant() {
     let (controls, log) = controls(|_| whole(pod("kstreams-2-a", 2)));
     controls.kill("kstreams-2-a", Manner::Graceful).await.unwrap();
     let asked = log.lock().unwrap().pop().unwrap();
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("DELETE", "/api/v1/namespaces/king/pods/kstreams-2-a"));
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        ("DELETE", "/api/v1/namespaces/king/pods/kstreams-2-a")
+    );
     assert_eq!(asked.body["preconditions"], json!({ "uid": "kstreams-2-a" }));
     assert_eq!(asked.body.get("gracePeriodSeconds"), None, "the pod's own grace");
     assert!(lock(&controls.shared.killed).contains("kstreams-2-a"));
@@ -62,7 +65,10 @@ async fn a_kill_deletes_exactly_the_pod_that_was_meant() {
 
 #[tokio::test]
 async fn only_the_demos_pods_are_hurt_and_never_our_own() {
-    let foreign = with(pod("kstreams-2-a", 2), &json!({ "metadata": { "labels": { "app.kubernetes.io/name": "datagen" } } }));
+    let foreign = with(
+        pod("kstreams-2-a", 2),
+        &json!({ "metadata": { "labels": { "app.kubernetes.io/name": "datagen" } } }),
+    );
     for manner in [Manner::Graceful, Manner::Crash] {
         let foreign = foreign.clone();
         let (controls, log) = controls(move |_| whole(foreign.clone()));
@@ -76,9 +82,16 @@ async fn only_the_demos_pods_are_hurt_and_never_our_own() {
 async fn a_kill_that_cannot_be_says_what_to_do() {
     let (gone, _) = controls(|_| failure(404, "NotFound"));
     check_refused(gone.kill("kstreams-2-a", Manner::Graceful).await, "is gone");
-    let (leaving, _) = controls(|_| whole(with(pod("kstreams-2-a", 2), &json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:17:00Z" } }))));
+    let (leaving, _) = controls(|_| {
+        whole(with(
+            pod("kstreams-2-a", 2),
+            &json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:17:00Z" } }),
+        ))
+    });
     check_refused(leaving.kill("kstreams-2-a", Manner::Graceful).await, "already");
-    for (code, reason, word) in [(403, "Forbidden", "Role"), (409, "Conflict", "try again"), (422, "Invalid", "refuses")] {
+    for (code, reason, word) in
+        [(403, "Forbidden", "Role"), (409, "Conflict", "try again"), (422, "Invalid", "refuses")]
+    {
         let (controls, _) = controls(move |asked| match asked.method.as_str() {
             "DELETE" => failure(code, reason),
             _ => whole(pod("kstreams-2-a", 2)),
@@ -102,15 +115,19 @@ async fn a_crash_goes_through_the_proxy_with_the_token_in_a_header_of_its_own() 
 
 #[tokio::test]
 async fn all_pods_are_restarted_but_those_that_leave_already() {
-    let leaving = with(pod("kstreams-2-b", 2), &json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:17:00Z" } }));
+    let leaving =
+        with(pod("kstreams-2-b", 2), &json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:17:00Z" } }));
     let (controls, log) = controls(move |asked| match asked.method.as_str() {
         "GET" => whole(list(&[pod("kstreams-2-a", 2), leaving.clone(), pod("kstreams-2-c", 2)])),
         _ => whole(pod("kstreams-2-a", 2)),
     });
     controls.restart_all().await.unwrap();
     let log = log.lock().unwrap();
-    let mut deleted: Vec<&str> =
-        log.iter().filter(|asked| asked.method == "DELETE").filter_map(|asked| asked.path.rsplit('/').next()).collect();
+    let mut deleted: Vec<&str> = log
+        .iter()
+        .filter(|asked| asked.method == "DELETE")
+        .filter_map(|asked| asked.path.rsplit('/').next())
+        .collect();
     deleted.sort_unstable();
     assert_eq!(deleted, ["kstreams-2-a", "kstreams-2-c"]);
     assert!(log[0].query.contains("king-of-scaling") && log[0].query.contains("kstreams"));
@@ -154,7 +171,11 @@ async fn a_policy_that_came_too_late_is_made_for_the_newer_version() {
     });
     controls.set_policy(Policy { enabled: false, ..Policy::default() }).await.unwrap();
     let log = log.lock().unwrap();
-    let versions: Vec<&Value> = log.iter().filter(|asked| asked.method == "PATCH").map(|asked| &asked.body["metadata"]["resourceVersion"]).collect();
+    let versions: Vec<&Value> = log
+        .iter()
+        .filter(|asked| asked.method == "PATCH")
+        .map(|asked| &asked.body["metadata"]["resourceVersion"])
+        .collect();
     assert_eq!(versions, ["0", "1"]);
 }
 

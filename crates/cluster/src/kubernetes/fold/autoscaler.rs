@@ -152,7 +152,8 @@ pub(in crate::kubernetes) fn rules(behavior: Option<&HorizontalPodAutoscalerBeha
 
 fn direction(rules: Option<&HPAScalingRules>, default: Rules) -> Rules {
     let Some(rules) = rules else { return default };
-    let window_ms = rules.stabilization_window_seconds.map(|seconds| u64::from(seconds.unsigned_abs()) * 1_000);
+    let window_ms =
+        rules.stabilization_window_seconds.map(|seconds| u64::from(seconds.unsigned_abs()) * 1_000);
     let limits = rules.policies.as_ref().map(|policies| {
         policies.iter().filter_map(|policy| {
             let value = u32::try_from(policy.value).ok()?;

@@ -103,12 +103,20 @@ fn condition<'s>(
     status.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lag is far below 2^53, and not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a lag is far below 2^53, and not negative"
+)]
 fn whole(lag: f64) -> u64 {
     lag.round() as u64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, as Kubernetes' replicas do")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, as Kubernetes' replicas do"
+)]
 fn replicas(wanted: f64) -> u32 {
     // The mean was rounded up by a thousandth of a record.
     (wanted - 1e-6).ceil().max(0.0) as u32

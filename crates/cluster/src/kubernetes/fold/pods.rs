@@ -124,7 +124,8 @@ fn standing(pod: &Object) -> Standing {
         }
         Some(ContainerState { waiting: Some(waiting), .. }) => {
             // While a pod is being made these words say no more than its phase does.
-            let is_news = |reason: &&String| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing");
+            let is_news =
+                |reason: &&String| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing");
             let reason = waiting.reason.as_ref().filter(is_news).cloned();
             let Some(last) = last else { return Standing { phase: Phase::Pending, since_ms: None, reason } };
             let retry_ms = retry_ms(last.finished_at.as_ref(), waiting.message.as_deref());

@@ -71,13 +71,20 @@ fn each_state_of_a_container_is_a_phase() {
 
     let mut waiting = killed.clone();
     let message = "back-off 1m20s restarting failed container=kstreams pod=kstreams-2-a_king(1)";
-    waiting["state"] = json!({ "running": null, "waiting": { "reason": "CrashLoopBackOff", "message": message } });
-    check_pod(container(&waiting), Phase::Crashed { retry_ms: Some(1_070_000) }, 990_999, Some("CrashLoopBackOff"));
+    waiting["state"] =
+        json!({ "running": null, "waiting": { "reason": "CrashLoopBackOff", "message": message } });
+    check_pod(
+        container(&waiting),
+        Phase::Crashed { retry_ms: Some(1_070_000) },
+        990_999,
+        Some("CrashLoopBackOff"),
+    );
 }
 
 #[test]
 fn a_pod_that_does_not_run_yet_says_why_where_there_is_more_to_say() {
-    let waiting = |reason: &str| container(&json!({ "state": { "running": null, "waiting": { "reason": reason } } }));
+    let waiting =
+        |reason: &str| container(&json!({ "state": { "running": null, "waiting": { "reason": reason } } }));
     check_pod(waiting("ContainerCreating"), Phase::Pending, 900_999, None);
     check_pod(waiting("ImagePullBackOff"), Phase::Pending, 900_999, Some("ImagePullBackOff"));
     let conditions = json!([{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable" }]);
@@ -85,7 +92,12 @@ fn a_pod_that_does_not_run_yet_says_why_where_there_is_more_to_say() {
         "spec": { "nodeName": null },
         "status": { "phase": "Pending", "conditions": conditions, "containerStatuses": null },
     });
-    let pod = check_pod(changed(pod("kstreams-2-a", 2), &unscheduled), Phase::Pending, 900_999, Some("Unschedulable"));
+    let pod = check_pod(
+        changed(pod("kstreams-2-a", 2), &unscheduled),
+        Phase::Pending,
+        900_999,
+        Some("Unschedulable"),
+    );
     assert_eq!(pod.node, None);
 }
 
@@ -161,7 +173,12 @@ fn who_was_killed_from_here_is_known_at_once_and_what_is_known_stays() {
 }
 
 #[track_caller]
-fn check_decision(means: [&str; 2], replicas: (u32, u32), conditions: [(&str, &str, &str); 3], expected: Verdict) -> model::scaling::Decision {
+fn check_decision(
+    means: [&str; 2],
+    replicas: (u32, u32),
+    conditions: [(&str, &str, &str); 3],
+    expected: Verdict,
+) -> model::scaling::Decision {
     let names = ["consumer_lag_game_frame_rq", "consumer_lag_game_frame_rs"];
     let metrics = names.iter().zip(means).map(|(name, mean)| {
         json!({ "type": "Pods", "pods": { "metric": { "name": name }, "current": { "averageValue": mean } } })
@@ -201,11 +218,26 @@ fn a_decision_is_what_the_controller_says() {
     let decision = check_decision(["3500333m", "7"], (4, 3), [rescaled, ACTIVE, FREE], Verdict::Rescaled);
     assert_eq!((decision.readings[0].total, decision.readings[0].proposal), (Some(14_001), Some(3)));
     let held = ("AbleToScale", "True", "ScaleDownStabilized");
-    check_decision(["0", "0"], (4, 4), [held, ACTIVE, FREE], Verdict::Stabilizing { recommended: 0, until_ms: None });
+    check_decision(
+        ["0", "0"],
+        (4, 4),
+        [held, ACTIVE, FREE],
+        Verdict::Stabilizing { recommended: 0, until_ms: None },
+    );
     let least = ("ScalingLimited", "True", "TooFewReplicas");
-    check_decision(["0", "0"], (1, 1), [ABLE, ACTIVE, least], Verdict::Limited { recommended: 0, by: Bound::Min });
+    check_decision(
+        ["0", "0"],
+        (1, 1),
+        [ABLE, ACTIVE, least],
+        Verdict::Limited { recommended: 0, by: Bound::Min },
+    );
     let blind = ("ScalingActive", "False", "FailedGetPodsMetric");
-    check_decision(["0", "0"], (3, 3), [ABLE, blind, FREE], Verdict::Blind { reason: "FailedGetPodsMetric".into() });
+    check_decision(
+        ["0", "0"],
+        (3, 3),
+        [ABLE, blind, FREE],
+        Verdict::Blind { reason: "FailedGetPodsMetric".into() },
+    );
     let suspended = ("ScalingActive", "False", "ScalingDisabled");
     check_decision(["0", "0"], (0, 0), [ABLE, suspended, FREE], Verdict::Suspended);
 }
@@ -227,7 +259,8 @@ fn external_metrics_are_told_apart_by_their_topic() {
             "target": { "type": "AverageValue", "averageValue": "100000" },
         } })
     };
-    let spec = json!({ "spec": { "metrics": [metric("GAME-FRAME-RS"), metric("OTHER"), metric("GAME-FRAME-RQ")] } });
+    let spec =
+        json!({ "spec": { "metrics": [metric("GAME-FRAME-RS"), metric("OTHER"), metric("GAME-FRAME-RQ")] } });
     let mut objects = objects(1, Vec::new());
     objects.autoscalers = all(vec![autoscaler(&spec)]);
     let metrics = fold(&objects, seen(None)).unwrap().policy.metrics;
@@ -244,10 +277,13 @@ fn without_an_autoscaler_the_policy_is_off_and_says_so() {
     assert!(!cluster.hpa.unwrap().exists);
 
     // KEDA deletes the autoscaler of what is paused.
-    objects.scaled_objects = all(vec![object("kstreams", &json!({
-        "metadata": { "annotations": { "autoscaling.keda.sh/paused": "true" } },
-        "spec": { "scaleTargetRef": { "name": "kstreams" }, "minReplicaCount": 0, "maxReplicaCount": 6 },
-    }))]);
+    objects.scaled_objects = all(vec![object(
+        "kstreams",
+        &json!({
+            "metadata": { "annotations": { "autoscaling.keda.sh/paused": "true" } },
+            "spec": { "scaleTargetRef": { "name": "kstreams" }, "minReplicaCount": 0, "maxReplicaCount": 6 },
+        }),
+    )]);
     let cluster = fold(&objects, seen(None)).unwrap();
     assert_eq!((cluster.policy.enabled, cluster.policy.min, cluster.policy.max), (false, 0, 6));
     assert!(cluster.hpa.unwrap().exists);
@@ -256,12 +292,15 @@ fn without_an_autoscaler_the_policy_is_off_and_says_so() {
 #[test]
 fn the_newest_event_of_this_autoscaler_is_told() {
     let event = |name: &str, uid: &str, seconds, reason: &str| {
-        object(name, &json!({
-            "involvedObject": { "kind": "HorizontalPodAutoscaler", "name": "kstreams", "uid": uid },
-            "reason": reason,
-            "message": "New size: 4",
-            "lastTimestamp": at(seconds),
-        }))
+        object(
+            name,
+            &json!({
+                "involvedObject": { "kind": "HorizontalPodAutoscaler", "name": "kstreams", "uid": uid },
+                "reason": reason,
+                "message": "New size: 4",
+                "lastTimestamp": at(seconds),
+            }),
+        )
     };
     let mut objects = objects(1, Vec::new());
     objects.events = all(vec![

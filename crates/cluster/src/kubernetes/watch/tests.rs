@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::kubernetes::testing::{self, Answer, Asked, NOW, api_server, deployment, failure, from_objects, pod};
+use crate::kubernetes::testing::{
+    self, Answer, Asked, NOW, api_server, deployment, failure, from_objects, pod,
+};
 
 /// A watch whose clients come one after the other from `clients`, which is given their number.
 fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::Receiver<Sight> {
@@ -14,8 +16,7 @@ fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::
         let client = clients(number.fetch_add(1, Ordering::SeqCst));
         async move { Ok(client) }
     };
-    let watch =
-        Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
+    let watch = Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
     tokio::spawn(watch.run());
     sight
 }
@@ -58,7 +59,9 @@ async fn a_watch_whose_version_is_too_old_lists_again_and_is_no_outage() {
         assert_eq!(number, 0, "no new session");
         let (objects, told) = (Arc::clone(&objects), Arc::clone(&told));
         api_server(move |asked| {
-            let first = asked.is_watch() && asked.path.ends_with("/pods") && !std::mem::replace(&mut *told.lock().unwrap(), true);
+            let first = asked.is_watch()
+                && asked.path.ends_with("/pods")
+                && !std::mem::replace(&mut *told.lock().unwrap(), true);
             if !first {
                 return from_objects(&objects, asked);
             }
@@ -109,7 +112,11 @@ async fn a_watch_that_may_not_be_opened_says_what_to_do() {
     let mut sight = watch(move |_| {
         let objects = Arc::clone(&objects);
         api_server(move |asked| {
-            if asked.path.ends_with("/events") { failure(403, "Forbidden") } else { from_objects(&objects, asked) }
+            if asked.path.ends_with("/events") {
+                failure(403, "Forbidden")
+            } else {
+                from_objects(&objects, asked)
+            }
         })
     });
     let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;

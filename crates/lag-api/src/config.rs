@@ -1,0 +1,47 @@
+//! The configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use kafka::Brokers;
+use process::ProcessArgs;
+
+/// Serves record lag to autoscalers: Kubernetes' metrics APIs, KEDA, Prometheus
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "lag-api", version)]
+pub struct Config {
+    /// Where Kafka is, and how to speak to it
+    #[command(flatten)]
+    pub kafka: Brokers,
+    /// The cluster to serve in, where this is no pod of it
+    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the application [default: that of the ServiceAccount, else king-of-scaling]
+    #[arg(long, env = "KING_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which pods are the application's
+    #[arg(
+        long,
+        default_value = "app.kubernetes.io/part-of=king-of-scaling,app.kubernetes.io/name=kstreams",
+        value_name = "SELECTOR"
+    )]
+    pub pod_selector: String,
+    /// Our Service, as the two APIServices name it
+    #[arg(long, default_value = "lag-api", value_name = "NAME")]
+    pub service: String,
+    /// Where to serve the metrics APIs, over TLS
+    #[arg(long, env = "HTTPS_ADDRESS", default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
+    pub https_address: SocketAddr,
+    /// Where to serve KEDA
+    #[arg(long, env = "GRPC_ADDRESS", default_value = "0.0.0.0:9443", value_name = "ADDRESS")]
+    pub grpc_address: SocketAddr,
+    /// Where to serve /livez, /readyz, /metrics and /served
+    #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    pub admin_address: SocketAddr,
+    /// A directory with tls.crt, tls.key and perhaps ca.crt; while it holds none, the certificate is self-made
+    #[arg(long, env = "TLS_DIR", value_name = "DIRECTORY")]
+    pub tls_dir: Option<PathBuf>,
+    /// What all our programs take.
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}

@@ -1,0 +1,145 @@
+//! The wiring, as a list of steps.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kafka::sampler;
+use process::{ConfigError, Readiness, Shutdown, Unavailable};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+
+use crate::api::{self, Api};
+use crate::auth::{Access, FrontProxy, KubeReviews};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keda::Scaler;
+use crate::kubernetes::api_services::ApiServices;
+use crate::kubernetes::{connection, front_proxy, pods};
+use crate::labels;
+use crate::look::{Pods, Sources};
+use crate::prometheus::LagCollector;
+use crate::served::{self, Served};
+use crate::tls::keeper::Keeper;
+use crate::tls::{self, Shown};
+
+/// The longest that [`run`] needs to end once a stop was requested.
+pub const DRAIN_LIMIT: std::time::Duration = tls::DRAIN_LIMIT;
+
+/// Serves until a stop is requested.
+///
+/// # Errors
+/// When something that cannot be done without cannot be had, with the exit code that belongs to it.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    labels::parse(&config.pod_selector)
+        .map_err(|error| ConfigError::new(format!("--pod-selector: {error}")))?;
+    let (client, own_namespace) = connection::connect(config.kubeconfig.as_deref())
+        .await
+        .map_err(|error| ConfigError::new(format!("{:#}", anyhow::Error::from(error))))?;
+    let namespace = config.namespace.clone().unwrap_or(own_namespace);
+    let https = bind(config.https_address, "--https-address").await?;
+    let grpc = bind(config.grpc_address, "--grpc-address").await?;
+
+    let sampler = sampler::start(sampler::Config::new(&config.kafka), shutdown.token())
+        .map_err(|error| Unavailable::new(error.to_string()))?;
+    let (seen, pods) = watch::channel(Pods::default());
+    let (believed, front_proxy) = watch::channel(None);
+    let sources = Sources { sampled: sampler.sampled, pods, clock: Clock::system() };
+    let (readiness, served) = (Readiness::new(), Arc::new(Served::default()));
+    let shown = Arc::new(Shown::default());
+    let keeper = Keeper::new(
+        config.tls_dir,
+        host_names(&config.service, &namespace),
+        Arc::clone(&shown),
+        Box::new(ApiServices::new(client.clone(), &namespace, &config.service)),
+    );
+    let api = Arc::new(Api {
+        namespace: namespace.clone(),
+        sources: sources.clone(),
+        access: Access::new(front_proxy.clone(), Box::new(KubeReviews::new(client.clone()))),
+        served: Arc::clone(&served),
+        readiness: readiness.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let admin = process::admin::router(readiness.clone(), registry(&sources), shutdown.clone())
+        .merge(served::router(served));
+
+    let mut tasks = JoinSet::new();
+    let until_stop = |task| until_stop(task, shutdown.clone());
+    let clock = sources.clock.clone();
+    tasks.spawn(until_stop(pods::run(client.clone(), namespace, config.pod_selector, clock, seen).boxed()));
+    tasks.spawn(until_stop(front_proxy::run(client, believed).boxed()));
+    tasks.spawn(until_stop(keep(keeper, front_proxy, readiness).boxed()));
+    tasks.spawn(process::admin::serve_router(config.admin_address, admin, shutdown.clone()));
+    tasks.spawn(serve_keda(grpc, sources, shutdown.clone()));
+    tasks.spawn(serve_apis(https, shown, api, shutdown.clone()));
+    all_end_together(tasks, &shutdown).await
+}
+
+async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .context(Unavailable::new(format!("cannot listen on {address} ({option})")))
+}
+
+fn registry(sources: &Sources) -> Registry {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(LagCollector::new(sources.clone())));
+    registry
+}
+
+/// By which names the API server may call us.
+fn host_names(service: &str, namespace: &str) -> Vec<String> {
+    [".svc", ".svc.cluster.local", ""].map(|domain| format!("{service}.{namespace}{domain}")).to_vec()
+}
+
+/// We can serve when our certificate is trusted and we know whose word on users to take. Whether Kafka answers is another
+/// matter: without values the APIs must go on to say so.
+async fn keep(keeper: Keeper, front_proxy: watch::Receiver<Option<Arc<FrontProxy>>>, readiness: Readiness) {
+    keeper.run(|trusted| readiness.set(trusted && front_proxy.borrow().is_some())).await;
+}
+
+async fn serve_apis(
+    listener: TcpListener,
+    shown: Arc<Shown>,
+    api: Arc<Api>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "serving the metrics APIs");
+    tls::serve(listener, tls::server_config(shown)?, api::router(api), shutdown).await;
+    Ok(())
+}
+
+async fn serve_keda(listener: TcpListener, sources: Sources, shutdown: Shutdown) -> anyhow::Result<()> {
+    let service = Scaler::service(sources, shutdown.clone());
+    let stop = async move { shutdown.requested().await };
+    let connections = TcpListenerStream::new(listener);
+    Server::builder().add_service(service).serve_with_incoming_shutdown(connections, stop).await?;
+    Ok(())
+}
+
+async fn until_stop(task: BoxFuture<'static, ()>, shutdown: Shutdown) -> anyhow::Result<()> {
+    tokio::select! {
+        () = shutdown.requested() => Ok(()),
+        () = task => anyhow::bail!("a watch of the cluster has ended"),
+    }
+}
+
+/// The first task that ends asks the others to stop; the first error is the process' own.
+async fn all_end_together(mut tasks: JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let result = ended.unwrap_or_else(|panic| Err(panic.into()));
+        if first.is_ok() {
+            first = result;
+        }
+        shutdown.request();
+    }
+    first
+}

@@ -1,0 +1,233 @@
+//! What each metric says, from a view of the lag and the pods. Pure: the time comes in, and an unknown comes out as an error.
+
+use model::scaling::{LagView, PodState, fresh, measure};
+use model::{Input, Millis};
+
+use crate::labels::Labels;
+
+/// Why there is no value now, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unknown(pub String);
+
+/// A metric of the group, whoever works on its partitions (`external.metrics.k8s.io`, KEDA).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupMetric {
+    /// `kafka_lag`: a series per topic.
+    Lag,
+    /// `kafka_lag_total`: both topics together, one series.
+    Total,
+    /// `kafka_lag_max_partition`: the largest lag of a partition, a series per topic.
+    MaxPartition,
+}
+
+impl GroupMetric {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lag, Self::Total, Self::MaxPartition];
+
+    /// Its name in every interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lag => "kafka_lag",
+            Self::Total => "kafka_lag_total",
+            Self::MaxPartition => "kafka_lag_max_partition",
+        }
+    }
+
+    /// The metric of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+}
+
+/// The name of an input's lag per pod (`custom.metrics.k8s.io`): that of the demo's first version.
+#[must_use]
+pub const fn pod_metric(input: Input) -> &'static str {
+    match input {
+        Input::Requests => "consumer_lag_game_frame_rq",
+        Input::Responses => "consumer_lag_game_frame_rs",
+    }
+}
+
+/// The input whose lag per pod has that name.
+#[must_use]
+pub fn pod_metric_named(name: &str) -> Option<Input> {
+    Input::ALL.into_iter().find(|&input| pod_metric(input) == name)
+}
+
+/// One series of a metric of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Series {
+    /// `group`, and `topic` where it is one topic's.
+    pub labels: Labels,
+    /// Records.
+    pub value: u64,
+}
+
+/// The series of a metric of the group.
+///
+/// # Errors
+/// When the sample is missing or old, or Kafka gave no answer for a partition: a part is not a total.
+pub fn group_values(
+    metric: GroupMetric,
+    view: Option<&LagView>,
+    now_ms: Millis,
+) -> Result<Vec<Series>, Unknown> {
+    let lag = &fresh(view, now_ms).map_err(Unknown)?.lag;
+    let partial =
+        |input: Input| Unknown(format!("Kafka did not answer for every partition of {}", input.topic()));
+    let total = |input| lag.total(input).ok_or_else(|| partial(input));
+    // The largest of a part may not be the largest.
+    let largest =
+        |input| total(input).map(|_| lag.partitions(input).iter().copied().flatten().max().unwrap_or(0));
+    let of_topic = |input: Input, value| Series { labels: series_labels(Some(input)), value };
+    match metric {
+        GroupMetric::Lag => Input::ALL.into_iter().map(|input| Ok(of_topic(input, total(input)?))).collect(),
+        GroupMetric::MaxPartition => {
+            Input::ALL.into_iter().map(|input| Ok(of_topic(input, largest(input)?))).collect()
+        }
+        GroupMetric::Total => {
+            let value = Input::ALL.into_iter().map(total).sum::<Result<u64, _>>()?;
+            Ok(vec![Series { labels: series_labels(None), value }])
+        }
+    }
+}
+
+/// The labels of a series: the group, and the topic where it is one topic's.
+#[must_use]
+pub fn series_labels(input: Option<Input>) -> Labels {
+    let mut labels = Labels::from([("group".to_owned(), model::GROUP_ID.to_owned())]);
+    labels.extend(input.map(|input| ("topic".to_owned(), input.topic().to_owned())));
+    labels
+}
+
+/// Records of one input that each pod owes, in the order of the pods; `None` for a pod that does not run. They add up to
+/// the group's lag of that input.
+///
+/// # Errors
+/// When the lag or the owners are unknown, or no pod runs that could owe it.
+pub fn pod_values(
+    input: Input,
+    view: Option<&LagView>,
+    now_ms: Millis,
+    pods: &[(&str, PodState)],
+) -> Result<Vec<Option<u64>>, Unknown> {
+    if !pods.iter().any(|(_, state)| *state == PodState::Running) {
+        return Err(Unknown("no pod runs that could owe the lag".to_owned()));
+    }
+    let measured = measure(view, now_ms, pods);
+    let values: Vec<Option<u64>> = measured.pods.iter().map(|pod| pod.lag(input)).collect();
+    if values.iter().any(Option::is_some) {
+        return Ok(values);
+    }
+    Err(Unknown(measured.unknown.unwrap_or_else(|| "the lag is unknown".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use PodState::{Gone, Pending, Running};
+    use model::lag::Group;
+    use model::snapshot::Lag;
+
+    use super::*;
+
+    const NOW_MS: Millis = 100_000;
+
+    fn view(requests: &[Option<u64>], responses: &[Option<u64>], owners: Option<&[&str]>) -> LagView {
+        let owner = |name: &&str| (!name.is_empty()).then(|| (*name).to_owned());
+        let group = |owners: &[&str]| Group {
+            state: "Stable".to_owned(),
+            owners: owners.iter().map(owner).collect(),
+        };
+        let lag = Lag {
+            sampled_ms: NOW_MS,
+            requests: requests.to_vec(),
+            responses: responses.to_vec(),
+            ..Lag::default()
+        };
+        LagView { lag, group: owners.map(group) }
+    }
+
+    fn series(metric: GroupMetric, view: &LagView) -> Result<Vec<(Option<String>, u64)>, Unknown> {
+        let values = group_values(metric, Some(view), NOW_MS)?;
+        assert!(values.iter().all(|series| series.labels["group"] == model::GROUP_ID));
+        Ok(values.into_iter().map(|series| (series.labels.get("topic").cloned(), series.value)).collect())
+    }
+
+    #[test]
+    fn the_group_has_a_series_per_topic_and_a_total() {
+        let view = view(&[Some(5), Some(7)], &[Some(1), Some(0)], None);
+        let topic = |input: Input| Some(input.topic().to_owned());
+        let [rq, rs] = Input::ALL.map(topic);
+        assert_eq!(series(GroupMetric::Lag, &view).unwrap(), [(rq.clone(), 12), (rs.clone(), 1)]);
+        assert_eq!(series(GroupMetric::MaxPartition, &view).unwrap(), [(rq, 7), (rs, 1)]);
+        assert_eq!(series(GroupMetric::Total, &view).unwrap(), [(None, 13)]);
+    }
+
+    #[test]
+    fn a_part_is_not_a_total() {
+        let view = view(&[Some(5), None], &[Some(1), Some(0)], None);
+        for metric in GroupMetric::ALL {
+            let unknown = series(metric, &view).unwrap_err();
+            assert!(unknown.0.contains(model::REQUESTS), "{metric:?}: {unknown}");
+        }
+    }
+
+    #[test]
+    fn an_old_sample_or_none_is_unknown_for_every_metric() {
+        let view = view(&[Some(5)], &[Some(1)], Some(&["a"]));
+        let late = NOW_MS + model::scaling::MAX_AGE_MS + 1;
+        for metric in GroupMetric::ALL {
+            assert!(group_values(metric, Some(&view), late).is_err());
+            assert!(group_values(metric, None, NOW_MS).is_err());
+        }
+        assert!(pod_values(Input::Requests, Some(&view), late, &[("a", Running)]).is_err());
+        assert!(pod_values(Input::Requests, None, NOW_MS, &[("a", Running)]).is_err());
+    }
+
+    /// Whoever owns what, the values add up to the group's lag.
+    fn check(owners: &[&str], pods: &[(&str, PodState)], expected: &[Option<u64>]) {
+        let view = view(&[Some(5), Some(7), Some(11)], &[Some(0), Some(0), Some(2)], Some(owners));
+        let of = |input| pod_values(input, Some(&view), NOW_MS, pods).unwrap();
+        assert_eq!(of(Input::Requests), expected, "{owners:?} {pods:?}");
+        for (input, total) in [(Input::Requests, 23), (Input::Responses, 2)] {
+            assert_eq!(of(input).into_iter().flatten().sum::<u64>(), total, "{owners:?} {pods:?}");
+        }
+    }
+
+    #[test]
+    fn the_pods_values_add_up_to_the_groups_lag() {
+        let two = [("a", Running), ("b", Running)];
+        check(&["a", "b", "a"], &two, &[Some(16), Some(7)]);
+        check(&["a", "", "killed"], &two, &[Some(14), Some(9)]);
+        check(&[], &two, &[Some(12), Some(11)]);
+        // Those on their way out and those that have not started have no value; their lag is the others'.
+        check(&["a", "b", "c"], &[("a", Running), ("b", Gone), ("c", Pending)], &[Some(23), None, None]);
+    }
+
+    #[test]
+    fn without_owners_or_without_a_pod_that_runs_there_is_no_value() {
+        let unowned = view(&[Some(5)], &[Some(1)], None);
+        assert!(pod_values(Input::Requests, Some(&unowned), NOW_MS, &[("a", Running)]).is_err());
+        let owned = view(&[Some(5)], &[Some(1)], Some(&["a"]));
+        for pods in [&[][..], &[("a", Gone), ("b", Pending)]] {
+            assert!(pod_values(Input::Requests, Some(&owned), NOW_MS, pods).is_err(), "{pods:?}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_known_does_not_suffer_from_the_other() {
+        let view = view(&[None], &[Some(1)], Some(&["a"]));
+        assert!(pod_values(Input::Requests, Some(&view), NOW_MS, &[("a", Running)]).is_err());
+        assert_eq!(pod_values(Input::Responses, Some(&view), NOW_MS, &[("a", Running)]), Ok(vec![Some(1)]));
+    }
+
+    #[test]
+    fn names_lead_back_to_their_metrics() {
+        assert!(GroupMetric::ALL.iter().all(|&metric| GroupMetric::named(metric.name()) == Some(metric)));
+        assert!(Input::ALL.iter().all(|&input| pod_metric_named(pod_metric(input)) == Some(input)));
+        assert_eq!((GroupMetric::named("lag"), pod_metric_named("lag")), (None, None));
+    }
+}
