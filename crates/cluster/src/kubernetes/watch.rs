@@ -233,7 +233,8 @@ async fn keda(client: &Client, namespace: &str) -> Result<Option<(Api<DynamicObj
     let api = Api::namespaced_with(client.clone(), namespace, &resource);
     match timeout(PATIENCE, api.list(&ListParams::default().limit(1))).await.map_err(|_| Error::Silence)? {
         Ok(_) => Ok(Some((api, resource))),
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => Ok(None),
+        // A kind that is not served is told in plain text, without a reason to go by.
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
         Err(error) => Err(Error::Watch(watcher::Error::InitialListFailed(error))),
     }
 }

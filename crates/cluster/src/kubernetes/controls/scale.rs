@@ -84,9 +84,7 @@ impl Controls {
         let scaled_objects = ask("list scaledobjects", async {
             match api.list(&all).await {
                 Ok(list) => Ok(list.items),
-                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => {
-                    Ok(Vec::new())
-                }
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(Vec::new()),
                 Err(error) => Err(error),
             }
         });
