@@ -117,7 +117,8 @@ async fn check(show: &mut Show, record: &SessionRecord, began_ms: f64) -> Result
 /// Waits until this part of the time between two looks of the autoscaler is over.
 async fn wait_for_phase(show: &mut Show, phase: f64) -> Result<Seen> {
     let looked = |now: &Snapshot| {
-        now.cluster.as_ref()?.decision.as_ref().map(|decision| (decision.at_ms, decision.next_ms))
+        let decision = now.cluster.as_ref()?.decision.as_ref()?;
+        Some((decision.at_ms, decision.next_ms?))
     };
     let before = looked(&show.now().now);
     let fresh = show

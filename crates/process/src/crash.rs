@@ -75,7 +75,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_token_kills_and_only_after_the_answer() {
-        let router = || router(Some("tiger".into()), || drop(DEATHS.fetch_add(1, Ordering::SeqCst)));
+        let router = || {
+            router(Some("tiger".into()), || {
+                DEATHS.fetch_add(1, Ordering::SeqCst);
+            })
+        };
         check(router(), Method::GET, Some("tiger"), StatusCode::METHOD_NOT_ALLOWED).await;
         for wrong in [None, Some(""), Some("tige"), Some("tigers"), Some("Tiger")] {
             check(router(), Method::POST, wrong, StatusCode::FORBIDDEN).await;

@@ -12,6 +12,7 @@ use model::policy::{Amount, Policy, Rules, Select};
 use serde_json::{Value, json};
 
 use super::fold::{is_disabled, metric_input, rules};
+use super::quantity;
 
 /// The behaviour that an autoscaler had before it was switched off, as JSON; `null` where it had none.
 pub(super) const FORMER_BEHAVIOR: &str = "king-of-scaling/former-behavior";
@@ -122,19 +123,21 @@ fn metrics(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> Vec<Value> {
     specs.map(|spec| with_target(spec, policy)).collect()
 }
 
+/// A target that says the same already stays as it was written.
 fn with_target(spec: &MetricSpec, policy: &Policy) -> Value {
-    let mut value = json!(spec);
-    for (kind, source) in [
-        ("pods", spec.pods.as_ref().map(|pods| &pods.metric)),
-        ("external", spec.external.as_ref().map(|external| &external.metric)),
-    ] {
-        let input = source.and_then(metric_input);
-        let wanted = policy.metrics.iter().find(|metric| Some(metric.input) == input);
-        if let (Some(wanted), Some(target)) = (wanted, value[kind]["target"].get_mut("averageValue")) {
-            *target = json!(wanted.target.to_string());
+    let mut spec = spec.clone();
+    let pods = spec.pods.as_mut().map(|pods| (&pods.metric, &mut pods.target));
+    let external = spec.external.as_mut().map(|external| (&external.metric, &mut external.target));
+    for (metric, target) in pods.into_iter().chain(external) {
+        let input = metric_input(metric);
+        let wanted = policy.metrics.iter().find(|wanted| Some(wanted.input) == input);
+        if let (Some(wanted), Some(value)) = (wanted, target.average_value.as_mut())
+            && quantity::records(value) != Some(wanted.target)
+        {
+            value.0 = wanted.target.to_string();
         }
     }
-    value
+    json!(spec)
 }
 
 #[cfg(test)]

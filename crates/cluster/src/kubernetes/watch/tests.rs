@@ -53,11 +53,10 @@ async fn everything_is_listed_before_anything_is_shown() {
 async fn a_watch_whose_version_is_too_old_lists_again_and_is_no_outage() {
     let objects = one_pod();
     let gone = json!({ "type": "ERROR", "object": { "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" } });
-    let told = Mutex::new(false);
-    let told = Arc::new(told);
+    let told = Arc::new(Mutex::new(false));
     let mut sight = watch(move |number| {
         assert_eq!(number, 0, "no new session");
-        let (objects, told) = (Arc::clone(&objects), Arc::clone(&told));
+        let (objects, told, gone) = (Arc::clone(&objects), Arc::clone(&told), gone.clone());
         api_server(move |asked| {
             let first = asked.is_watch()
                 && asked.path.ends_with("/pods")
