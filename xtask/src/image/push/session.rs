@@ -45,7 +45,7 @@ impl Session {
         body: &[u8],
     ) -> Result<Response<Body>> {
         let answer = self.once(method, url, content_type, body)?;
-        if answer.status() != 401 || !url.starts_with(&self.origin) {
+        if answer.status() != 401 || !self.is_at(url) {
             return Ok(answer);
         }
         let challenge = answer.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
@@ -61,6 +61,11 @@ impl Session {
         if place.starts_with('/') { format!("{}{place}", self.origin) } else { place.to_owned() }
     }
 
+    /// Whether an address is the registry's own. One like `https://registry.example.com.elsewhere` only begins like it.
+    fn is_at(&self, url: &str) -> bool {
+        url.strip_prefix(&self.origin).is_some_and(|path| path.starts_with('/'))
+    }
+
     fn once(
         &self,
         method: &Method,
@@ -73,7 +78,7 @@ impl Session {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
         // A registry may send us elsewhere with a blob: our secret stays with the registry.
-        if let Some(authorization) = self.authorization.as_deref().filter(|_| url.starts_with(&self.origin)) {
+        if let Some(authorization) = self.authorization.as_deref().filter(|_| self.is_at(url)) {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let answer = if body.is_empty() && *method != Method::POST {
@@ -143,6 +148,19 @@ pub(super) fn explain(answer: &mut Response<Body>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_goes_to_the_registry_only() {
+        let session = Session::new("https://registry.example.com".to_owned(), None);
+        assert!(session.is_at("https://registry.example.com/v2/king/blobs/uploads/"));
+        for elsewhere in [
+            "https://registry.example.com.elsewhere/v2/",
+            "https://registry.example.com@elsewhere/",
+            "http://registry.example.com/",
+        ] {
+            assert!(!session.is_at(elsewhere), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn a_registry_asks_for_a_password_or_a_token() {
