@@ -126,9 +126,10 @@ impl Worker {
 
     /// Joins the group as soon as there is a producer and state can be read: partitions that come earlier would wait for that here.
     fn join(&mut self, shutdown: &Shutdown) -> Result<(), End> {
-        while !(self.commits.is_ready() && self.restorer.is_prepared()) {
-            if shutdown.is_requested() || self.start.elapsed() > PREPARATION {
-                break;
+        let begin = Instant::now();
+        while !(self.commits.is_ready() && self.restorer.is_prepared()) && begin.elapsed() < PREPARATION {
+            if shutdown.is_requested() {
+                return Ok(());
             }
             std::thread::park_timeout(REST);
             self.take_answers()?;
