@@ -46,11 +46,3 @@ pub struct HpaEvent {
     /// In a sentence, for example `New size: 4; reason: ...`.
     pub message: String,
 }
-
-impl Hpa {
-    /// A condition by its type.
-    #[must_use]
-    pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
-    }
-}
