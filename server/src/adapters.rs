@@ -15,14 +15,13 @@ use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
 use model::lag::{Outage, Sampled};
 use model::snapshot::{Cluster, Source};
-use process::Shutdown;
+use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::arena::Arena;
-use crate::clock::Clock;
 use crate::commands::Commander;
 use crate::metrics::Metrics;
 use crate::play;

@@ -14,13 +14,13 @@ use model::load::{
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Snapshot, short_name};
 use model::{Millis, PARTITIONS, figures};
+use process::Clock;
 use rand::seq::IteratorRandom;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Presenter;
 use crate::arena::{Arena, Bucket};
-use crate::clock::Clock;
 use crate::live::Hub;
 use crate::show::Notes;
 

@@ -197,7 +197,7 @@ fn runtime(
     if let Some(path) = kubeconfig.as_ref().filter(|path| !path.is_file()) {
         return Err(ConfigError::new(format!("there is no kubeconfig at {}", path.display())));
     }
-    match kubeconfig.map(Access::Kubeconfig).or_else(Access::in_cluster) {
+    match Access::find(kubeconfig) {
         Some(access) => Ok(Runtime::Kubernetes {
             namespace: namespace.unwrap_or_else(|| access.namespace()),
             access,

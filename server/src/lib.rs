@@ -5,7 +5,6 @@ pub mod access;
 pub mod adapters;
 pub mod api;
 pub mod arena;
-pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod listener;

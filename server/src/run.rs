@@ -15,14 +15,13 @@ use model::fold::Fold;
 use model::lag::Sampled;
 use model::policy::Policy;
 use model::snapshot::Source;
-use process::Shutdown;
+use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets, Pods};
 use crate::arena::Arena;
-use crate::clock::Clock;
 use crate::commands::{Commander, Parts};
 use crate::config::{Config, Runtime};
 use crate::listener;
@@ -105,7 +104,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(show.run(feeds, shutdown.clone()));
     tasks.spawn(adapters.run(shutdown.clone()));
     tasks.spawn(serve(listener, server, shutdown.clone()));
-    all_end_together(tasks, &shutdown).await
+    process::all_end_together(tasks, &shutdown).await
 }
 
 /// Everything between the adapters and the show.
@@ -168,17 +167,4 @@ async fn serve(
     let stop = async move { shutdown.requested().await };
     axum::serve(listener::watched(listener), service).with_graceful_shutdown(stop).await?;
     Ok(())
-}
-
-/// The first task that ends asks the others to stop; the first error is the process' own.
-async fn all_end_together(mut tasks: JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let mut first = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let result = ended.unwrap_or_else(|panic| Err(panic.into()));
-        if first.is_ok() {
-            first = result;
-        }
-        shutdown.request();
-    }
-    first
 }

@@ -9,12 +9,11 @@ use model::history::{Event, Second};
 use model::lag::{Outage, Sample, Sampled};
 use model::snapshot::{Cluster, Phase, Progress, Snapshot, Source, short_name};
 use model::wire::Tick;
-use process::Shutdown;
+use process::{Clock, Shutdown};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::arena::Arena;
-use crate::clock::Clock;
 use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::state::lock;

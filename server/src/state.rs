@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
-use process::Shutdown;
+use process::{Clock, Shutdown};
 use tokio::sync::Semaphore;
 
 use crate::access::Access;
 use crate::arena::{Arena, Identity};
-use crate::clock::Clock;
 use crate::commands::Commander;
 use crate::live::{Hub, MAX_STREAMS};
 use crate::metrics::Metrics;

@@ -20,13 +20,12 @@ use model::lag::{Group, PartitionOffsets, Sample, Sampled};
 use model::load::LoadSettings;
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Pod, Source};
-use process::Shutdown;
+use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::access::{Access, PublicUrl};
 use crate::arena::Arena;
-use crate::clock::Clock;
 use crate::commands::{Commander, Parts};
 use crate::live::Hub;
 use crate::metrics::Metrics;

@@ -1,7 +1,6 @@
 //! The cluster, as far as we need it: its pods, its front proxy, and our own registration.
 
 pub mod api_services;
-pub mod connection;
 pub mod front_proxy;
 pub mod pods;
 

@@ -6,7 +6,6 @@
 
 pub mod api;
 pub mod auth;
-pub mod clock;
 pub mod config;
 pub mod keda;
 pub mod kubernetes;

@@ -2,10 +2,10 @@
 
 use model::lag::{Outage, Sample, Sampled};
 use model::scaling::{LagView, PodState};
-use model::{Input, Millis, fold};
+use model::{Input, Millis};
+use process::Clock;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
 use crate::labels::Labels;
 use crate::values::{self, GroupMetric, Series, Unknown};
 
@@ -48,8 +48,7 @@ impl Sources {
     #[must_use]
     pub fn look(&self) -> Look {
         let sample = self.sampled.borrow().sample.clone();
-        let view =
-            sample.as_ref().map(|sample| LagView { lag: fold::lag(sample), group: sample.group.clone() });
+        let view = sample.as_ref().map(LagView::of);
         Look { now_ms: self.clock.now_ms(), sample, view, pods: self.pods.borrow().clone() }
     }
 }

@@ -178,8 +178,7 @@ mod tests {
         unowned.sample.as_mut().unwrap().group = None;
         publish.sampled.send_replace(unowned);
         assert!(samples(&sources).iter().all(|line| line.starts_with("kafka_")));
-        let old =
-            Sources { clock: crate::clock::Clock::from_fn(|| crate::testing::NOW_MS + 7_000), ..sources };
+        let old = Sources { clock: process::Clock::new(|| crate::testing::NOW_MS + 7_000), ..sources };
         assert_eq!(samples(&old), Vec::<String>::new());
         assert!(scrape(old).contains("lag_api_sample_age_seconds 7.0"));
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kafka::sampler;
-use process::{ConfigError, Readiness, Shutdown, Unavailable};
+use process::{Clock, ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,11 +17,10 @@ use tonic::transport::Server;
 
 use crate::api::{self, Api};
 use crate::auth::{Access, FrontProxy, KubeReviews};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::keda::Scaler;
 use crate::kubernetes::api_services::ApiServices;
-use crate::kubernetes::{connection, front_proxy, pods};
+use crate::kubernetes::{front_proxy, pods};
 use crate::labels;
 use crate::look::{Pods, Sources};
 use crate::prometheus::LagCollector;
@@ -39,10 +38,11 @@ pub const DRAIN_LIMIT: std::time::Duration = tls::DRAIN_LIMIT;
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     labels::parse(&config.pod_selector)
         .map_err(|error| ConfigError::new(format!("--pod-selector: {error}")))?;
-    let (client, own_namespace) = connection::connect(config.kubeconfig.as_deref())
-        .await
-        .map_err(|error| ConfigError::new(format!("{:#}", anyhow::Error::from(error))))?;
-    let namespace = config.namespace.clone().unwrap_or(own_namespace);
+    let cluster = cluster::kubernetes::Access::find(config.kubeconfig).ok_or_else(|| {
+        ConfigError::new("this is no pod of a cluster: give --kubeconfig (KING_KUBECONFIG)".to_owned())
+    })?;
+    let client = cluster.client().await.map_err(|error| ConfigError::new(error.to_string()))?;
+    let namespace = config.namespace.unwrap_or_else(|| cluster.namespace());
     let https = bind(config.https_address, "--https-address").await?;
     let grpc = bind(config.grpc_address, "--grpc-address").await?;
 
@@ -79,7 +79,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(process::admin::serve_router(config.admin_address, admin, shutdown.clone()));
     tasks.spawn(serve_keda(grpc, sources, shutdown.clone()));
     tasks.spawn(serve_apis(https, shown, api, shutdown.clone()));
-    all_end_together(tasks, &shutdown).await
+    process::all_end_together(tasks, &shutdown).await
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -129,17 +129,4 @@ async fn until_stop(task: BoxFuture<'static, ()>, shutdown: Shutdown) -> anyhow:
         () = shutdown.requested() => Ok(()),
         () = task => anyhow::bail!("a watch of the cluster has ended"),
     }
-}
-
-/// The first task that ends asks the others to stop; the first error is the process' own.
-async fn all_end_together(mut tasks: JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let mut first = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let result = ended.unwrap_or_else(|panic| Err(panic.into()));
-        if first.is_ok() {
-            first = result;
-        }
-        shutdown.request();
-    }
-    first
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use model::lag::{Group, PartitionOffsets, Sample, Sampled};
 use model::scaling::PodState;
+use process::Clock;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
@@ -15,7 +16,6 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use crate::auth::{Access, Attributes, FrontProxy, ReviewError, Reviews, User};
-use crate::clock::Clock;
 use crate::look::{Pod, Pods, Sources};
 
 /// The time of all tests: 2026-01-01T00:00:00Z.
@@ -31,7 +31,7 @@ pub(crate) struct Publish {
 pub(crate) fn sources() -> (Sources, Publish) {
     let (sampled, samples) = watch::channel(Sampled::default());
     let (pods, seen) = watch::channel(Pods::default());
-    let sources = Sources { sampled: samples, pods: seen, clock: Clock::from_fn(|| NOW_MS) };
+    let sources = Sources { sampled: samples, pods: seen, clock: Clock::new(|| NOW_MS) };
     (sources, Publish { sampled, pods })
 }
 

@@ -1,4 +1,5 @@
-//! What every binary of ours does alike: options, logs, being asked to stop, exit codes, health and metrics.
+//! What every binary of ours does alike: options, logs, the time, being asked to stop, exit codes, health and
+//! metrics.
 //!
 //! A binary's `main` is two steps: [`parse`] the configuration, then [`run`] (or [`run_thread`], where the work
 //! is a loop of blocking calls). Whatever asks the process to stop, the work gets a [`Shutdown`] that says so and a
@@ -6,10 +7,12 @@
 
 pub mod admin;
 mod args;
+mod clock;
 pub mod crash;
 pub mod exit;
 mod readiness;
 mod shutdown;
+mod tasks;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -18,9 +21,11 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 pub use args::{LogFormat, ProcessArgs, parse, start};
+pub use clock::Clock;
 pub use exit::{ConfigError, Unavailable};
 pub use readiness::Readiness;
 pub use shutdown::Shutdown;
+pub use tasks::all_end_together;
 
 /// How long a process may take to finish its work once it was asked to stop, unless it says otherwise.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use cluster::LagView;
 use cluster::kubernetes::{self, KubernetesConfig};
 use cluster::local::{self, LocalConfig};
 use kafka::control::Control;
-use model::lag::{Sample, Sampled};
+use model::lag::Sampled;
 use process::Shutdown;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -71,17 +71,12 @@ impl Adapters {
         };
         config.policy = kept.filter(|policy| policy.max <= config.max_pods).unwrap_or(config.policy);
         let (views, view) = watch::channel(None);
-        tasks.spawn(forward(sampled, views, |sampled| sampled.sample.as_ref().map(lag_view)));
+        tasks.spawn(forward(sampled, views, |sampled| sampled.sample.as_ref().map(LagView::of)));
         let local = local::start(config, StdRng::from_rng(&mut rand::rng()), view, shutdown.token());
         self.commander.set_cluster(Arc::new(local.controls));
         tasks.spawn(forward(local.cluster, self.outlets.cluster.clone(), Some));
         tasks.spawn(async move { Ok(local.task.await?) });
     }
-}
-
-/// What the autoscaler reads of a sample.
-fn lag_view(sample: &Sample) -> LagView {
-    LagView { lag: model::fold::lag(sample), group: sample.group.clone() }
 }
 
 /// Passes a part of each new value on, where that part is new.

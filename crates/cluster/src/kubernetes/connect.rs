@@ -26,9 +26,15 @@ pub enum Access {
 }
 
 impl Access {
+    /// The cluster of a kubeconfig where one is given, else the one that this process runs in, if it does.
+    #[must_use]
+    pub fn find(kubeconfig: Option<PathBuf>) -> Option<Self> {
+        kubeconfig.map(Self::Kubeconfig).or_else(Self::in_cluster)
+    }
+
     /// The ServiceAccount, where there is one: whether this process runs in a cluster that it may look at.
     #[must_use]
-    pub fn in_cluster() -> Option<Self> {
+    fn in_cluster() -> Option<Self> {
         let has_server = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         (has_server && Path::new(SERVICE_ACCOUNT).join("token").is_file()).then_some(Self::ServiceAccount)
     }
@@ -52,21 +58,30 @@ impl Access {
         matches!(self, Self::ServiceAccount)
     }
 
-    /// A client of its own, with connections of its own.
+    /// A client that tries again by itself. Nothing is asked yet.
     ///
     /// # Errors
     /// When the credentials cannot be read or used.
+    pub async fn client(&self) -> Result<Client, Error> {
+        Client::try_from(self.config().await?).map_err(Error::MakeClient)
+    }
+
+    /// A client of its own, with connections of its own, for one session of a watch.
     pub(super) async fn connect(&self) -> Result<Client, Error> {
-        let mut config = match self {
-            Self::ServiceAccount => Config::incluster().map_err(Error::ReadServiceAccount)?,
-            Self::Kubeconfig(path) => {
-                read(path).await.map_err(|source| Error::ReadKubeconfig { path: path.clone(), source })?
-            }
-        };
+        let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_WITHIN);
         // Whether to try again is decided here, where it is also told.
         config.default_retry = false;
         Client::try_from(config).map_err(Error::MakeClient)
+    }
+
+    async fn config(&self) -> Result<Config, Error> {
+        match self {
+            Self::ServiceAccount => Config::incluster().map_err(Error::ReadServiceAccount),
+            Self::Kubeconfig(path) => {
+                read(path).await.map_err(|source| Error::ReadKubeconfig { path: path.clone(), source })
+            }
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt};
 use model::lag::Outage;
 use model::scaling::PodState;
+use process::Clock;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::follow;
-use crate::clock::Clock;
 use crate::look::{Pod, Pods};
 
 /// Watches for ever, and publishes every change. A broken watch keeps the last list and says since when.

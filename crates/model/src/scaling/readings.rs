@@ -6,7 +6,8 @@
 use super::Millis;
 use crate::Input;
 use crate::figures;
-use crate::lag::Group;
+use crate::fold;
+use crate::lag::{Group, Sample};
 use crate::snapshot::{Lag, Phase};
 
 /// A sample that is older than this says nothing about now.
@@ -19,6 +20,14 @@ pub struct LagView {
     pub lag: Lag,
     /// The group; `None` while the coordinator's word is missing.
     pub group: Option<Group>,
+}
+
+impl LagView {
+    /// What a sample says of both.
+    #[must_use]
+    pub fn of(sample: &Sample) -> Self {
+        Self { lag: fold::lag(sample), group: sample.group.clone() }
+    }
 }
 
 /// One pod, as the arithmetic sees it.
