@@ -12,6 +12,8 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use game::avro::{Codec, Ids, LearnError, schema};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -25,6 +27,9 @@ pub use schemas::Schemas;
 
 use http::{Http, No};
 
+/// How long to leave others alone who register the same; they need some ten requests.
+const COLLISION_PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 /// The level that our subjects have: who reads with a new schema can read what was written with the one before.
 pub const BACKWARD: &str = "BACKWARD";
 /// Levels that promise as much or more.
@@ -227,12 +232,26 @@ impl Registry {
         let body = json!({ "compatibility": level });
         match self.http.ask::<serde_json::Value>(Method::PUT, &path, Some(body)).await? {
             Ok(_) => Ok(()),
+            Err(No { status: StatusCode::CONFLICT, message }) => {
+                Err(Error::Conflict { subject: subject.to_owned(), message })
+            }
             Err(no) => Err(self.unexpected(&path, no)),
         }
     }
 
-    /// Registers a schema of ours under a subject that is held to [`BACKWARD`].
+    /// Registers a schema of ours under a subject that is held to [`BACKWARD`]. Where several programs start at once and do
+    /// the same, one of them may be refused: it looks again.
     async fn introduce(&self, subject: &str, schema: &str) -> Result<u32, Error> {
+        for pause in COLLISION_PAUSES {
+            match self.introduce_once(subject, schema).await {
+                Err(error) if error.may_be_a_collision() => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.introduce_once(subject, schema).await
+    }
+
+    async fn introduce_once(&self, subject: &str, schema: &str) -> Result<u32, Error> {
         self.protect(subject).await?;
         let id = self.register(subject, schema).await?;
         // Some registries give a level only to a subject that exists.

@@ -53,6 +53,14 @@ pub enum Error {
         /// What the registry said.
         message: String,
     },
+    /// Somebody else sets the subject's compatibility level at this moment.
+    #[error("the schema registry does not take a compatibility level for {subject}: {message}")]
+    Conflict {
+        /// The subject.
+        subject: String,
+        /// What the registry said.
+        message: String,
+    },
     /// It has no schema with this id. Not retryable.
     #[error("the schema registry has no schema with id {id}")]
     UnknownId {
@@ -76,5 +84,10 @@ impl Error {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. })
+    }
+
+    /// Whether somebody who does the same at the same time may be the reason: registries say so by one status only.
+    pub(super) const fn may_be_a_collision(&self) -> bool {
+        matches!(self, Self::Incompatible { .. } | Self::Conflict { .. })
     }
 }

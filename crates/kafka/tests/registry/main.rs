@@ -109,6 +109,23 @@ async fn every_start_gets_the_same_ids() {
 }
 
 #[tokio::test]
+async fn programs_that_start_together_get_the_same_ids() {
+    let topics = unique();
+    let starts: Vec<_> = (0..6).map(|_| tokio::spawn(start(topics.clone()))).collect();
+    let mut headers = Vec::new();
+    for start in starts {
+        headers.push(start.await.unwrap());
+    }
+    assert!(headers.iter().all(|bytes| *bytes == headers[0]), "{headers:?}");
+}
+
+/// A start of a program, and what it writes.
+async fn start(topics: Topics) -> Vec<u8> {
+    let schemas = Schemas::connect(Some(&config()), topics).await.unwrap();
+    schemas.codec().encode_header(&header())
+}
+
+#[tokio::test]
 async fn the_registry_explains_what_others_wrote() {
     let (registry, topics) = (registry(), unique());
     let original = register_originals(&registry, &topics).await;
