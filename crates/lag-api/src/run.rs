@@ -67,7 +67,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         readiness: readiness.clone(),
         shutdown: shutdown.clone(),
     });
-    let admin = process::admin::router(readiness.clone(), registry(&sources), shutdown.clone())
+    let admin = process::admin::router(readiness.clone(), registry(&sources, &keeper), shutdown.clone())
         .merge(served::router(served));
 
     let mut tasks = JoinSet::new();
@@ -88,9 +88,10 @@ async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> 
         .context(Unavailable::new(format!("cannot listen on {address} ({option})")))
 }
 
-fn registry(sources: &Sources) -> Registry {
+fn registry(sources: &Sources, keeper: &Keeper) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(LagCollector::new(sources.clone())));
+    keeper.expiry.register(&mut registry);
     registry
 }
 

@@ -90,16 +90,15 @@ impl Authority {
     }
 
     pub(crate) fn expired_client(&self, name: &str) -> Leaf {
-        let mut params = params(name);
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
-        self.leaf(params, ExtendedKeyUsagePurpose::ClientAuth)
+        self.leaf(expired(params(name)), ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     pub(crate) fn server(&self, host_name: &str) -> Leaf {
-        let mut params = params(host_name);
-        params.subject_alt_names = vec![SanType::DnsName(host_name.try_into().unwrap())];
-        self.leaf(params, ExtendedKeyUsagePurpose::ServerAuth)
+        self.leaf(for_host(host_name), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    pub(crate) fn expired_server(&self, host_name: &str) -> Leaf {
+        self.leaf(expired(for_host(host_name)), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     fn leaf(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Leaf {
@@ -112,6 +111,18 @@ impl Authority {
             key_pem: key.serialize_pem(),
         }
     }
+}
+
+fn for_host(host_name: &str) -> CertificateParams {
+    let mut params = params(host_name);
+    params.subject_alt_names = vec![SanType::DnsName(host_name.try_into().unwrap())];
+    params
+}
+
+fn expired(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
+    params
 }
 
 fn params(name: &str) -> CertificateParams {

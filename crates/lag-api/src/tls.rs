@@ -6,6 +6,7 @@
 
 mod bundle;
 mod client;
+mod expiry;
 mod issued;
 pub mod keeper;
 mod listener;
@@ -19,6 +20,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, crypto};
 
 pub use bundle::with_ca;
+pub use expiry::Expiry;
 pub use issued::{IssueError, Issued};
 pub use listener::{DRAIN_LIMIT, serve};
 pub use mounted::{MountError, Mounted};

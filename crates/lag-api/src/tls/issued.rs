@@ -35,6 +35,8 @@ pub struct Issued {
     pub certificate: Arc<CertifiedKey>,
     /// Whom others have to trust, in PEM.
     pub ca: String,
+    /// When it ends.
+    pub ends: SystemTime,
     renew_at: SystemTime,
 }
 
@@ -55,7 +57,12 @@ impl Issued {
         let certificate = params.signed_by(&key, &ca)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let certificate = CertifiedKey::from_der(vec![certificate.der().clone()], key, &provider())?;
-        Ok(Self { certificate: Arc::new(certificate), ca: ca.pem(), renew_at: now + LIFETIME * 2 / 3 })
+        Ok(Self {
+            certificate: Arc::new(certificate),
+            ca: ca.pem(),
+            ends: now + LIFETIME,
+            renew_at: now + LIFETIME * 2 / 3,
+        })
     }
 
     /// Whether it is time for another one.

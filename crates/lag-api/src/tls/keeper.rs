@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rustls::sign::CertifiedKey;
 use tracing::{error, info, warn};
 
-use super::{IssueError, Issued, MountError, Mounted, Shown};
+use super::{Expiry, IssueError, Issued, MountError, Mounted, Shown};
 
 /// How often the directory, the certificate's age and the APIServices are looked at.
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -44,6 +44,8 @@ pub struct Keeper {
     pub shown: Arc<Shown>,
     /// Makes others trust it.
     pub trust: Box<dyn Trust>,
+    /// Tells when it ends.
+    pub expiry: Expiry,
     /// Our own, while nothing is mounted.
     issued: Option<Issued>,
     /// What is shown.
@@ -59,7 +61,8 @@ impl Keeper {
         shown: Arc<Shown>,
         trust: Box<dyn Trust>,
     ) -> Self {
-        Self { directory, host_names, shown, trust, issued: None, current: None }
+        let expiry = Expiry::default();
+        Self { directory, host_names, shown, trust, expiry, issued: None, current: None }
     }
 
     /// Does what is to be done now. Afterwards a certificate is shown; `true` where it is known to be trusted.
@@ -68,8 +71,10 @@ impl Keeper {
     /// When there is no certificate that could be shown; an earlier one stays.
     pub async fn keep(&mut self, now: SystemTime) -> Result<bool, KeepError> {
         let mounted = self.directory.as_deref().map(Mounted::read).transpose()?.flatten();
-        let (certificate, ca) = match mounted {
+        let mounted_end = mounted.as_ref().map(|mounted| mounted.ends);
+        let (certificate, ca) = match mounted.filter(|mounted| mounted.ends > now) {
             Some(mounted) => (mounted.certificate, mounted.ca),
+            // Nobody would trust one that has expired.
             None => {
                 let issued = self.issued(now)?;
                 (Arc::clone(&issued.certificate), Some(issued.ca.clone()))
@@ -86,7 +91,22 @@ impl Keeper {
         if trusted.is_ok() || self.current.is_none() {
             self.show(certificate);
         }
+        self.tell_expiry(mounted_end);
         Ok(trusted.is_ok())
+    }
+
+    fn tell_expiry(&self, mounted_end: Option<SystemTime>) {
+        let own = self.issued.as_ref();
+        let own_is_shown = self.is_own(self.current.as_ref());
+        self.expiry.set([
+            own.map(|own| ("self_made", own.ends, own_is_shown)),
+            mounted_end.map(|end| ("mounted", end, self.current.is_some() && !own_is_shown)),
+        ]);
+    }
+
+    fn is_own(&self, certificate: Option<&Arc<CertifiedKey>>) -> bool {
+        let own = self.issued.as_ref().map(|own| &own.certificate.cert);
+        own.is_some() && own == certificate.map(|certificate| &certificate.cert)
     }
 
     fn issued(&mut self, now: SystemTime) -> Result<&Issued, IssueError> {
@@ -100,10 +120,7 @@ impl Keeper {
 
     fn show(&mut self, certificate: Arc<CertifiedKey>) {
         if self.current.as_ref().is_none_or(|current| current.cert != certificate.cert) {
-            info!(
-                self_made = self.issued.as_ref().is_some_and(|own| own.certificate.cert == certificate.cert),
-                "a new certificate is shown"
-            );
+            info!(self_made = self.is_own(Some(&certificate)), "a new certificate is shown");
             self.shown.set(Arc::clone(&certificate));
             self.current = Some(certificate);
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -29,6 +30,9 @@ pub enum MountError {
         /// Why.
         source: rustls::pki_types::pem::Error,
     },
+    /// There is no certificate in tls.crt, or none that says when it ends.
+    #[error("tls.crt has no certificate")]
+    Unreadable,
     /// Certificate and key do not fit together.
     #[error("tls.key does not belong to tls.crt")]
     Use(#[source] rustls::Error),
@@ -41,6 +45,8 @@ pub struct Mounted {
     pub certificate: Arc<CertifiedKey>,
     /// Whom others have to trust, in PEM; `None` where that is somebody else's business.
     pub ca: Option<String>,
+    /// When it ends.
+    pub ends: SystemTime,
 }
 
 impl Mounted {
@@ -56,10 +62,18 @@ impl Mounted {
             .map_err(|source| MountError::Parse { file: "tls.crt", source })?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
             .map_err(|source| MountError::Parse { file: "tls.key", source })?;
+        let ends = chain.first().and_then(end).ok_or(MountError::Unreadable)?;
         let certificate = CertifiedKey::from_der(chain, key, &provider()).map_err(MountError::Use)?;
         let ca = read(directory, "ca.crt")?.filter(|ca| !ca.trim().is_empty());
-        Ok(Some(Self { certificate: Arc::new(certificate), ca }))
+        Ok(Some(Self { certificate: Arc::new(certificate), ca, ends }))
     }
+}
+
+/// When a certificate ends.
+fn end(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 fn read(directory: &Path, file: &str) -> Result<Option<String>, MountError> {

@@ -94,3 +94,20 @@ async fn what_is_mounted_comes_first_and_is_read_anew() {
     keeper.keep(now).await.unwrap();
     assert_eq!(keeper.current.clone().unwrap().cert, own.cert);
 }
+
+#[tokio::test]
+async fn what_is_mounted_is_not_shown_once_it_has_expired() {
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new("ca"));
+    let mount = |leaf: &crate::testing::Leaf| {
+        std::fs::write(directory.path().join("tls.crt"), &leaf.certificate_pem).unwrap();
+        std::fs::write(directory.path().join("tls.key"), &leaf.key_pem).unwrap();
+    };
+    let (mut keeper, trust) = keeper(Some(directory.path().to_owned()));
+    mount(&authority.expired_server("lag-api.king.svc"));
+    assert!(keeper.keep(SystemTime::now()).await.unwrap(), "one of our own is better");
+    assert_eq!(trust.trusted().len(), 1);
+    let renewed = authority.server("lag-api.king.svc");
+    mount(&renewed);
+    keeper.keep(SystemTime::now()).await.unwrap();
+    assert_eq!(keeper.current.clone().unwrap().cert, [renewed.certificate]);
+}
