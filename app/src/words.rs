@@ -4,7 +4,7 @@ use model::Millis;
 use model::figures::{count, plural};
 use model::history::Event;
 use model::hpa::Hpa;
-use model::snapshot::{Phase, Pod, Source, short_name};
+use model::snapshot::{Phase, Pod, Replicas, Source, short_name};
 
 /// What stands where a figure is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -92,6 +92,15 @@ pub(crate) fn restarts(pod: &Pod) -> String {
 #[must_use]
 pub(crate) fn on_node(pod: &Pod) -> String {
     pod.node.as_ref().map(|node| format!("Runs on the node {node}")).unwrap_or_default()
+}
+
+/// Why nothing is produced, where a cluster runs the generator and has none that works.
+pub(crate) fn missing_generator(generator: Option<Replicas>) -> Option<&'static str> {
+    match generator? {
+        Replicas { desired: 0, .. } => Some("no load: datagen is scaled to 0"),
+        Replicas { ready: 0, .. } => Some("no load: datagen has no ready pod"),
+        _ => None,
+    }
 }
 
 /// What Kubernetes says of the autoscaler beside its decision: its conditions, and when it last scaled. Empty where the
@@ -211,6 +220,14 @@ mod tests {
         );
         assert_eq!(autoscaler(None, 0), "");
         assert!(autoscaler(Some(&Hpa::default()), 0).contains("no HorizontalPodAutoscaler"));
+    }
+
+    #[test]
+    fn a_generator_is_missed_only_where_a_cluster_runs_one_that_does_not_work() {
+        let said = |desired, ready| missing_generator(Some(Replicas { desired, ready }));
+        assert_eq!((missing_generator(None), said(1, 1)), (None, None));
+        assert_eq!(said(0, 0), Some("no load: datagen is scaled to 0"));
+        assert_eq!(said(1, 0), Some("no load: datagen has no ready pod"));
     }
 
     #[test]

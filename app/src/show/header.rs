@@ -12,7 +12,7 @@ use crate::words;
 
 pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl IntoView {
     let link = Signal::derive(move || store.link.get().words());
-    let is_behind = store.flag(&[Part::Rates], |picture| behind(picture).is_some());
+    let is_behind = store.flag(&[Part::Rates, Part::Cluster], |picture| behind(picture).is_some());
     view! {
         <header>
             <h1>"King of " <em>"Scaling"</em></h1>
@@ -25,7 +25,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
             </p>
             <p class="freshness" hidden=is_behind>{fresh(store)}</p>
             <p class="behind">
-                {store.text(&[Part::Rates], |picture| behind(picture).unwrap_or_default())}
+                {store.text(&[Part::Rates, Part::Cluster], |picture| behind(picture).unwrap_or_default())}
             </p>
             <dl class="figures">
                 {figure("produced", "Records appended to both topics per second",
@@ -61,8 +61,12 @@ fn hold(picture: &Picture) -> String {
         .unwrap_or_default()
 }
 
-/// What the generator is asked for and what it achieves, while that is less.
+/// What the generator is asked for and what it achieves, while that is less; that there is none, where a cluster says so.
 fn behind(picture: &Picture) -> Option<String> {
+    let generator = picture.snapshot.cluster.as_ref().and_then(|cluster| cluster.generator);
+    if let Some(missing) = words::missing_generator(generator) {
+        return Some(missing.to_owned());
+    }
     let rates = picture.snapshot.rates.as_ref()?;
     let (asked, made) = (count(rates.asked?.into()), count(rates.frames.into()));
     Some(format!("asked for {asked} frames/s, achieving {made}"))
