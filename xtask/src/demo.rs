@@ -204,7 +204,7 @@ fn start_kafka(
         let _ = std::fs::remove_file(state.join("cookie-secret"));
     }
     console::step(format_args!("Kafka: {source}"));
-    source.start(workspace, &directory, None, sender)
+    source.start(workspace, &directory, None, None, sender)
 }
 
 fn build(options: &Options, workspace: &Workspace) -> Result<()> {

@@ -19,8 +19,8 @@ use clap::ValueEnum;
 use crate::workspace::Workspace;
 use crate::{binaries, console, prerequisites, site, stop, tool};
 
-use oci::{Archive, Layer};
-use tree::Tree;
+pub(crate) use oci::{Archive, Layer};
+pub(crate) use tree::Tree;
 
 /// The programs of the image, in `/usr/local/bin`.
 const PROGRAMS: [&str; 4] = ["server", "lag-api", "datagen", "streams"];
@@ -164,7 +164,7 @@ fn pack(workspace: &Workspace, programs: &Path) -> Result<(Archive, Vec<u8>)> {
     app.copy_tree(SITE, &site(workspace)).context("the page is not built yet: leave `--no-build` out")?;
     app.add(SBOM, bill.clone(), 0o644);
     let layers = vec![Layer::new("base", &base::tree(&libraries)?)?, Layer::new("app", &app)?];
-    Ok((Archive::new(layers, env!("CARGO_PKG_VERSION"), NOWHERE)?, bill))
+    Ok((Archive::new(layers, env!("CARGO_PKG_VERSION"), NOWHERE, None)?, bill))
 }
 
 fn write(archive: &Archive, bill: &[u8], file: &Path) -> Result<()> {

@@ -7,6 +7,7 @@ mod jars;
 mod java;
 mod tls;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -80,12 +81,21 @@ impl Source {
         )
     }
 
-    /// Starts it, with its data and log in `directory`, and with a second listener if there is one. It may take some
-    /// seconds more to answer.
+    /// Fetches what it needs of the network to be started by itself; a container engine starts it elsewhere.
+    pub(crate) fn fetch(&self, workspace: &Workspace) -> Result<()> {
+        match self {
+            Self::Jars(_) => jars::fetch(workspace).map(drop),
+            _ => bail!("Kafka has to run as a process here: install Java 17 or newer and Maven."),
+        }
+    }
+
+    /// Starts it, at an address or else at a free port of the loopback, with its data and log in `directory`, and with a second
+    /// listener if there is one. It may take some seconds more to answer.
     pub(crate) fn start(
         self,
         workspace: &Workspace,
         directory: &Path,
+        at: Option<SocketAddr>,
         tls: Option<Tls>,
         events: &Sender<Event>,
     ) -> Result<Broker> {
@@ -98,7 +108,11 @@ impl Source {
         }
         std::fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
-        let listeners = Listeners { broker: port::free()?, controller: port::free()?, tls };
+        let (host, broker) = match at {
+            Some(address) => (address.ip(), address.port()),
+            None => (Ipv4Addr::LOCALHOST.into(), port::free()?),
+        };
+        let listeners = Listeners { host, broker, controller: port::free()?, tls };
         let command = match self {
             Self::Jars(java) => java.broker(workspace, directory, &listeners)?,
             Self::Container(engine) => engine.broker(directory, &listeners)?,
@@ -149,9 +163,11 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Where the broker listens, on this machine's loopback only.
+/// Where the broker listens.
 #[derive(Debug, Clone)]
 struct Listeners {
+    /// Where clients find it; the controller and TLS stay on the loopback.
+    host: IpAddr,
     broker: u16,
     controller: u16,
     tls: Option<Tls>,
@@ -159,7 +175,7 @@ struct Listeners {
 
 impl Listeners {
     fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.broker)
+        SocketAddr::new(self.host, self.broker).to_string()
     }
 
     /// The ports of those that clients use.
@@ -168,15 +184,15 @@ impl Listeners {
     }
 
     /// The settings that depend on the listeners, for a broker that listens at `bind`.
-    fn settings(&self, bind: &str) -> String {
-        let Self { broker, controller, tls } = self;
-        let more = |host| tls.as_ref().map_or_else(String::new, |tls| tls.listener(host));
+    fn settings(&self, bind: IpAddr) -> String {
+        let Self { host, broker, controller, tls } = self;
+        let more = |host: &str| tls.as_ref().map_or_else(String::new, |tls| tls.listener(host));
         format!(
             "{SETTINGS}\
              listeners=PLAINTEXT://{bind}:{broker},CONTROLLER://127.0.0.1:{controller}{}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{}\n\
+             advertised.listeners=PLAINTEXT://{host}:{broker}{}\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n{}",
-            more(bind),
+            more(&bind.to_string()),
             more("localhost"),
             tls.as_ref().map_or_else(String::new, Tls::settings)
         )

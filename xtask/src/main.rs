@@ -6,6 +6,7 @@
 
 mod bench;
 mod binaries;
+mod cluster;
 mod console;
 mod demo;
 mod deploy;
@@ -52,6 +53,8 @@ enum Command {
     Image(image::Options),
     /// Build the image, bring it to a cluster, and start the demo there
     Deploy(deploy::Options),
+    /// Start a Kubernetes for tests on this machine: Linux, as root, with Go
+    Cluster(cluster::Options),
     /// Run a foreign command and end it with its process group when standard input closes
     #[command(hide = true)]
     Guard(guard::Options),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Deploy(options) => deploy::run(&options),
+        Command::Cluster(options) => cluster::run(&options),
         Command::Guard(options) => guard::run(&options),
     };
     match result {

@@ -2,6 +2,7 @@
 
 mod broker;
 mod browser;
+mod cluster;
 mod demo;
 mod deployment;
 mod python;
@@ -16,17 +17,19 @@ use clap::ValueEnum;
 use crate::workspace::Workspace;
 use crate::{console, prerequisites, stop, tool};
 
-use registry::Registry;
-
 pub(crate) use broker::run as run_with_broker;
 pub(crate) use demo::RunningDemo;
+pub(crate) use registry::Registry;
 
 /// Which stages to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The stages [default: all]
     stages: Vec<Stage>,
-    /// What follows goes to `cargo test` (unit) or to Playwright (e2e)
+    /// The same as the stage `cluster`
+    #[arg(long, conflicts_with = "stages")]
+    cluster: bool,
+    /// What follows goes to `cargo test` (unit, cluster) or to Playwright (e2e)
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -40,16 +43,18 @@ enum Stage {
     Unit,
     /// Playwright against a running demo
     E2e,
+    /// The demo deployed in a real Kubernetes that is started for it: Linux, as root, with Go
+    Cluster,
 }
 
 /// Runs the stages; the first that fails ends the run.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     stop::on_signals(|| {})?;
     let workspace = Workspace::find()?;
-    let stages = if options.stages.is_empty() {
-        vec![Stage::Lint, Stage::Unit, Stage::E2e]
-    } else {
-        options.stages.clone()
+    let stages = match options.stages.as_slice() {
+        [] if options.cluster => vec![Stage::Cluster],
+        [] => vec![Stage::Lint, Stage::Unit, Stage::E2e, Stage::Cluster],
+        stages => stages.to_vec(),
     };
     prerequisites::disk(&workspace, &workspace.target)?;
     prerequisites::to_build()?;
@@ -62,6 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Stage::Lint => lint(&workspace)?,
             Stage::Unit => unit(&workspace, &options.arguments)?,
             Stage::E2e => browser::test(&workspace, &options.arguments)?,
+            Stage::Cluster => cluster::test(&workspace, &options.arguments)?,
         }
         times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
     }
@@ -78,7 +84,7 @@ fn lint(workspace: &Workspace) -> Result<()> {
     };
     pass(&cargo("fmt --all --check"), "the format differs: `cargo fmt --all`")?;
     pass(
-        &cargo("clippy --release --all-targets -- -D warnings"),
+        &cargo("clippy --release --workspace --exclude frontend --all-targets -- -D warnings"),
         "clippy complains about the server's side",
     )?;
     // `app` has exactly one of its features here: the two sides are never built together.

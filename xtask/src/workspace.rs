@@ -52,14 +52,20 @@ impl Workspace {
     /// A cargo command in the root, without what `cargo run` added to our own environment: it would make cargo build things again.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(cargo());
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command.current_dir(&self.root);
+        self.describe_to(&mut command);
+        command
+    }
+
+    /// The same environment for a program that may call cargo.
+    pub(crate) fn describe_to(&self, command: &mut Command) {
+        command.env("CARGO_TARGET_DIR", &self.target);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(name);
             }
         }
-        command
     }
 }
 

@@ -19,7 +19,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// One layer, compressed.
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// What it is, for people.
     pub name: &'static str,
     /// The compressed tar.
@@ -32,7 +32,7 @@ pub(super) struct Layer {
 
 impl Layer {
     /// Packs files.
-    pub(super) fn new(name: &'static str, tree: &Tree) -> Result<Self> {
+    pub(crate) fn new(name: &'static str, tree: &Tree) -> Result<Self> {
         let mut tar = Vec::new();
         tree.write(&mut tar)?;
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
@@ -43,7 +43,7 @@ impl Layer {
 }
 
 /// A whole image.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     /// From the bottom to the top.
     pub layers: Vec<Layer>,
     /// The configuration as bytes.
@@ -56,9 +56,15 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// An image of these layers. Who loads it finds it as `repository:version` and as `repository@digest`.
-    pub(super) fn new(layers: Vec<Layer>, version: &str, repository: &str) -> Result<Self> {
-        let config = serde_json::to_vec(&config(&layers, version))?;
+    /// An image of these layers, with the program to run unless somebody says otherwise. Who loads it finds it as
+    /// `repository:version` and as `repository@digest`.
+    pub(crate) fn new(
+        layers: Vec<Layer>,
+        version: &str,
+        repository: &str,
+        entrypoint: Option<&str>,
+    ) -> Result<Self> {
+        let config = serde_json::to_vec(&config(&layers, version, entrypoint))?;
         let manifest = serde_json::to_vec(&json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -98,7 +104,7 @@ impl Archive {
     }
 
     /// Writes the archive.
-    pub(super) fn write(&self, file: &Path) -> Result<()> {
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
         let mut tree = Tree::default();
         tree.add("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), 0o644);
         tree.add("index.json", serde_json::to_vec(&self.index())?, 0o644);
@@ -127,8 +133,8 @@ impl Archive {
     }
 }
 
-fn config(layers: &[Layer], version: &str) -> Value {
-    json!({
+fn config(layers: &[Layer], version: &str, entrypoint: Option<&str>) -> Value {
+    let mut config = json!({
         "architecture": architecture(),
         "os": "linux",
         "config": {
@@ -143,7 +149,11 @@ fn config(layers: &[Layer], version: &str) -> Value {
         },
         "rootfs": {"type": "layers", "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>()},
         "history": layers.iter().map(|layer| json!({"created_by": layer.name})).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(program) = entrypoint {
+        config["config"]["Entrypoint"] = json!([program]);
+    }
+    config
 }
 
 /// This machine's, as container images call it: the programs are built for it.

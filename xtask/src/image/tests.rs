@@ -20,7 +20,7 @@ pub(super) fn image(order: [usize; 2]) -> Archive {
     }
     let base = base::tree(&BTreeSet::new()).unwrap();
     let layers = vec![Layer::new("base", &base).unwrap(), Layer::new("app", &app).unwrap()];
-    Archive::new(layers, "1.2.3", "localhost/king-of-scaling").unwrap()
+    Archive::new(layers, "1.2.3", "localhost/king-of-scaling", None).unwrap()
 }
 
 /// Path, mode, owner and time of each entry of a tar.

@@ -17,7 +17,7 @@ pub(super) enum Entry {
 
 /// Paths from the root, without a leading slash.
 #[derive(Debug, Default)]
-pub(super) struct Tree(BTreeMap<String, Entry>);
+pub(crate) struct Tree(BTreeMap<String, Entry>);
 
 impl Tree {
     /// Adds a file, and the directories that lead to it.
@@ -33,7 +33,7 @@ impl Tree {
     }
 
     /// Adds a file of this machine. Where it is a link, what it leads to.
-    pub(super) fn copy(&mut self, path: &str, file: &Path, mode: u32) -> Result<()> {
+    pub(crate) fn copy(&mut self, path: &str, file: &Path, mode: u32) -> Result<()> {
         let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         self.add(path, content, mode);
         Ok(())

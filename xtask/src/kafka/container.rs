@@ -1,6 +1,7 @@
 //! The official image in Docker or Podman, where there is no Java. Its data is a volume that is named after the demo's directory.
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -54,11 +55,14 @@ impl Engine {
         }
         let mut arguments: Vec<OsString> = ["run", "--rm", "--name", &name].map(OsString::from).to_vec();
         for port in listeners.client_ports() {
-            arguments.extend(["--publish".into(), format!("127.0.0.1:{port}:{port}").into()]);
+            arguments.extend(["--publish".into(), format!("{}:{port}:{port}", listeners.host).into()]);
         }
         arguments.extend(["--volume".into(), format!("{name}:{DATA}").into()]);
         arguments.extend(["--env".into(), "KAFKA_HEAP_OPTS=-Xms256m -Xmx512m".into()]);
-        for variable in environment(&format!("{}log.dirs={DATA}/logs\n", listeners.settings("0.0.0.0"))) {
+        for variable in environment(&format!(
+            "{}log.dirs={DATA}/logs\n",
+            listeners.settings(Ipv4Addr::UNSPECIFIED.into())
+        )) {
             arguments.extend(["--env".into(), variable.into()]);
         }
         arguments.push(image.into());

@@ -86,7 +86,7 @@ impl Java {
 const CLUSTER_ID: &str = "KingOfScalingDemo0000A";
 
 fn write_settings(file: &Path, listeners: &Listeners, data: &Path) -> Result<()> {
-    let text = format!("{}log.dirs={}\n", listeners.settings("127.0.0.1"), data.display());
+    let text = format!("{}log.dirs={}\n", listeners.settings(listeners.host), data.display());
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(
     let directory = instance.directory.join("kafka");
     source.forget(&directory)?;
     let tls = Tls::make(&instance.directory.join("tls"))?;
-    let broker = source.start(workspace, &directory, Some(tls.clone()), &sender)?;
+    let broker = source.start(workspace, &directory, None, Some(tls.clone()), &sender)?;
     let address = broker.access.address();
     let mut supervisor = Supervisor::new(workspace, &instance, sender, events);
     broker.service.into_iter().for_each(|service| supervisor.adopt(service));

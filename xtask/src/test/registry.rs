@@ -19,16 +19,22 @@ const JVM: [&str; 3] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A registry on a free port, which ends with this value.
-pub(super) struct Registry {
+/// A registry, which ends with this value.
+pub(crate) struct Registry {
     guard: Child,
     address: SocketAddr,
     log: PathBuf,
 }
 
+/// What is run.
+pub(crate) struct Program {
+    java: PathBuf,
+    jar: PathBuf,
+}
+
 impl Registry {
-    /// Starts it; [`Self::wait`] waits until it answers.
-    pub(super) fn start(workspace: &Workspace) -> Result<Self> {
+    /// Fetches the program once.
+    pub(crate) fn fetch(workspace: &Workspace) -> Result<Program> {
         let folder = workspace.target.join("registry").join(VERSION);
         let java = kafka::java_with_maven(folder.is_dir(), Consent::GivenToRoot)?;
         let registry = Artifacts {
@@ -38,14 +44,24 @@ impl Registry {
             remedy: "the tests of the schema registry need it: is there a network?",
         };
         registry.fetch(workspace, &folder)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()?));
+        Ok(Program { java, jar: folder.join(format!("apicurio-registry-app-{VERSION}-runner.jar")) })
+    }
+
+    /// Starts it on a free port of the loopback; [`Self::wait`] waits until it answers.
+    pub(super) fn start(workspace: &Workspace) -> Result<Self> {
+        Self::start_at(workspace, SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()?)))
+    }
+
+    /// The same at an address.
+    pub(crate) fn start_at(workspace: &Workspace, address: SocketAddr) -> Result<Self> {
+        let Program { java, jar } = Self::fetch(workspace)?;
         let mut command = Command::new(java);
         command
             .args(JVM)
             .arg(format!("-Dquarkus.http.host={}", address.ip()))
             .arg(format!("-Dquarkus.http.port={}", address.port()))
             .arg("-jar")
-            .arg(folder.join(format!("apicurio-registry-app-{VERSION}-runner.jar")));
+            .arg(jar);
         let log = workspace.target.join("registry").join("registry.log");
         let file = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut guarded = tool::guarded(&command, &[])?;
@@ -55,7 +71,7 @@ impl Registry {
     }
 
     /// Waits until it answers.
-    pub(super) fn wait(&mut self) -> Result<()> {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while http::get(self.address, "/health/ready").is_none_or(|(status, _)| status != 200) {
             stop::check()?;
