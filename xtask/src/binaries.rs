@@ -6,13 +6,17 @@ use crate::workspace::Workspace;
 use crate::{console, tool};
 
 /// The programs of the demo. They find each other by lying in one directory.
-pub(crate) const PROGRAMS: [&str; 3] = ["server", "streams", "datagen"];
+const DEMO: [&str; 3] = ["server", "streams", "datagen"];
+/// All programs: what an image has.
+pub(crate) const PROGRAMS: [&str; 4] = ["server", "lag-api", "datagen", "streams"];
 
-/// Builds the programs; cargo's own progress is shown.
-pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    let _waiting = console::Waiting::beside_progress("building server, streams and datagen");
+/// Builds all programs with a profile; cargo's own progress is shown. They are always built together: alone, each would have its
+/// libraries built once more with other features.
+pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<()> {
+    let _waiting =
+        console::Waiting::beside_progress(format!("building {} (profile {profile})", PROGRAMS.join(", ")));
     let mut command = workspace.cargo();
-    command.args(["build", "--release"]);
+    command.args(["build", "--profile", profile]);
     for program in PROGRAMS {
         command.args(["-p", program]);
     }
@@ -29,7 +33,7 @@ pub(crate) fn build_page(workspace: &Workspace) -> Result<()> {
 
 /// Says what is missing when nothing may be built.
 pub(crate) fn check_built(workspace: &Workspace) -> Result<()> {
-    let missing = PROGRAMS
+    let missing = DEMO
         .iter()
         .map(|name| workspace.binary(name))
         .chain([workspace.site().join("manifest.json")])

@@ -181,7 +181,7 @@ impl Surroundings<'_> {
 
     fn say_how_to_enter(&self) {
         console::plain(format_args!(
-            "\n  A shell in it  nsenter --all --target $(pgrep --newest --full 'cluster --inside')\n  \
+            "\n  A shell in it  nsenter --all --target $(pgrep --parent $(pgrep --exact unshare))\n  \
              there          export KUBECONFIG={} PATH={}:$PATH\n  \
              Ctrl-C ends it.",
             self.node.kubeconfig("admin").display(),

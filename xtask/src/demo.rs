@@ -213,7 +213,7 @@ fn build(options: &Options, workspace: &Workspace) -> Result<()> {
 
 fn build_all(workspace: &Workspace) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build(workspace)?;
+    binaries::build(workspace, "release")?;
     binaries::build_page(workspace)?;
     site::build(workspace)
 }

@@ -16,14 +16,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::binaries::{self, PROGRAMS};
 use crate::workspace::Workspace;
-use crate::{binaries, console, prerequisites, site, stop, tool};
+use crate::{console, prerequisites, site, stop};
 
 pub(crate) use oci::{Archive, Layer};
 pub(crate) use tree::Tree;
 
-/// The programs of the image, in `/usr/local/bin`.
-const PROGRAMS: [&str; 4] = ["server", "lag-api", "datagen", "streams"];
 /// Where the page lies.
 const SITE: &str = "usr/share/king-of-scaling/site";
 /// Where the list of everything inside lies.
@@ -125,17 +124,7 @@ pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
 
 fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     prerequisites::to_build()?;
-    let name = profile.name();
-    let waiting = console::Waiting::beside_progress(format!("building the programs (profile {name})"));
-    let mut command = workspace.cargo();
-    command.args(["build", "--profile", name]);
-    for program in PROGRAMS {
-        command.args(["-p", program]);
-    }
-    if !tool::show(&command)?.success() {
-        bail!("Stopped, because the programs do not build: the compiler says why above.");
-    }
-    drop(waiting);
+    binaries::build(workspace, profile.name())?;
     binaries::build_page(workspace)?;
     // Not where the demo's page is: that directory keeps files of former builds for a while.
     let site = site(workspace);

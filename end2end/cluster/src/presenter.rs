@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use model::command::{Command, Outcome};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command as Process};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command as Process};
 
 use crate::demo::NAMESPACE;
 
@@ -18,6 +18,8 @@ pub struct Presenter {
     cookie: String,
     http: reqwest::Client,
     _forward: Child,
+    /// kubectl tells of each connection, and ends when nobody can hear it.
+    _said: Lines<BufReader<ChildStdout>>,
 }
 
 impl Presenter {
@@ -42,9 +44,7 @@ impl Presenter {
         let answer = post(&http, &origin, "sign_in", &json!({ "passcode": passcode }), None).await?;
         let cookie = answer.headers().get("set-cookie").context("the passcode was refused")?.to_str()?;
         let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        // To its end: kubectl gives the whole way up when a connection breaks off.
-        answer.bytes().await?;
-        Ok(Self { origin, cookie, http, _forward: forward })
+        Ok(Self { origin, cookie, http, _forward: forward, _said: lines })
     }
 
     /// Presses a button.
