@@ -17,4 +17,5 @@ pub mod verdict;
 mod writer;
 
 pub use run::{Report, Setup};
+pub use schedule::{Schedule, Theme};
 pub use suite::prove_all;
