@@ -111,8 +111,8 @@ async fn a_limited_pod_keeps_to_its_capacity_and_its_partitions_progress_togethe
             frames[written.partition as usize] += written.session.frames - before;
         }
         let (least, most) = (frames.iter().min().unwrap(), frames.iter().max().unwrap());
-        // The 200 ms of budget that are saved up at the start, 50 frames, may go to the partition whose records come first.
-        assert!(most - least <= 60, "{frames:?}");
+        // The first records to come may be those of one partition. One after the other, they would be 187 apart.
+        assert!(most - least <= 110, "{frames:?}");
     }
     let times: Vec<i64> = commits.into_keys().collect();
     let took = times.last().unwrap() - times[0];
