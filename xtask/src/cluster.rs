@@ -164,13 +164,11 @@ impl Surroundings<'_> {
     /// Tells a program: KUBECONFIG, the programs on its PATH, Kafka, and in `KING_TEST_CLUSTER` the directory that has `pki/` and,
     /// for each component, `NAME.log` and `NAME.lock` with the id of its process.
     fn describe_to(&self, command: &mut Command) {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(self.programs.to_owned()).chain(std::env::split_paths(&path));
         kafka::forget(command);
         self.workspace.describe_to(command);
         command
             .current_dir(&self.workspace.root)
-            .env("PATH", std::env::join_paths(path).unwrap_or_default())
+            .env("PATH", tool::path_with(self.programs))
             .env("KUBECONFIG", self.node.kubeconfig("admin"))
             .env("CONTAINERD_ADDRESS", self.node.socket())
             .env("CARGO_NET_OFFLINE", "true")

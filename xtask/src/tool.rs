@@ -1,5 +1,6 @@
 //! Foreign tools (cargo, mvn, npm, java) run under the guard, so that they end with us whatever ends us.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -97,6 +98,16 @@ fn finish(command: &mut Command, mut meanwhile: impl FnMut(Duration) -> Result<(
     }
 }
 
+/// What a short tool prints on its standard output; when it fails, the error has what it says on the other.
+pub(crate) fn text(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("cannot run {}", name(command)))?;
+    if !output.status.success() {
+        bail!("{} says: {}", name(command), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("the answer of {} is not text", name(command)))
+}
+
 /// What a short tool prints, or nothing when it is missing or fails.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
@@ -111,6 +122,14 @@ pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     names.iter().find_map(|name| {
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
     })
+}
+
+/// The search path with a directory before all others.
+pub(crate) fn path_with(first: &Path) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::iter::once(first.to_owned()).chain(std::env::split_paths(&path));
+    // Only a directory with a colon in its name cannot be joined.
+    std::env::join_paths(all).unwrap_or(path)
 }
 
 /// Whether a file can be run.

@@ -53,11 +53,7 @@ impl Component {
         Ok(Away { _lock: lock })
     }
 
-    /// Kills it; it is started again at once.
-    ///
-    /// # Errors
-    /// When there is no such process.
-    pub fn kill(&self) -> Result<()> {
+    fn kill(&self) -> Result<()> {
         let pid = std::fs::read_to_string(&self.lock)?;
         let killed = Command::new("kill").args(["-9", pid.trim()]).status()?;
         ensure!(killed.success(), "cannot kill process {pid} of {}", self.lock.display());

@@ -1,13 +1,14 @@
 //! The demo that `deploy/` put into the cluster, whole and calm when a test begins.
 
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::{Api, Client, Config};
 use model::Millis;
 use model::command::{Command, Outcome};
 use model::snapshot::{Cluster, Snapshot};
+use process::Clock;
 
 use crate::page::Page;
 use crate::presenter::Presenter;
@@ -154,7 +155,7 @@ impl Demo {
         }
     }
 
-    /// Does something and waits for all pods to be ready again, as many as before.
+    /// Waits until there are so many pods, all of them ready, and the page says the same.
     ///
     /// # Panics
     /// When they do not come.
@@ -208,13 +209,9 @@ pub async fn administrator() -> anyhow::Result<Client> {
 }
 
 /// Milliseconds since the epoch.
-///
-/// # Panics
-/// Before 1970.
 #[must_use]
 pub fn now_ms() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    Millis::try_from(since.as_millis()).expect("before the year 500 million")
+    Clock::system().now_ms()
 }
 
 /// Polls until something is so, and says how long that took.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::tool;
 
@@ -72,7 +72,7 @@ fn forget_groups() {
 /// it, and directories of its own where the system's programs insist on a path.
 pub(super) fn furnish(address: &str, services: &str) -> Result<()> {
     for directory in ["/run", "/var/log"] {
-        run("mount", &["-t", "tmpfs", "tmpfs", directory])?;
+        tool::text(Command::new("mount").args(["-t", "tmpfs", "tmpfs", directory]))?;
     }
     for words in [
         "link set lo up".to_owned(),
@@ -81,17 +81,7 @@ pub(super) fn furnish(address: &str, services: &str) -> Result<()> {
         "link set king0 up".to_owned(),
         format!("route add {services} dev king0"),
     ] {
-        run("ip", &words.split(' ').collect::<Vec<_>>())?;
+        tool::text(Command::new("ip").args(words.split(' ')))?;
     }
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot let packets through to pods")
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<()> {
-    let output =
-        Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{program} {}` failed: {}", arguments.join(" "), said.trim());
-    }
-    Ok(())
 }

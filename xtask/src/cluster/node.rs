@@ -1,12 +1,12 @@
 //! The processes of a Kubernetes of one node, each under a supervisor that starts again what dies.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::pki::{Authority, Pki};
+use super::pki::Pki;
 use super::{ADDRESS, SERVICES};
 use crate::image::{self, Layer};
 use crate::service::Service;
@@ -73,13 +73,9 @@ impl Node {
             ("proxy", None, "system:kube-proxy"),
             ("kubelet", Some("system:nodes"), &*format!("system:node:{NAME}")),
         ] {
-            self.kubeconfig_for(name, (organisation, common), &ca)?;
+            self.pki.kubeconfig(&self.kubeconfig(name), name, (organisation, common), &ca)?;
         }
         Ok(())
-    }
-
-    fn kubeconfig_for(&self, name: &str, subject: (Option<&str>, &str), ca: &Authority) -> Result<()> {
-        self.pki.kubeconfig(&self.kubeconfig(name), name, subject, ca)
     }
 
     /// The kubeconfig of a component, or of the `admin`.
@@ -206,9 +202,7 @@ impl Node {
         let mut command = self.program("containerd");
         command.arg("--config").arg(self.run.join("containerd.toml"));
         // Its shim lies beside it.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(self.programs.clone()).chain(std::env::split_paths(&path));
-        command.env("PATH", std::env::join_paths(path).unwrap_or_default());
+        command.env("PATH", tool::path_with(&self.programs));
         command
     }
 
@@ -247,12 +241,7 @@ impl Node {
 
     fn ctr(&self, arguments: &[&str]) -> Result<()> {
         let mut command = self.program("ctr");
-        command.arg("--address").arg(self.socket()).args(arguments).stdin(Stdio::null());
-        let output = command.output().context("cannot run ctr")?;
-        if !output.status.success() {
-            bail!("ctr says: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(())
+        tool::text(command.arg("--address").arg(self.socket()).args(arguments)).map(drop)
     }
 
     /// Whether kubectl, as the administrator, succeeds.

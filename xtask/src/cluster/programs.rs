@@ -67,12 +67,11 @@ pub(super) fn obstacle() -> Option<&'static str> {
 
 /// Builds what is not there yet; the directory of the programs.
 pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    if tool::find(&SYSTEM_PROGRAMS).is_none()
-        || SYSTEM_PROGRAMS.iter().any(|name| tool::find(&[name]).is_none())
-    {
-        SYSTEM.offer("runc, iptables or ip is missing", Consent::GivenToRoot)?;
+    let missing = || SYSTEM_PROGRAMS.iter().find(|name| tool::find(&[name]).is_none());
+    if let Some(missing) = missing() {
+        SYSTEM.offer(&format!("{missing} is missing"), Consent::GivenToRoot)?;
     }
-    if let Some(missing) = SYSTEM_PROGRAMS.iter().find(|name| tool::find(&[name]).is_none()) {
+    if let Some(missing) = missing() {
         bail!("The test cluster needs {missing}: install it.");
     }
     let sources = workspace.root.join("end2end/cluster/node");

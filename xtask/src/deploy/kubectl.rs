@@ -1,7 +1,7 @@
 //! kubectl, and the cluster that it speaks to.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -82,12 +82,7 @@ impl Kubectl {
 
     fn text(&self, ask: impl FnOnce(&mut Command) -> &mut Command) -> Result<String> {
         let mut command = self.command();
-        ask(&mut command).stdin(Stdio::null());
-        let output = command.output().context("cannot run kubectl")?;
-        if !output.status.success() {
-            bail!("kubectl says: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        String::from_utf8(output.stdout).context("kubectl's answer is not text")
+        tool::text(ask(&mut command))
     }
 
     fn command(&self) -> Command {
