@@ -40,6 +40,8 @@ pub struct Boot {
     pub player: Option<PlayerView>,
     /// Where players join.
     pub join_url: String,
+    /// Whether that leads here only from this machine itself.
+    pub join_is_local: bool,
     /// The same as a QR code: an `<svg>` element. It is in the page once, not again in the JSON.
     #[serde(skip)]
     pub qr_svg: String,

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 
 use crate::arena::Identity;
 use attempts::Attempts;
-pub use client::{Client, PublicUrl, is_own_origin};
+pub use client::{Client, PublicUrl, is_own_origin, names_loopback};
 
 const PRESENTER_COOKIE: &str = "king-presenter";
 const PLAYER_COOKIE: &str = "king-player";

@@ -11,6 +11,7 @@ use process::{ConfigError, ProcessArgs};
 use rand::Rng;
 
 use crate::access::PublicUrl;
+use crate::invitation::{Invitation, Invitations};
 
 /// Signs the cookies: 64 bytes in hexadecimal. Without it they end with this process.
 const COOKIE_SECRET: &str = "KING_COOKIE_SECRET";
@@ -137,14 +138,18 @@ impl Args {
 }
 
 impl Config {
-    /// Where players join: the public address, or the one that this machine has in its network.
-    #[must_use]
-    pub fn join_url(&self) -> String {
-        let origin = self
-            .public
-            .as_ref()
-            .map_or_else(|| format!("http://{}", self.seen_from_outside()), PublicUrl::origin);
-        format!("{origin}/play")
+    /// Where players join.
+    ///
+    /// # Errors
+    /// When the public address is too long for a QR code.
+    pub fn invitations(&self) -> Result<Invitations, ConfigError> {
+        if let Some(public) = &self.public {
+            return Invitation::to(&public.origin()).map(Invitations::Public);
+        }
+        if matches!(self.runtime, Runtime::Kubernetes { access: Access::ServiceAccount, .. }) {
+            return Ok(Invitations::Visited);
+        }
+        Invitation::to(&format!("http://{}", self.seen_from_outside())).map(Invitations::Network)
     }
 
     fn seen_from_outside(&self) -> SocketAddr {

@@ -7,6 +7,7 @@ pub mod api;
 pub mod arena;
 pub mod commands;
 pub mod config;
+pub mod invitation;
 pub mod listener;
 pub mod live;
 pub mod metrics;

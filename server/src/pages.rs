@@ -10,44 +10,10 @@ use axum::response::{Html, IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use model::wire::Picture;
-use process::ConfigError;
-use qrcode::QrCode;
-use qrcode::render::svg;
 use sha2::{Digest, Sha256};
 
 use crate::access::Client;
 use crate::state::Server;
-
-/// Where phones go, also as a picture.
-#[derive(Debug, Clone)]
-pub struct Join {
-    /// The address.
-    pub url: String,
-    /// The same as an `<svg>` element.
-    pub qr_svg: String,
-}
-
-impl Join {
-    /// Draws the address.
-    ///
-    /// # Errors
-    /// When it is too long to be drawn.
-    pub fn new(url: String) -> Result<Self, ConfigError> {
-        let code = QrCode::new(&url).map_err(|error| {
-            ConfigError::new(format!(
-                "--public-url is no address for a QR code ({error}): take a shorter one"
-            ))
-        })?;
-        let svg = code
-            .render::<svg::Color<'_>>()
-            .dark_color(svg::Color("#0c0e14"))
-            .light_color(svg::Color("#ffffff"))
-            .build();
-        // In a page it is an element; the declaration before it belongs to a file.
-        let start = svg.find("<svg").unwrap_or(0);
-        Ok(Self { url, qr_svg: svg[start..].to_owned() })
-    }
-}
 
 /// `GET /`
 pub async fn show(
@@ -82,13 +48,15 @@ pub async fn play(
 fn boot(server: &Server, peer: SocketAddr, headers: &HeaderMap, picture: Picture) -> Boot {
     let now_ms = server.clock.now_ms();
     let client = Client::of(peer, headers, server.access.public());
+    let invitation = server.invitations.for_visitor(headers);
     Boot {
         picture,
         presenter: server.access.presenter(now_ms, &client, headers).is_some(),
         can_present: server.access.can_present(&client),
         player: None,
-        join_url: server.join.url.clone(),
-        qr_svg: server.join.qr_svg.clone(),
+        join_url: invitation.url,
+        join_is_local: invitation.is_local,
+        qr_svg: invitation.qr_svg,
         site: server.site.files.clone(),
         now_ms,
     }
@@ -159,12 +127,5 @@ mod tests {
         {
             assert_eq!(base64(text.as_bytes()), expected);
         }
-    }
-
-    #[test]
-    fn the_address_is_drawn_as_an_element() {
-        let join = Join::new("http://192.0.2.1:8930/play".to_owned()).unwrap();
-        assert!(join.qr_svg.starts_with("<svg"));
-        assert!(Join::new("x".repeat(5_000)).is_err());
     }
 }

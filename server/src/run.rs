@@ -27,7 +27,6 @@ use crate::config::{Config, Runtime};
 use crate::listener;
 use crate::live::Hub;
 use crate::metrics::Metrics;
-use crate::pages::Join;
 use crate::play::EncodedTaps;
 use crate::router::router;
 use crate::show::{Feeds, Notes, Show};
@@ -44,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let clock = Clock::system();
     let site = Site::load(&config.site)?;
-    let join = Join::new(config.join_url())?;
+    let invitations = config.invitations()?;
     let taps = Taps::new(&config.kafka, CLIENT_ID)?;
     let kafka = Arc::new(kafka::Controls::new(&config.kafka, CLIENT_ID)?);
     let keep = Box::new(KeptInKafka(HistoryWriter::new(&config.kafka, CLIENT_ID)?));
@@ -93,7 +92,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         taps: Arc::new(EncodedTaps { taps, schemas }),
         access: Access::new(config.passcode, &config.secret, config.public),
         site,
-        join,
+        invitations,
         metrics,
         clock,
         shutdown: shutdown.clone(),

@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 use crate::access::Access;
 use crate::arena::{Arena, Identity};
 use crate::commands::Commander;
+use crate::invitation::Invitations;
 use crate::live::{Hub, MAX_STREAMS};
 use crate::metrics::Metrics;
-use crate::pages::Join;
 use crate::play::TapWriter;
 use crate::site::Site;
 
@@ -30,7 +30,7 @@ pub struct Server {
     /// The page's files.
     pub site: Site,
     /// Where phones go.
-    pub join: Join,
+    pub invitations: Invitations,
     /// What the server says of itself.
     pub metrics: Arc<Metrics>,
     /// The time.

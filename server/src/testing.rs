@@ -27,9 +27,9 @@ use tower::ServiceExt;
 use crate::access::{Access, PublicUrl};
 use crate::arena::Arena;
 use crate::commands::{Commander, Parts};
+use crate::invitation::{Invitation, Invitations};
 use crate::live::Hub;
 use crate::metrics::Metrics;
-use crate::pages::Join;
 use crate::play::TapWriter;
 use crate::show::{Feeds, Keep, Notes, Show};
 use crate::site::Site;
@@ -214,7 +214,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         taps: Arc::new(FakeTaps::default()),
         access: Access::new(Some(PASSCODE.to_owned()), &[7; 64], public),
         site: Site::load(site.path()).unwrap(),
-        join: Join::new("http://192.0.2.1:8930/play".to_owned()).unwrap(),
+        invitations: Invitations::Network(Invitation::to("http://192.0.2.1:8930").unwrap()),
         metrics,
         clock,
         shutdown,

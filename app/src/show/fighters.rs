@@ -30,6 +30,7 @@ pub(super) fn fighters(store: Store, boot: &Boot) -> impl IntoView + use<> {
             <a class="join" href=address>
                 <span class="qr" aria-hidden="true" inner_html=boot.qr_svg.clone()></span>
                 <span class="address"><span class="unseen">"Play at "</span>{shown}</span>
+                {boot.join_is_local.then(|| view! { <span class="reach">"from this machine only"</span> })}
             </a>
         </section>
     }

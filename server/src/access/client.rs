@@ -74,7 +74,9 @@ impl Client {
         let peer = peer.ip().to_canonical();
         let has_proxy = OF_PROXIES.iter().any(|name| headers.contains_key(name));
         let host = text(headers, &header::HOST);
-        let is_local = peer.is_loopback() && !has_proxy && host.is_some_and(names_loopback);
+        let is_local = peer.is_loopback()
+            && !has_proxy
+            && host.is_some_and(|host| host.parse().is_ok_and(|host| names_loopback(&host)));
         let forwarded = public.and_then(|_| last_forwarded(headers));
         let is_secure = public.is_some_and(|public| {
             let hosts = [host, text(headers, &FORWARDED_HOST)];
@@ -121,9 +123,9 @@ fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
 }
 
 /// Whether a `Host` can only mean this machine: a foreign name that resolves to 127.0.0.1 does not count.
-fn names_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+#[must_use]
+pub fn names_loopback(host: &Authority) -> bool {
+    let host = host.host().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
