@@ -11,12 +11,13 @@ use model::wire::{Picture, Tick};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
+use visitor::{Live, View};
 
 use crate::browser::{Browser, Page};
+use crate::clock::now_ms;
 use crate::demo::Demo;
 use crate::distribution::Distribution;
 use crate::figure::Figure;
-use crate::live::{Live, View};
 use crate::offsets::{self, Reading, Recorder};
 use crate::show::Show;
 
@@ -208,7 +209,8 @@ impl Client {
         let (sender, told) = mpsc::unbounded_channel();
         let reader = tokio::spawn(async move {
             loop {
-                let (at_ms, event) = live.next().await?;
+                let event = live.next().await?;
+                let at_ms = now_ms();
                 let lag = match event.name.as_str() {
                     "picture" => serde_json::from_str::<Picture>(&event.data)?.snapshot.lag,
                     "tick" => serde_json::from_str::<Tick>(&event.data)?.lag,

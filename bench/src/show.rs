@@ -6,14 +6,14 @@ use anyhow::{Context, Result, bail};
 use model::command::{Command, Outcome};
 use model::load::LoadSettings;
 use model::snapshot::{Phase, Snapshot};
-use model::wire::{Picture, Tick};
+use model::wire::Picture;
 use model::{Input, Millis};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use visitor::{Live, Session, View};
 
+use crate::clock::now_ms;
 use crate::demo::Demo;
-use crate::live::{Live, View};
-use crate::session::Session;
 
 /// From whatever state to a calm one: a burst ends, lag drains, pods leave one window of scale-in later.
 const CALM_LIMIT: Duration = Duration::from_secs(120);
@@ -39,7 +39,7 @@ pub(crate) struct Show {
 impl Show {
     /// Signs in and opens the stream.
     pub(crate) async fn open(demo: &Demo, http: &reqwest::Client) -> Result<Self> {
-        let mut session = Session::new(demo, http);
+        let mut session = Session::new(&demo.url, http);
         session.sign_in(&demo.passcode).await?;
         let live = Live::open(http, &demo.url, View::Show, None, &session.cookie()).await?;
         let (sender, seen) = watch::channel(Seen::default());
@@ -53,7 +53,7 @@ impl Show {
 
     /// Gives a command, and fails unless it is carried out.
     pub(crate) async fn command(&self, command: Command) -> Result<()> {
-        match self.session.ask("present", &serde_json::json!({ "command": command })).await? {
+        match self.session.command(&command).await? {
             Outcome::Done => Ok(()),
             outcome => bail!("{command:?} was answered with {outcome:?}"),
         }
@@ -114,13 +114,9 @@ impl Drop for Show {
 async fn read(mut live: Live, seen: &watch::Sender<Seen>) -> Result<()> {
     let mut picture = Picture::default();
     loop {
-        let (at_ms, event) = live.next().await?;
-        match event.name.as_str() {
-            "picture" => picture = serde_json::from_str(&event.data)?,
-            "tick" => picture.apply(serde_json::from_str::<Tick>(&event.data)?),
-            _ => continue,
+        if live.next().await?.apply(&mut picture)? {
+            seen.send_replace(Seen { at_ms: now_ms(), now: picture.snapshot.clone() });
         }
-        seen.send_replace(Seen { at_ms, now: picture.snapshot.clone() });
     }
 }
 

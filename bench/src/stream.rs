@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use model::command::Command;
 use model::wire::FrameId;
 use tokio::time::Instant;
+use visitor::{Event, Live, View};
 
 use crate::demo::Demo;
 use crate::figure::{Digits, Figure};
-use crate::live::{Live, View};
 use crate::show::Show;
 
 /// How long to listen.
@@ -90,7 +90,7 @@ async fn newest(demo: &Demo, http: &reqwest::Client) -> Result<FrameId> {
     }
 }
 
-async fn next(live: &mut Live) -> Result<crate::live::Event> {
+async fn next(live: &mut Live) -> Result<Event> {
     let next = tokio::time::timeout(EVENT_LIMIT, live.next());
-    Ok(next.await.context("no event came")??.1)
+    next.await.context("no event came")?
 }

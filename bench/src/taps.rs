@@ -8,13 +8,12 @@ use model::play::{FIGHTERS, PhoneTick, Player, Stage, TapAnswer};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use visitor::{Live, Session, View};
 
 use crate::clock::now_ms;
 use crate::demo::Demo;
 use crate::distribution::Distribution;
 use crate::figure::Figure;
-use crate::live::{Live, View};
-use crate::session::Session;
 use crate::show::Show;
 
 /// How many players, and for how long.
@@ -87,7 +86,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
 
 /// One phone: joins, listens, taps, and waits for its taps.
 async fn play(demo: Demo, http: reqwest::Client, number: u32, options: Options) -> Result<Phone> {
-    let mut session = Session::new(&demo, &http);
+    let mut session = Session::new(&demo.url, &http);
     let fighter = number as usize % FIGHTERS.len();
     let _player: Player = session.call("join", &json!({ "fighter": fighter })).await?;
     let mut live = Live::open(&http, &demo.url, View::Phone, None, &session.cookie()).await?;
@@ -98,13 +97,13 @@ async fn play(demo: Demo, http: reqwest::Client, number: u32, options: Options) 
     while Instant::now() < end {
         tokio::select! {
             _ = pace.tick() => phone.tap(&session).await?,
-            event = live.next() => phone.hear(&event?.1.data)?,
+            event = live.next() => phone.hear(&event?.data)?,
         }
     }
     let limit = Instant::now() + RETURN_LIMIT;
     while phone.total_ms.len() < phone.sent as usize {
         match timeout_at(limit, live.next()).await {
-            Ok(event) => phone.hear(&event?.1.data)?,
+            Ok(event) => phone.hear(&event?.data)?,
             Err(_) => break,
         }
     }

@@ -8,12 +8,12 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use visitor::{Live, View};
 
-use crate::clock::from_millis;
+use crate::clock::{from_millis, now_ms};
 use crate::demo::Demo;
 use crate::distribution::Distribution;
 use crate::figure::{Digits, Figure};
-use crate::live::{Live, View};
 use crate::processes::{self, Usage};
 use crate::show::Show;
 
@@ -161,7 +161,7 @@ async fn watch(room: Arc<Room>, view: View, end: Arc<tokio::sync::Notify>) -> Re
         tokio::select! {
             () = &mut ended => return Ok((view, delays)),
             event = timeout(EVENT_LIMIT, live.next()) => {
-                let (at_ms, event) = event.context("no event came")??;
+                let (at_ms, event) = (now_ms(), event.context("no event came")??);
                 if room.measuring.load(Ordering::Relaxed) {
                     delays.extend(time_of(&event.data).map(|sent_ms| at_ms - from_millis(sent_ms)));
                 }

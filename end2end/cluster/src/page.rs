@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use futures::StreamExt;
+use anyhow::Result;
 use model::snapshot::{Cluster, Snapshot};
 use model::wire::Picture;
 use tokio::sync::watch;
+use visitor::{Live, View};
 
 use crate::wait::until;
 
@@ -23,7 +23,7 @@ impl Page {
     /// When no picture comes within half a minute.
     pub async fn open(url: &str) -> Self {
         let (sender, pictures) = watch::channel(Picture::default());
-        let url = format!("{url}/live");
+        let url = url.to_owned();
         tokio::spawn(async move {
             while !sender.is_closed() {
                 // However it ended: the next picture is a whole one.
@@ -63,33 +63,14 @@ impl Page {
 
 /// One stream to its end.
 async fn follow(url: &str, pictures: &watch::Sender<Picture>) -> Result<()> {
-    let response = reqwest::Client::new().get(url).send().await?.error_for_status()?;
-    let mut chunks = response.bytes_stream();
-    let mut buffer = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        buffer.extend_from_slice(&chunk?);
-        while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
-            let frame: Vec<u8> = buffer.drain(..end + 2).collect();
-            take(std::str::from_utf8(&frame)?, pictures)?;
-        }
+    let mut live = Live::open(&reqwest::Client::new(), url, View::Show, None, "").await?;
+    loop {
+        let event = live.next().await?;
+        let mut applied = Ok(false);
+        pictures.send_if_modified(|picture| {
+            applied = event.apply(picture);
+            matches!(applied, Ok(true))
+        });
+        applied?;
     }
-    Ok(())
-}
-
-fn take(frame: &str, pictures: &watch::Sender<Picture>) -> Result<()> {
-    let field = |name: &str| {
-        frame.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start)
-    };
-    let Some(kind) = field("event") else { return Ok(()) };
-    let data = field("data").context("an event without data")?;
-    match kind {
-        "picture" => drop(pictures.send_replace(serde_json::from_str(data)?)),
-        "tick" => {
-            let tick = serde_json::from_str(data)?;
-            pictures.send_modify(|picture| picture.apply(tick));
-        }
-        "hello" => {}
-        other => bail!("an event of the unknown kind {other}"),
-    }
-    Ok(())
 }

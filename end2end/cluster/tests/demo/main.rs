@@ -10,4 +10,5 @@ mod manifests;
 mod memory;
 mod metrics;
 mod outages;
+mod outside;
 mod scaling;

@@ -4,31 +4,34 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use model::command::{Command, Outcome};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, ORIGIN, SET_COOKIE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::demo::Demo;
-
-/// A server function answers within this, or the measurement is void.
+/// A server function answers within this, or it counts as unanswered.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// One visitor.
 #[derive(Debug, Clone)]
-pub(crate) struct Session {
+pub struct Session {
     http: reqwest::Client,
     origin: String,
     cookies: BTreeMap<String, String>,
 }
 
 impl Session {
-    /// A visitor without cookies. Clones of `http` share their idle connections.
-    pub(crate) fn new(demo: &Demo, http: &reqwest::Client) -> Self {
-        Self { http: http.clone(), origin: demo.url.clone(), cookies: BTreeMap::new() }
+    /// A visitor without cookies of the pages at `http://HOST:PORT`. Clones of `http` share their idle connections.
+    #[must_use]
+    pub fn new(origin: &str, http: &reqwest::Client) -> Self {
+        Self { http: http.clone(), origin: origin.to_owned(), cookies: BTreeMap::new() }
     }
 
     /// Becomes the presenter.
-    pub(crate) async fn sign_in(&mut self, passcode: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the passcode is refused, or nobody answers.
+    pub async fn sign_in(&mut self, passcode: &str) -> Result<()> {
         let answer: serde_json::Value =
             self.call("sign_in", &serde_json::json!({ "passcode": passcode })).await?;
         if answer != "Welcome" {
@@ -38,7 +41,10 @@ impl Session {
     }
 
     /// Calls a server function, and keeps the cookies that it sets.
-    pub(crate) async fn call<A, R>(&mut self, function: &str, arguments: &A) -> Result<R>
+    ///
+    /// # Errors
+    /// When it is not answered, or not as expected.
+    pub async fn call<A, R>(&mut self, function: &str, arguments: &A) -> Result<R>
     where
         A: Serialize + Sync,
         R: DeserializeOwned,
@@ -49,7 +55,10 @@ impl Session {
     }
 
     /// Calls a server function that sets no cookies.
-    pub(crate) async fn ask<A, R>(&self, function: &str, arguments: &A) -> Result<R>
+    ///
+    /// # Errors
+    /// When it is not answered, or not as expected.
+    pub async fn ask<A, R>(&self, function: &str, arguments: &A) -> Result<R>
     where
         A: Serialize + Sync,
         R: DeserializeOwned,
@@ -84,8 +93,17 @@ impl Session {
         Ok((answer, headers))
     }
 
+    /// Gives a presenter's command.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn command(&self, command: &Command) -> Result<Outcome> {
+        self.ask("present", &serde_json::json!({ "command": command })).await
+    }
+
     /// The value of the `Cookie` header.
-    pub(crate) fn cookie(&self) -> String {
+    #[must_use]
+    pub fn cookie(&self) -> String {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }

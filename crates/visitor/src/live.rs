@@ -1,4 +1,4 @@
-//! The live stream as a client reads it: server-sent events, their ids, and when each arrived.
+//! The live stream as a client reads it: server-sent events and their ids.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -6,14 +6,12 @@ use std::pin::Pin;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use model::wire::FrameId;
+use model::wire::{FrameId, Picture};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, COOKIE};
-
-use crate::clock::now_ms;
 
 /// Which stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
+pub enum View {
     /// That of the show.
     Show,
     /// That of a phone.
@@ -22,17 +20,32 @@ pub(crate) enum View {
 
 /// An event with all its lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Event {
+pub struct Event {
     /// `hello`, `picture`, `tick`, `phone`.
-    pub(crate) name: String,
+    pub name: String,
     /// Which frame it is.
-    pub(crate) id: Option<FrameId>,
+    pub id: Option<FrameId>,
     /// JSON.
-    pub(crate) data: String,
+    pub data: String,
+}
+
+impl Event {
+    /// Brings a picture up to date, as the page does; whether this event is of that kind.
+    ///
+    /// # Errors
+    /// When its data are not what its name says.
+    pub fn apply(&self, picture: &mut Picture) -> Result<bool> {
+        match self.name.as_str() {
+            "picture" => *picture = serde_json::from_str(&self.data)?,
+            "tick" => picture.apply(serde_json::from_str(&self.data)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// An open stream.
-pub(crate) struct Live {
+pub struct Live {
     body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
     parser: Parser,
     arrived: VecDeque<Event>,
@@ -41,7 +54,10 @@ pub(crate) struct Live {
 
 impl Live {
     /// Opens a stream as a page does: after `from` if the page has a picture already, with the page's cookies.
-    pub(crate) async fn open(
+    ///
+    /// # Errors
+    /// When there is no such stream there.
+    pub async fn open(
         http: &reqwest::Client,
         url: &str,
         view: View,
@@ -66,11 +82,14 @@ impl Live {
         Ok(Self { body, parser: Parser::default(), arrived: VecDeque::new(), bytes: 0 })
     }
 
-    /// The next event, and when its last byte was read.
-    pub(crate) async fn next(&mut self) -> Result<(f64, Event)> {
+    /// The next event.
+    ///
+    /// # Errors
+    /// When the stream has ended.
+    pub async fn next(&mut self) -> Result<Event> {
         loop {
             if let Some(event) = self.arrived.pop_front() {
-                return Ok((now_ms(), event));
+                return Ok(event);
             }
             let chunk = self.body.next().await.context("the live stream has ended")??;
             self.bytes += chunk.len() as u64;
@@ -79,7 +98,8 @@ impl Live {
     }
 
     /// Bytes of the body so far.
-    pub(crate) const fn bytes(&self) -> u64 {
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 }
