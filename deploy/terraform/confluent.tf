@@ -9,7 +9,8 @@ resource "confluent_environment" "king" {
 
 resource "confluent_kafka_cluster" "king" {
   display_name = var.name
-  availability = var.kafka_availability
+  # What a Basic cluster can be.
+  availability = "SINGLE_ZONE"
   cloud        = "GCP"
   region       = var.region
   basic {}
@@ -18,7 +19,7 @@ resource "confluent_kafka_cluster" "king" {
   }
 }
 
-# Topics are made by an account of their own: the demo's may not change what it did not make.
+# Topics and access rules are made by an account of their own: the demo's may change neither.
 resource "confluent_service_account" "admin" {
   display_name = "${var.name}-admin"
   description  = "Makes topics and access rules"
@@ -51,7 +52,8 @@ resource "confluent_api_key" "admin" {
 locals {
   group = "KINGOFSCALING-APP"
   hour  = { "cleanup.policy" = "delete", "retention.ms" = "3600000" }
-  # As the demo would make them itself (crates/kafka/src/topics.rs); it leaves those alone that exist.
+  # The demo makes topics that are missing, with smaller segments than Confluent Cloud allows (crates/kafka/src/topics.rs), so here they
+  # are made for it. It leaves those alone that exist.
   topics = {
     "GAME-FRAME-RQ"               = { partitions = 12, config = local.hour }
     "GAME-FRAME-RS"               = { partitions = 12, config = local.hour }
@@ -61,7 +63,7 @@ locals {
     "KING-CONTROL"                = { partitions = 1, config = { "cleanup.policy" = "compact" } }
     "KING-HISTORY"                = { partitions = 1, config = { "cleanup.policy" = "delete", "retention.ms" = "3600000" } }
   }
-  # Reading and writing let one describe as well. Its state the application trims itself.
+  # Reading and writing let one describe as well. The application trims its state itself, for which it needs leave to delete.
   access = merge(
     { for name in keys(local.topics) : "read ${name}" => { type = "TOPIC", name = name, operation = "READ" } },
     { for name in keys(local.topics) : "write ${name}" => { type = "TOPIC", name = name, operation = "WRITE" } },
@@ -71,6 +73,8 @@ locals {
       # A reader that joins no group still asks for the coordinator of the name it has.
       "find coordinators"  = { type = "GROUP", name = "*", operation = "DESCRIBE" }
       "write transactions" = { type = "TRANSACTIONAL_ID", name = local.group, operation = "WRITE" }
+      # Leave to write a topic is enough since Kafka 3.0 (KIP-679); Confluent's list of operations names this one as well.
+      "write idempotently" = { type = "CLUSTER", name = "kafka-cluster", operation = "IDEMPOTENT_WRITE" }
     },
   )
 }

@@ -1,7 +1,13 @@
 # One zone, four nodes, in a network of its own.
 
 resource "google_project_service" "needed" {
-  for_each           = toset(["artifactregistry.googleapis.com", "compute.googleapis.com", "container.googleapis.com"])
+  for_each = toset([
+    "artifactregistry.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com",
+    "container.googleapis.com",
+    "iam.googleapis.com",
+  ])
   service            = each.key
   disable_on_destroy = false
 }
@@ -33,6 +39,7 @@ resource "google_compute_subnetwork" "king" {
 resource "google_service_account" "nodes" {
   account_id   = "${var.name}-nodes"
   display_name = "Nodes of ${var.name}"
+  depends_on   = [google_project_service.needed]
 }
 
 resource "google_project_iam_member" "nodes" {
@@ -102,4 +109,6 @@ resource "google_container_node_pool" "king" {
     auto_repair  = true
     auto_upgrade = true
   }
+  # A node that may not fetch images cannot run its pods.
+  depends_on = [google_project_iam_member.nodes, google_artifact_registry_repository_iam_member.nodes]
 }

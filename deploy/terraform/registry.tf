@@ -7,6 +7,14 @@ resource "google_artifact_registry_repository" "king" {
   description   = "The image of King of Scaling"
   depends_on    = [google_project_service.needed]
 
+  # What is kept is an exception from what is deleted: one says nothing without the other.
+  cleanup_policies {
+    id     = "delete-others"
+    action = "DELETE"
+    condition {
+      tag_state = "ANY"
+    }
+  }
   cleanup_policies {
     id     = "keep-five"
     action = "KEEP"

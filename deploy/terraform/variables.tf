@@ -7,6 +7,10 @@ variable "name" {
   description = "What everything is called."
   type        = string
   default     = "king-of-scaling"
+  validation {
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,22}[a-z0-9])?$", var.name))
+    error_message = "A name has at most 24 lower-case letters, digits and hyphens, and begins with a letter: accounts are called by it, too."
+  }
 }
 
 variable "region" {
@@ -47,14 +51,4 @@ variable "api_from" {
   description = "Networks that may speak to the cluster's API server, as CIDR blocks with a name. None: everybody who has credentials."
   type        = map(string)
   default     = {}
-}
-
-variable "kafka_availability" {
-  description = "Kafka's zones: SINGLE_ZONE or MULTI_ZONE, which costs more."
-  type        = string
-  default     = "SINGLE_ZONE"
-  validation {
-    condition     = contains(["SINGLE_ZONE", "MULTI_ZONE"], var.kafka_availability)
-    error_message = "It is SINGLE_ZONE or MULTI_ZONE."
-  }
 }
