@@ -323,9 +323,6 @@ impl Run {
             if let Some((partition, work)) = reading::next(&self.consumer, &mut readings) {
                 self.finish(partition, work);
             }
-            if let Some((partition, positions)) = reading::overdue(&mut readings) {
-                self.begin_anew(partition, positions);
-            }
             let before = self.tickets();
             self.listen()?;
             if self.tickets() != before {
@@ -335,6 +332,11 @@ impl Run {
             self.metrics.restoring_machines.set(machines as i64);
             if progress.elapsed() > PROGRESS {
                 info!(pairs = readings.len(), machines, "restoring state");
+                if let Some((partition, positions)) =
+                    reading::overdue(&mut readings, |it| self.end(it).is_some())
+                {
+                    self.begin_anew(partition, positions);
+                }
                 progress = Instant::now();
             }
         }
@@ -344,9 +346,15 @@ impl Run {
 
     /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
     fn begin_anew(&mut self, partition: u32, positions: [Option<i64>; 2]) {
-        if let Ok((_, end)) = self.consumer.fetch_watermarks(&self.changelog, signed(partition), QUESTION) {
+        if let Some(end) = self.end(partition) {
             self.finish(partition, Work::empty(self.limits, end, positions));
         }
+    }
+
+    /// Where a changelog ends; `None` while the broker is away.
+    fn end(&self, partition: u32) -> Option<i64> {
+        let watermarks = self.consumer.fetch_watermarks(&self.changelog, signed(partition), QUESTION);
+        watermarks.ok().map(|(_, end)| end)
     }
 
     fn finish(&mut self, partition: u32, work: Work) {

@@ -21,8 +21,9 @@ const REHEARSAL: Duration = Duration::from_secs(1);
 /// Blocks that are applied before somebody looks whether they are still wanted.
 const SLICE: usize = 200;
 const POLL: Duration = Duration::from_millis(10);
-/// How long the last block may be missing at the end of the changelog: the broker finishes transactions partition by partition.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a pair whose last block is missing may be looked at in vain, about once a second while the broker answers: it finishes
+/// transactions partition by partition.
+const PATIENCE: u32 = 15;
 
 /// The state of a pair, as far as it was read.
 pub(super) struct Reading {
@@ -30,15 +31,16 @@ pub(super) struct Reading {
     positions: [Option<i64>; 2],
     restoring: Restoring,
     changelog: Changelog,
-    since: Instant,
     /// Whether the end of the changelog was seen.
     at_end: bool,
+    /// How often it was looked at in vain since.
+    looks: u32,
 }
 
 impl Reading {
     pub(super) fn new(mark: Mark, positions: [Option<i64>; 2], limits: Limits) -> Self {
         let (restoring, changelog) = (Restoring::new(limits), Changelog::new(mark.from));
-        Self { mark, positions, restoring, changelog, since: Instant::now(), at_end: false }
+        Self { mark, positions, restoring, changelog, at_end: false, looks: 0 }
     }
 
     /// Machines so far.
@@ -117,11 +119,18 @@ pub(super) fn next(
     None
 }
 
-/// Gives up a pair whose last block is not there, long after the end of its changelog was seen.
-pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>) -> Option<(u32, [Option<i64>; 2])> {
-    let is_overdue = |reading: &Reading| reading.at_end && reading.since.elapsed() > PATIENCE;
+/// Looks at the pairs whose last block is not there although the end of their changelog was seen. One that was looked at too often is
+/// given up: its partition, and where its committed offsets are. While the broker does not answer no look counts: nothing can come then.
+pub(super) fn overdue(
+    readings: &mut BTreeMap<u32, Reading>,
+    answers: impl Fn(u32) -> bool,
+) -> Option<(u32, [Option<i64>; 2])> {
+    let waiting = readings.iter_mut().filter(|(_, reading)| reading.at_end);
+    for (_, reading) in waiting.filter(|&(&partition, _)| answers(partition)) {
+        reading.looks += 1;
+    }
     let partition =
-        readings.iter().find(|(_, reading)| is_overdue(reading)).map(|(&partition, _)| partition)?;
+        readings.iter().find(|(_, reading)| reading.looks > PATIENCE).map(|(&partition, _)| partition)?;
     let reading = readings.remove(&partition)?;
     error!(
         partition,
@@ -129,4 +138,24 @@ pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>) -> Option<(u32, [Op
         "the changelog lacks the block that belongs to the committed offsets (was the topic deleted?): open sessions begin anew"
     );
     Some((partition, reading.positions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_block_is_waited_for_as_long_as_the_broker_is_away_and_then_for_a_while() {
+        let mark = Mark { from: 0, block: 7 };
+        let reading = |at_end| Reading { at_end, ..Reading::new(mark, [Some(3), None], Limits::default()) };
+        let mut readings = BTreeMap::from([(1, reading(true)), (2, reading(false))]);
+        for _ in 0..1_000 {
+            assert_eq!(overdue(&mut readings, |_| false), None, "the broker is away");
+        }
+        for _ in 0..PATIENCE {
+            assert_eq!(overdue(&mut readings, |_| true), None);
+        }
+        assert_eq!(overdue(&mut readings, |_| true), Some((1, [Some(3), None])));
+        assert_eq!(readings.into_keys().collect::<Vec<_>>(), [2], "its end was not seen yet");
+    }
 }
