@@ -116,10 +116,11 @@ impl Worker {
             Ok(()) => self.work_until(shutdown),
             Err(end) => end,
         };
+        let begin = Instant::now();
         self.leave();
         let Self { pairs, consumer, transactions, .. } = self;
         drop(pairs);
-        transactions.end(commits::LIMIT);
+        transactions.end(commits::LAST_LIMIT.saturating_sub(begin.elapsed()));
         consumer::close(consumer);
         end
     }

@@ -8,8 +8,11 @@ use super::{End, Worker};
 use crate::batch::Batch;
 use crate::transactions::{Answer, BlockOffset, Fault};
 
-/// How long a hand-over waits for its transactions.
+/// How long a hand-over waits for its transactions while the pod stays.
 pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
+/// The same when it leaves, for the last transaction and its thread together: with what leaving the group may take after that, it is less
+/// than a process has until it is ended ([`process::DRAIN_LIMIT`]), also where Kafka does not answer.
+pub(super) const LAST_LIMIT: Duration = Duration::from_millis(1_200);
 /// How soon a pod with nothing else to do commits.
 const SOON: Duration = Duration::from_millis(40);
 /// Being fenced so often within [`RIVALRY`] without a stall of our own means that somebody else uses the same id.
@@ -100,8 +103,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until all that was done is committed; whether it is.
-    pub(super) fn settle(&mut self) -> Result<bool, End> {
+    /// Waits until all that was done is committed, at most so long; whether it is.
+    pub(super) fn settle(&mut self, limit: Duration) -> Result<bool, End> {
         if !self.commits.is_open && !self.pairs.values().any(|pair| pair.desk.is_dirty()) {
             return Ok(true);
         }
@@ -116,7 +119,7 @@ impl Worker {
                 is_last = true;
                 continue;
             }
-            let Some(answer) = self.transactions.wait(LIMIT.saturating_sub(begin.elapsed())) else {
+            let Some(answer) = self.transactions.wait(limit.saturating_sub(begin.elapsed())) else {
                 return Ok(false);
             };
             let failed = matches!(answer, Answer::Failed(_));

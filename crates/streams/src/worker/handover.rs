@@ -10,6 +10,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
+use super::commits::{LAST_LIMIT, LIMIT};
 use super::{End, Worker};
 use crate::consumer::{self, Consumer};
 use crate::pair::Pair;
@@ -73,7 +74,7 @@ impl Worker {
             warn!("the group has given this pod's partitions to others, since it did not hear of it in time");
             self.readiness.set(false);
         }
-        let is_settled = !lost && self.hand_over()?;
+        let is_settled = !lost && self.hand_over(LIMIT)?;
         for partition in taken.any() {
             let Some(mut pair) = self.pairs.remove(&partition) else { continue };
             self.metrics.forget_position(&self.topics, partition);
@@ -95,7 +96,7 @@ impl Worker {
 
     /// Gives everything back and lets the consumer leave the group, which it does when it is dropped.
     pub(super) fn leave(&mut self) {
-        if let Err(End::Broken(problem)) = self.hand_over() {
+        if let Err(End::Broken(problem)) = self.hand_over(LAST_LIMIT) {
             warn!("ending without a last commit: {problem:#}");
         }
         self.pairs.clear();
@@ -111,13 +112,13 @@ impl Worker {
         }
     }
 
-    /// Commits what was done; whether it is committed.
-    fn hand_over(&mut self) -> Result<bool, End> {
+    /// Commits what was done, which may take so long; whether it is committed.
+    fn hand_over(&mut self, limit: Duration) -> Result<bool, End> {
         if self.pairs.is_empty() {
             return Ok(true);
         }
         let begin = Instant::now();
-        let is_settled = self.settle()?;
+        let is_settled = self.settle(limit)?;
         if is_settled {
             debug!(took = ?begin.elapsed(), "handing over");
         } else {
