@@ -16,8 +16,10 @@ pub(super) fn lag(store: Store) -> impl IntoView {
                 <span>{store.text(&[Part::Lag], whose)}</span>
                 <span class="old">{store.text_now(&[Part::Lag, Part::Outages], age)}</span>
                 <span class="and" aria-hidden="true">"·"</span>
-                <b class="loud ready">{store.text(&[Part::Cluster], ready)}</b>
-                <span>{store.text(&[Part::Cluster], of_desired)}</span>
+                <span class="whole">
+                    <b class="loud ready">{store.text(&[Part::Cluster], ready)}</b>
+                    <span>{store.text(&[Part::Cluster], of_desired)}</span>
+                </span>
             </h2>
             {chart::chart(store)}
         </section>
