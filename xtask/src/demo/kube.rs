@@ -10,8 +10,8 @@ use crate::console;
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Show the cluster of this kubeconfig instead of local pods [default file: that of KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "KUBECONFIG", num_args = 0..=1, default_missing_value = "")]
-    kube: Option<PathBuf>,
+    #[arg(long, value_name = "KUBECONFIG")]
+    kube: Option<Option<PathBuf>>,
     /// The namespace of the Deployments kstreams and datagen [default: king-of-scaling]
     #[arg(long, requires = "kube")]
     namespace: Option<String>,
@@ -31,8 +31,7 @@ impl Options {
     /// When there is no such kubeconfig.
     pub(super) fn cluster(&self) -> Result<Option<Cluster>> {
         let Some(given) = &self.kube else { return Ok(None) };
-        let kubeconfig = if given.as_os_str().is_empty() { usual() } else { Some(given.clone()) };
-        let Some(kubeconfig) = kubeconfig else {
+        let Some(kubeconfig) = given.clone().or_else(usual) else {
             bail!("No kubeconfig is known here: give its path, `cargo xtask demo --kube PATH`.");
         };
         if !kubeconfig.is_file() {
@@ -107,6 +106,9 @@ mod tests {
         assert!(cluster(&["--kube", "/nowhere"]).unwrap_err().to_string().contains("/nowhere"));
         // Any file will do.
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        // The usual kubeconfig may be there or not; that it is meant is understood.
+        let usual = Cli::try_parse_from(["demo", "--kube", "--namespace", "mine"]).unwrap();
+        assert_eq!(usual.options.kube, Some(None));
         let found = cluster(&["--kube", path, "--namespace", "mine"]).unwrap().unwrap();
         assert_eq!(found.arguments(), ["--kubeconfig", path, "--namespace", "mine"]);
     }
