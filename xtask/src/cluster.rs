@@ -133,6 +133,7 @@ fn inside(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
         let mut command = Command::new(program);
         command.args(arguments);
         surroundings.describe_to(&mut command);
+        command.env("KING_TEST_XTASK", std::env::current_exe()?);
         let status = tool::show_while(&command, |time| supervisor.turn(time))?;
         Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
     };

@@ -19,20 +19,20 @@ const A_WHILE: Duration = Duration::from_secs(60);
 /// Programs of the demo have ended, or count as hanging.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts it with what the tests' command has built; it ends when its input does.
+/// Starts it with what the tests' command has built, itself among it; it ends when its input does.
 fn start(state: &Path, crash_token: &str) -> Child {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let kafka = std::env::var_os("KING_TEST_KAFKA").expect("`cargo xtask test cluster` says where Kafka is");
-    Process::new(cargo)
-        .args(["xtask", "demo", "--kube", "--no-build", "--exit-with-parent", "--port", "0", "--state"])
+    let told =
+        |name: &str| std::env::var_os(name).expect("`cargo xtask test cluster` says where everything is");
+    Process::new(told("KING_TEST_XTASK"))
+        .args(["demo", "--kube", "--no-build", "--exit-with-parent", "--port", "0", "--state"])
         .arg(state)
         .arg("--kafka")
-        .arg(kafka)
+        .arg(told("KING_TEST_KAFKA"))
         .env("KING_CRASH_TOKEN", crash_token)
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("cargo can be run")
+        .expect("it can be run")
 }
 
 async fn crash_token(demo: &Demo) -> String {
