@@ -125,8 +125,11 @@ pub(super) fn overdue(
     readings: &mut BTreeMap<u32, Reading>,
     answers: impl Fn(u32) -> bool,
 ) -> Option<(u32, [Option<i64>; 2])> {
-    let waiting = readings.iter_mut().filter(|(_, reading)| reading.at_end);
-    for (_, reading) in waiting.filter(|&(&partition, _)| answers(partition)) {
+    for (&partition, reading) in readings.iter_mut().filter(|(_, reading)| reading.at_end) {
+        // Each question that nobody answers takes its time: one is enough to know.
+        if !answers(partition) {
+            break;
+        }
         reading.looks += 1;
     }
     let partition =
