@@ -38,7 +38,7 @@ pub struct Boot {
     /// The player that this phone is, if it has joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub player: Option<PlayerView>,
-    /// Where players join.
+    /// Where players join; a phone is there already.
     pub join_url: String,
     /// Whether that leads here only from this machine itself.
     pub join_is_local: bool,

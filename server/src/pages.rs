@@ -21,7 +21,11 @@ pub async fn show(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    let boot = boot(&server, peer, &headers, server.hub.picture());
+    let mut boot = boot(&server, peer, &headers, server.hub.picture());
+    let invitation = server.invitations.for_visitor(&headers);
+    boot.join_url = invitation.url;
+    boot.join_is_local = invitation.is_local;
+    boot.qr_svg = invitation.qr_svg;
     page(Page::Show, boot)
 }
 
@@ -45,20 +49,17 @@ pub async fn play(
     page(Page::Play, boot)
 }
 
+/// What both pages have.
 fn boot(server: &Server, peer: SocketAddr, headers: &HeaderMap, picture: Picture) -> Boot {
     let now_ms = server.clock.now_ms();
     let client = Client::of(peer, headers, server.access.public());
-    let invitation = server.invitations.for_visitor(headers);
     Boot {
         picture,
         presenter: server.access.presenter(now_ms, &client, headers).is_some(),
         can_present: server.access.can_present(&client),
-        player: None,
-        join_url: invitation.url,
-        join_is_local: invitation.is_local,
-        qr_svg: invitation.qr_svg,
         site: server.site.files.clone(),
         now_ms,
+        ..Boot::default()
     }
 }
 
