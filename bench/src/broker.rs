@@ -84,7 +84,7 @@ impl Broker {
     /// Makes topics of this many partitions that keep all there is in them, whatever the age of its records.
     pub(crate) async fn make_topics(&self, names: &[String], partitions: u32) -> Result<()> {
         let config = vec![("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
-        let topic = |name: &String| Topic { name: name.clone(), partitions, config: config.clone() };
+        let topic = |name: &String| Topic { partitions, config: config.clone(), ..Topic::records(name) };
         let topics: Vec<Topic> = names.iter().map(topic).collect();
         kafka::topics::ensure(&self.brokers, &topics).await?;
         Ok(())

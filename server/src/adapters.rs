@@ -9,6 +9,7 @@ use std::time::Duration;
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
 use kafka::registry::{RegistryConfig, Schemas, Topics};
+use kafka::topics::Ensured;
 use kafka::{Brokers, client, dead_letters, sampler, sessions, topics};
 use model::Millis;
 use model::dead_letters::DeadLetters;
@@ -127,9 +128,13 @@ impl Adapters {
         let mut since_ms = None;
         loop {
             let error = match topics::ensure(&self.brokers, &topics::all()).await {
-                Ok(made) if made.is_empty() => return Ok(()),
-                Ok(made) => {
-                    info!(topics = made.join(", "), "made");
+                Ok(Ensured { made, grown }) => {
+                    if !made.is_empty() {
+                        info!(topics = made.join(", "), "made");
+                    }
+                    for topic in grown {
+                        info!(%topic, "added partitions");
+                    }
                     return Ok(());
                 }
                 Err(error) if error.is_retryable() => error,

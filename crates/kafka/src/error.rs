@@ -47,17 +47,38 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
-    /// A topic is there already, with another number of partitions. Not retryable.
+    /// A topic is not there, where only the server makes it. Retryable.
+    #[error("the topic {topic} is not there: the server makes it when it starts")]
+    TopicMissing {
+        /// Its name.
+        topic: String,
+    },
+    /// A topic could not be given the partitions that it needs.
     #[error(
-        "the topic {topic} has {found} partitions and needs {expected}: delete it, or start with --fresh to forget old data"
+        "the topic {topic} has {found} partitions and needs {needed}, and cannot be given more: {}. \
+         `kafka-topics --alter --topic {topic} --partitions {needed}` adds them",
+        why_not_grown(source)
     )]
+    GrowTopic {
+        /// Its name.
+        topic: String,
+        /// How many it has.
+        found: u32,
+        /// How many it should have.
+        needed: u32,
+        /// What the controller said.
+        #[source]
+        source: KafkaError,
+    },
+    /// A topic is there already, with another number of partitions. Not retryable.
+    #[error("the topic {topic} has {found} partitions and needs {expected}: {}", instead(*found, *expected))]
     PartitionCount {
         /// Its name.
         topic: String,
         /// How many it should have.
         expected: u32,
         /// How many it has.
-        found: usize,
+        found: u32,
     },
     /// A topic was made, and its partitions still have no leaders. Retryable.
     #[error("the topic {topic} has partitions without a leader: wait until all brokers are up")]
@@ -162,10 +183,13 @@ impl Error {
             | Self::Encode { .. }
             | Self::SpawnThread { .. }
             | Self::Join(_) => false,
-            Self::CreateTopic { source, .. } => code(source).is_none_or(is_transient),
+            Self::CreateTopic { source, .. } | Self::GrowTopic { source, .. } => {
+                code(source).is_none_or(is_transient)
+            }
             Self::Refused { trouble, .. } => trouble.is_retryable(),
             Self::Unreachable { .. }
             | Self::FetchMetadata(_)
+            | Self::TopicMissing { .. }
             | Self::AwaitLeaders { .. }
             | Self::FetchCommittedOffsets { .. }
             | Self::ListOffsets(_)
@@ -184,6 +208,25 @@ fn reason(error: &KafkaError) -> String {
         (KafkaError::ClientCreation(text), _) => text.clone(),
         (_, Some(code)) => code.to_string(),
         (error, None) => error.to_string(),
+    }
+}
+
+fn why_not_grown(source: &KafkaError) -> String {
+    match code(source) {
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            "the right to Alter this topic is missing: grant it, or let somebody who has it add them"
+                .to_owned()
+        }
+        _ => reason(source),
+    }
+}
+
+/// What to do about a topic with another number of partitions than it needs.
+fn instead(found: u32, expected: u32) -> &'static str {
+    if found < expected {
+        "add the others with `kafka-topics --alter`, or start with --fresh to forget old data"
+    } else {
+        "delete it, or start with --fresh to forget old data"
     }
 }
 
@@ -244,5 +287,26 @@ mod tests {
         let failed = |code| Error::CreateTopic { topic: "t".to_owned(), source: KafkaError::AdminOp(code) };
         assert!(failed(RDKafkaErrorCode::RequestTimedOut).is_retryable());
         assert!(!failed(RDKafkaErrorCode::TopicAuthorizationFailed).is_retryable());
+    }
+
+    #[test]
+    fn a_topic_that_is_too_small_is_named_with_what_to_do() {
+        let failed = |code| Error::GrowTopic {
+            topic: "SESSIONS".to_owned(),
+            found: 12,
+            needed: 13,
+            source: KafkaError::AdminOp(code),
+        };
+        let error = failed(RDKafkaErrorCode::TopicAuthorizationFailed);
+        assert!(!error.is_retryable());
+        assert_eq!(
+            error.to_string(),
+            "the topic SESSIONS has 12 partitions and needs 13, and cannot be given more: the right to Alter this topic \
+             is missing: grant it, or let somebody who has it add them. `kafka-topics --alter --topic SESSIONS \
+             --partitions 13` adds them"
+        );
+        let error = failed(RDKafkaErrorCode::ReassignmentInProgress);
+        assert!(error.is_retryable());
+        assert!(error.to_string().contains("ReassignmentInProgress"), "{error}");
     }
 }

@@ -29,7 +29,8 @@ pub(crate) async fn create_topics(brokers: &Brokers, names: &Names, partitions: 
         ("retention.ms", "-1"),
         ("message.timestamp.after.max.ms", "9223372036854775807"),
     ];
-    let topics = names.topics().map(|name| Topic { name, partitions, config: config.clone() });
+    let topics =
+        names.topics().map(|name| Topic { partitions, config: config.clone(), ..Topic::records(&name) });
     topics::ensure(brokers, &topics).await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use kafka::client::{Credentials, Security, Trouble, check, describe_broker};
 use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use kafka::sampler::{self, Config};
+use kafka::topics::Ensured;
 use kafka::{Brokers, Error, client, topics};
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +52,7 @@ async fn who_has_the_secret_and_the_ca_produces_and_samples() {
     // Topics are made, and taken away, over the other listener; here they are there already.
     let (made, inputs) = Made::inputs().await;
     let wanted: Vec<topics::Topic> = inputs.iter().map(|name| crate::fixture::records(name)).collect();
-    assert!(topics::ensure(&brokers, &wanted).await.unwrap().is_empty());
+    assert_eq!(topics::ensure(&brokers, &wanted).await.unwrap(), Ensured::default());
     let producer: FutureProducer = client::base(&brokers, "test").create().unwrap();
     let record = FutureRecord::<(), str>::to(&inputs[0]).partition(1).payload("record");
     producer.send(record, LIMIT).await.unwrap();
