@@ -41,12 +41,32 @@ impl Side {
     /// Both, requests first.
     pub const ALL: [Self; 2] = [Self::Request, Self::Response];
 
-    const fn other(self) -> Self {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
         match self {
             Self::Request => Self::Response,
             Self::Response => Self::Request,
         }
     }
+}
+
+/// Which input to read next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The input that is behind in event time: it is read first.
+    pub behind: Side,
+    /// The other one, when nothing of the first one is there.
+    pub ahead: Ahead,
+}
+
+/// Whether the input that is ahead in event time may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// It may.
+    MayBeRead,
+    /// It waits for the other one.
+    Waits,
 }
 
 /// What became of records and sessions, since the fold was made.
@@ -147,16 +167,16 @@ impl Fold {
         self.advance();
     }
 
-    /// Which input to read next, and whether the other one may be read when this one has nothing now.
+    /// Which input to read next.
     #[must_use]
-    pub fn turn(&self) -> (Side, bool) {
+    pub fn turn(&self) -> Turn {
         let [request, response] = Side::ALL.map(|side| self.time(side));
         let behind = if response < request { Side::Response } else { Side::Request };
-        let may_go_ahead = match (self.time(behind), self.time(behind.other())) {
+        let is_near = match (self.time(behind), self.time(behind.other())) {
             (Some(behind), Some(ahead)) => ahead.saturating_sub(behind) <= AHEAD_MS,
             (_, ahead) => ahead.is_none(),
         };
-        (behind, may_go_ahead)
+        Turn { behind, ahead: if is_near { Ahead::MayBeRead } else { Ahead::Waits } }
     }
 
     /// How far an input has come in event time; `None` before its first record.
@@ -181,13 +201,16 @@ impl Fold {
         }
     }
 
-    /// Takes what changed since the last call; `None` if nothing did.
-    pub fn take_changes(&mut self) -> Option<Block> {
-        if self.changes.is_empty() && self.noted == self.times {
-            return None;
-        }
+    /// Whether something changed since the last block was taken.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.changes.is_empty() || self.noted != self.times
+    }
+
+    /// Takes what changed since the last call; it may be nothing but the times.
+    pub fn take_changes(&mut self) -> Block {
         self.noted = self.times;
-        Some(self.changes.take(&self.times))
+        self.changes.take(&self.times)
     }
 
     /// Whether a block with frames up to `high_ts` is of no more use: all of them are final, or were given up.

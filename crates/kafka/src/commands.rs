@@ -78,7 +78,7 @@ impl Target {
         }
         let ends = list_offsets(&consumer, &self.inputs, self.partitions, Offset::End, REQUEST_TIMEOUT)
             .map_err(Error::ListOffsets)?;
-        consumer.commit(&known(&ends)?, CommitMode::Sync).map_err(|source| {
+        consumer.commit(&skipping_to(&ends)?, CommitMode::Sync).map_err(|source| {
             match source.rdkafka_error_code() {
                 // Somebody joined between the two questions.
                 Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress) => {
@@ -90,12 +90,18 @@ impl Target {
     }
 }
 
+/// The metadata of a commit that moves offsets on purpose. A pod takes the position of such a commit, and begins without state there;
+/// commits that neither a pod nor this has made do not move it.
+pub const SKIP: &str = "v1 skip";
+
 /// The ends, unless one of them is unknown: a half-moved group would be worse than one that was not moved.
-fn known(ends: &TopicPartitionList) -> Result<TopicPartitionList, Error> {
+fn skipping_to(ends: &TopicPartitionList) -> Result<TopicPartitionList, Error> {
     let mut list = TopicPartitionList::with_capacity(ends.count());
     for end in ends.elements() {
         end.error().map_err(Error::ListOffsets)?;
-        list.add_partition_offset(end.topic(), end.partition(), end.offset()).map_err(Error::ListOffsets)?;
+        let mut element = list.add_partition(end.topic(), end.partition());
+        element.set_offset(end.offset()).map_err(Error::ListOffsets)?;
+        element.set_metadata(SKIP);
     }
     Ok(list)
 }

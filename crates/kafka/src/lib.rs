@@ -21,7 +21,7 @@ pub mod topics;
 mod version;
 
 pub use client::Brokers;
-pub use commands::Controls;
+pub use commands::{Controls, SKIP};
 pub use error::Error;
 pub use rdkafka;
 

@@ -25,6 +25,8 @@ pub(crate) struct DeadLetter {
 pub(crate) struct StateBlock {
     pub(crate) partition: u32,
     pub(crate) number: u64,
+    /// Where the pair stands after it, as a header.
+    pub(crate) positions: String,
     pub(crate) bytes: Vec<u8>,
 }
 

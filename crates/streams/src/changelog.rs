@@ -3,6 +3,9 @@
 //! The commit of a pair's offsets carries a [`Mark`] as its metadata: which block belongs to these offsets, and where to begin
 //! reading. So a new owner knows when it has read enough, even while the broker has yet to finish the transaction in the
 //! changelog's own partition.
+//!
+//! Each block carries, as a header, the [`Positions`] that it belongs to. So the changelog alone says how far a pair has come, also when
+//! the group's commits have expired or somebody else has moved them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,6 +13,12 @@ use std::str::FromStr;
 
 use game::fold::Block;
 use game::{EventTime, Fold};
+use kafka::SKIP;
+
+/// The header of a block that says how far the pair had come in its inputs.
+pub(crate) const POSITIONS: &str = "positions";
+/// The number of the first block of a pair that begins without state.
+pub(crate) const FIRST: u64 = 1;
 
 /// What a commit says about the state that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +50,82 @@ impl FromStr for Mark {
             _ => Err(NotAMark),
         }
     }
+}
+
+/// What the metadata of a commit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// A pod of ours has committed it.
+    Mark(Mark),
+    /// A presenter has moved the offsets on purpose: the pair begins without state there.
+    Skip,
+    /// Somebody else has committed it.
+    Foreign,
+}
+
+impl Note {
+    /// Reads the metadata of a commit.
+    pub(crate) fn of(metadata: &str) -> Self {
+        match metadata.parse() {
+            Ok(mark) => Self::Mark(mark),
+            Err(NotAMark) if metadata == SKIP => Self::Skip,
+            Err(NotAMark) => Self::Foreign,
+        }
+    }
+}
+
+/// How far a pair has come in its inputs: requests, responses.
+pub(crate) type Positions = [Position; 2];
+
+/// How far a pair has come in one input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Position {
+    /// The offset of the next record.
+    pub(crate) next: i64,
+    /// The last record that was read, if there was one: whether the log still holds it tells whether it is still the same log.
+    pub(crate) last: Option<LastRead>,
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastRead {
+    pub(crate) offset: i64,
+    /// Its record time; -1 where it has none.
+    pub(crate) timestamp: EventTime,
+}
+
+impl Position {
+    /// The position after a record.
+    pub(crate) fn after(offset: i64, timestamp: Option<EventTime>) -> Self {
+        Self { next: offset + 1, last: Some(LastRead { offset, timestamp: timestamp.unwrap_or(-1) }) }
+    }
+}
+
+/// The text of a block's header.
+pub(crate) fn header(positions: &Positions) -> String {
+    let of_input = |&Position { next, last }: &Position| match last {
+        Some(LastRead { offset, timestamp }) => format!("{next},{offset},{timestamp}"),
+        None => next.to_string(),
+    };
+    format!("v1 rq={} rs={}", of_input(&positions[0]), of_input(&positions[1]))
+}
+
+/// Reads the text of a block's header; `None` if it is none of ours.
+pub(crate) fn positions(header: &str) -> Option<Positions> {
+    let of_input = |text: &str| {
+        let mut numbers = text.split(',').map(|number| number.parse::<i64>().ok());
+        let next = numbers.next()??;
+        let last = match (numbers.next(), numbers.next(), numbers.next()) {
+            (None, ..) => None,
+            (Some(offset), Some(timestamp), None) => {
+                Some(LastRead { offset: offset?, timestamp: timestamp? })
+            }
+            _ => return None,
+        };
+        Some(Position { next, last })
+    };
+    let (requests, responses) = header.strip_prefix("v1 rq=")?.split_once(" rs=")?;
+    Some([of_input(requests)?, of_input(responses)?])
 }
 
 /// A block that was written, or is on its way.
@@ -122,6 +207,28 @@ mod tests {
         assert_eq!(mark.to_string().parse(), Ok(mark));
         for text in ["", "v1", "v2 block=1 from=2", "v1 block=1", "v1 block=x from=2", "by hand"] {
             assert_eq!(text.parse::<Mark>(), Err(NotAMark), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_note_of_a_commit_says_who_has_made_it() {
+        let mark = Mark { block: 12, from: 345 };
+        assert_eq!(Note::of(&mark.to_string()), Note::Mark(mark));
+        assert_eq!(Note::of(SKIP), Note::Skip);
+        assert_eq!([Note::of(""), Note::of("v1 block=x from=2")], [Note::Foreign; 2]);
+    }
+
+    #[test]
+    fn positions_are_read_as_they_were_written_and_nothing_else_is_read() {
+        let nothing_read = Position { next: 7, last: None };
+        for all in [
+            [Position::after(12, Some(1_700_000_000_000)), Position::after(0, None)],
+            [nothing_read, Position::default()],
+        ] {
+            assert_eq!(positions(&header(&all)), Some(all), "{}", header(&all));
+        }
+        for text in ["", "v1 rq=1", "v1 rq=1 rs=x", "v1 rq=1,2 rs=3", "v1 rq=1,2,3,4 rs=3", "v2 rq=1 rs=2"] {
+            assert_eq!(positions(text), None, "{text}");
         }
     }
 

@@ -35,23 +35,25 @@ pub(crate) enum Event {
     Revoked(TopicPartitionList),
     /// This pod is a member, and has all that the group wants it to have.
     Steady,
-    /// Where the logs begin and end, about once a second.
-    Watermarks(Vec<Watermark>),
+    /// How far the logs were fetched, about once a second.
+    Fetched(Vec<Fetched>),
     /// No broker can be reached.
     Away,
     /// A broker answers again.
     Back,
 }
 
-/// Where the log of a partition begins and ends.
+/// How far the log of a partition was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Watermark {
+pub(crate) struct Fetched {
     pub(crate) topic: String,
     pub(crate) partition: u32,
+    /// Where the log begins.
     pub(crate) start: i64,
+    /// Where it ended at the last answer: the last stable offset.
     pub(crate) end: i64,
-    /// Whether the partition's leader has answered within the last second: then nothing is behind that end.
-    pub(crate) is_fresh: bool,
+    /// What is asked for next.
+    pub(crate) next_offset: i64,
 }
 
 pub(crate) type Consumer = BaseConsumer<Signals>;
@@ -153,7 +155,7 @@ impl ClientContext for Signals {
                 if statistics.is_steady() {
                     self.push(Event::Steady);
                 }
-                self.push(Event::Watermarks(statistics.watermarks()));
+                self.push(Event::Fetched(statistics.fetched()));
             }
             Err(error) => tracing::debug!(%error, "statistics of another shape"),
         }
@@ -190,7 +192,7 @@ pub(crate) fn decline(consumer: &Consumer, event: &Event) {
     let answered = match event {
         Event::Assigned(_) => consumer.unassign(),
         Event::Revoked(partitions) => give_back(consumer, partitions),
-        Event::Steady | Event::Watermarks(_) | Event::Away | Event::Back => Ok(()),
+        Event::Steady | Event::Fetched(_) | Event::Away | Event::Back => Ok(()),
     };
     if let Err(error) = answered {
         tracing::debug!(%error, "giving partitions back");
@@ -217,7 +219,6 @@ struct GroupStatistics {
 
 #[derive(Deserialize)]
 struct BrokerStatistics {
-    nodeid: i32,
     state: String,
     /// Microseconds since the last answer; negative without one.
     rxidle: i64,
@@ -231,9 +232,9 @@ struct TopicStatistics {
 
 #[derive(Deserialize)]
 struct PartitionStatistics {
-    leader: i32,
     lo_offset: i64,
     ls_offset: i64,
+    next_offset: i64,
 }
 
 impl Statistics {
@@ -248,23 +249,21 @@ impl Statistics {
         self.cgrp.as_ref().is_some_and(|group| group.state == "up" && is_steady(group))
     }
 
-    fn watermarks(&self) -> Vec<Watermark> {
-        let mut watermarks = Vec::new();
+    fn fetched(&self) -> Vec<Fetched> {
+        let mut all = Vec::new();
         for (topic, statistics) in &self.topics {
-            for (partition, &PartitionStatistics { leader, lo_offset, ls_offset }) in &statistics.partitions {
+            for (partition, &PartitionStatistics { lo_offset, ls_offset, next_offset }) in
+                &statistics.partitions
+            {
                 // Offsets are negative until the first answer to a fetch; so is the partition of records without one.
                 let Ok(partition) = u32::try_from(*partition) else { continue };
                 if lo_offset >= 0 && ls_offset >= 0 {
-                    let (start, end, is_fresh) = (lo_offset, ls_offset, self.has_answered(leader));
-                    watermarks.push(Watermark { topic: topic.clone(), partition, start, end, is_fresh });
+                    let (start, end) = (lo_offset, ls_offset);
+                    all.push(Fetched { topic: topic.clone(), partition, start, end, next_offset });
                 }
             }
         }
-        watermarks
-    }
-
-    fn has_answered(&self, leader: i32) -> bool {
-        self.brokers.values().any(|broker| broker.nodeid == leader && broker.is_recent())
+        all
     }
 
     fn is_answered(&self) -> bool {
@@ -287,8 +286,7 @@ mod tests {
     fn that_no_broker_can_be_reached_is_told_once_and_so_is_its_end() {
         let signals = Signals::default();
         let down = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
-        let statistics =
-            |state: &str| format!(r#"{{"brokers":{{"a":{{"nodeid":1,"state":"{state}","rxidle":9}}}}}}"#);
+        let statistics = |state: &str| format!(r#"{{"brokers":{{"a":{{"state":"{state}","rxidle":9}}}}}}"#);
         let told = |signals: &Signals| -> Vec<&str> {
             let name = |event: Event| match event {
                 Event::Away => Some("away"),
@@ -307,20 +305,18 @@ mod tests {
     }
 
     #[test]
-    fn watermarks_are_read_from_the_statistics_and_unknown_ones_left_out() {
+    fn how_far_logs_were_fetched_is_read_from_the_statistics_and_unknown_ones_are_left_out() {
         let signals = Signals::default();
         signals.stats_raw(
-            br#"{"name":"x","cgrp":{"state":"up","stateage":5,"join_state":"steady"},"brokers":{"a":{"nodeid":1,"state":"UP","rxidle":20000},"b":{"nodeid":2,"state":"DOWN","rxidle":-1}},
+            br#"{"name":"x","cgrp":{"state":"up","stateage":5,"join_state":"steady"},"brokers":{"a":{"state":"UP","rxidle":20000},"b":{"state":"DOWN","rxidle":-1}},
                 "topics":{"RQ":{"age":1,"partitions":{
-                "3":{"leader":1,"lo_offset":5,"ls_offset":9,"hi_offset":9},
-                "4":{"leader":1,"lo_offset":-1001,"ls_offset":9},
-                "5":{"leader":2,"lo_offset":5,"ls_offset":9},
-                "-1":{"leader":-1,"lo_offset":0,"ls_offset":0}}}}}"#,
+                "3":{"leader":1,"lo_offset":5,"ls_offset":9,"hi_offset":9,"next_offset":7},
+                "4":{"leader":1,"lo_offset":-1001,"ls_offset":9,"next_offset":-1001},
+                "-1":{"leader":-1,"lo_offset":0,"ls_offset":0,"next_offset":0}}}}}"#,
         );
         let events = signals.take();
-        let [Event::Steady, Event::Watermarks(watermarks)] = &events[..] else { panic!("two events") };
-        let watermark =
-            |partition, is_fresh| Watermark { topic: "RQ".to_owned(), partition, start: 5, end: 9, is_fresh };
-        assert_eq!(*watermarks, [watermark(3, true), watermark(5, false)]);
+        let [Event::Steady, Event::Fetched(fetched)] = &events[..] else { panic!("two events") };
+        let expected = Fetched { topic: "RQ".to_owned(), partition: 3, start: 5, end: 9, next_offset: 7 };
+        assert_eq!(*fetched, [expected]);
     }
 }

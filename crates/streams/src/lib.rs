@@ -5,21 +5,24 @@
 //! is computed. librdkafka's calls never run on the small runtime, which only serves the admin endpoints.
 
 mod batch;
+mod beat;
 mod budget;
 mod changelog;
 mod config;
 mod consumer;
+mod ends;
 mod explain;
 mod metrics;
 mod pair;
 mod pairs;
+mod renewed;
 mod restore;
 pub mod task;
 mod transactions;
 mod trim;
 mod worker;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kafka::client::{Membership, SESSION_TIMEOUT, STOCK_SESSION_TIMEOUT};
 use kafka::registry::Schemas;
@@ -29,11 +32,15 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
+use beat::Beat;
 pub use config::{Config, GroupProtocol};
 use explain::Explainer;
 use metrics::Metrics;
 use trim::Trimmer;
-use worker::{End, Worker};
+use worker::{End, Outside, Worker};
+
+/// A consumer that stalls so soon after another one was made for that reason does not help.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Works until a stop is requested.
 ///
@@ -54,7 +61,14 @@ pub fn run(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> anyhow::Re
             served
         })
     });
-    let worked = work(config, shutdown, runtime, &readiness, &metrics);
+    let beat = Beat::default();
+    let missed = beat.clone().missed();
+    let watched = runtime.spawn(async move {
+        missed.await;
+        std::process::exit(process::exit::INTERNAL.into());
+    });
+    let worked = work(config, shutdown, runtime, &readiness, &metrics, &beat);
+    watched.abort();
     shutdown.request();
     match admin {
         Some(admin) => worked.and(runtime.block_on(admin)?),
@@ -68,6 +82,7 @@ fn work(
     runtime: &Handle,
     readiness: &Readiness,
     metrics: &Metrics,
+    beat: &Beat,
 ) -> anyhow::Result<()> {
     let outside = runtime.block_on(async {
         tokio::select! {
@@ -80,6 +95,7 @@ fn work(
     info!(pod = config.pod, capacity = config.capacity, "working");
     let trimmer = Trimmer::start(config, shutdown, runtime)?;
     let mut session_timeout: Duration = SESSION_TIMEOUT;
+    let mut stalled: Option<Instant> = None;
     loop {
         let membership = match config.group_protocol {
             GroupProtocol::Consumer => Membership::Consumer,
@@ -87,9 +103,17 @@ fn work(
         };
         let explainer = Explainer::new(schemas.clone(), runtime.clone(), std::thread::current());
         let (metrics, readiness) = (metrics.clone(), readiness.clone());
-        let worker = Worker::new(config, membership, metrics, readiness, trimmer.clone(), explainer)?;
+        let outside = Outside { metrics, readiness, trimmer: trimmer.clone(), explainer, beat: beat.clone() };
+        let worker = Worker::new(config, membership, outside, runtime.clone())?;
         match worker.run(shutdown) {
             End::Stopped => return Ok(()),
+            End::Stalled(reason) => {
+                let again = stalled.replace(Instant::now());
+                if again.is_some_and(|last| last.elapsed() < AGAIN) {
+                    anyhow::bail!("{reason}, with a new consumer as well: another process may do better");
+                }
+                warn!(reason, "going on with a new consumer");
+            }
             End::SessionTimeoutRefused if session_timeout < STOCK_SESSION_TIMEOUT => {
                 warn!(
                     refused = ?session_timeout,

@@ -25,6 +25,13 @@ struct TopicLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PositionLabels {
+    topic: String,
+    partition: u32,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -62,6 +69,16 @@ pub(crate) struct Metrics {
     pub(crate) restored: Counter,
     /// Pairs that wait for a schema of the registry's.
     pub(crate) held: Gauge,
+    /// Positions that are not simply the committed ones, by why.
+    positions: Family<PositionLabels, Counter>,
+    /// Records that were deleted before they were read.
+    lost: Family<PositionLabels, Counter>,
+    /// Records behind open transactions of other producers.
+    pub(crate) held_by_transactions: Gauge,
+    /// Partitions of which Kafka does not say where they end.
+    pub(crate) unanswered: Gauge,
+    /// Partitions whose records do not arrive.
+    pub(crate) standing_still: Gauge,
     /// 1 while no broker can be reached.
     pub(crate) kafka_away: Gauge,
     /// 1 while Kafka takes transactions of this pod.
@@ -97,6 +114,11 @@ impl Metrics {
             restoring_machines: Gauge::default(),
             restored: Counter::default(),
             held: Gauge::default(),
+            positions: Family::default(),
+            lost: Family::default(),
+            held_by_transactions: Gauge::default(),
+            unanswered: Gauge::default(),
+            standing_still: Gauge::default(),
             kafka_away: Gauge::default(),
             can_commit: Gauge::default(),
             commits: Counter::default(),
@@ -104,7 +126,9 @@ impl Metrics {
             fenced: Counter::default(),
         };
         metrics.register_positions(registry);
-        metrics.register_work(registry.sub_registry_with_prefix("streams"));
+        let streams = registry.sub_registry_with_prefix("streams");
+        metrics.register_work(streams);
+        metrics.register_progress(streams);
         metrics
     }
 
@@ -165,6 +189,34 @@ impl Metrics {
         registry.register("restored_pairs", "Pairs that were restored", self.restored.clone());
     }
 
+    fn register_progress(&self, registry: &mut Registry) {
+        registry.register(
+            "positions_corrected",
+            "Positions that are not simply the committed ones, by why",
+            self.positions.clone(),
+        );
+        registry.register(
+            "lost_records",
+            "Records that were deleted before they were read",
+            self.lost.clone(),
+        );
+        registry.register(
+            "records_held_by_transactions",
+            "Records behind open transactions of other producers",
+            self.held_by_transactions.clone(),
+        );
+        registry.register(
+            "unanswered_partitions",
+            "Partitions of which Kafka does not say where they end",
+            self.unanswered.clone(),
+        );
+        registry.register(
+            "standing_partitions",
+            "Partitions whose records do not arrive though they are there",
+            self.standing_still.clone(),
+        );
+    }
+
     fn register_commits(&self, registry: &mut Registry) {
         registry.register("held_pairs", "Pairs that wait for a schema of the registry's", self.held.clone());
         registry.register("kafka_away", "1 while no broker can be reached", self.kafka_away.clone());
@@ -189,6 +241,15 @@ impl Metrics {
     /// A record was processed.
     pub(crate) fn count_processed(&self, input: Input) {
         self.processed[index(input)].inc();
+    }
+
+    /// A pair goes on elsewhere than at the group's commit, and so many records were lost.
+    pub(crate) fn count_remark(&self, topic: &str, partition: u32, reason: &'static str, lost: u64) {
+        let labels = PositionLabels { topic: topic.to_owned(), partition, reason };
+        self.positions.get_or_create(&labels).inc();
+        if lost > 0 {
+            self.lost.get_or_create(&labels).inc_by(lost);
+        }
     }
 
     /// A record was left out.

@@ -3,6 +3,7 @@
 //! The side that is behind in event time is read first, and the other one waits for it.
 
 mod desk;
+mod progress;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use game::EventTime;
 use game::avro::Codec;
-use game::fold::Side;
+use game::fold::{Ahead, Turn};
 use model::Input;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
@@ -18,14 +19,14 @@ use rdkafka::message::Message as _;
 use tracing::warn;
 
 use crate::consumer::{Consumer, Signals};
+use crate::ends::LogEnd;
 use crate::metrics::Metrics;
 use crate::pairs::{index, signed};
 use crate::task::{Record, input};
 
-pub(crate) use desk::Desk;
-
-/// How many looks in a row, a second apart, must find an input at its end before it counts as idle.
-const QUIET_LOOKS: u32 = 5;
+pub(crate) use desk::{CaughtUp, Desk, Taken};
+use progress::Progress;
+pub(crate) use progress::Standing;
 
 /// A pair of partitions.
 pub(crate) struct Pair {
@@ -37,9 +38,18 @@ pub(crate) struct Pair {
 
 struct Queue {
     queue: PartitionQueue<Signals>,
-    /// Whether the log's end was seen after the last record.
-    at_end: bool,
-    quiet_looks: u32,
+    progress: Progress,
+}
+
+/// What a turn of a pair has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worked {
+    /// A record was processed: there may be more.
+    Record,
+    /// Nothing is there, or nothing can be taken now.
+    Nothing,
+    /// The log begins anew: the position has to be found again.
+    OutOfStep,
 }
 
 impl Pair {
@@ -62,43 +72,51 @@ impl Pair {
         self.ticket = ticket;
         self.desk.clear();
         for queue in &mut self.queues {
-            (queue.at_end, queue.quiet_looks) = (false, 0);
+            queue.progress = Progress::default();
         }
     }
 
     /// Processes the next record, if one is there and there is room for what comes of it.
-    pub(crate) fn work(&mut self, codec: &Codec, now: EventTime) -> bool {
+    pub(crate) fn work(&mut self, codec: &Codec, now: EventTime) -> Worked {
         if self.desk.is_full() {
-            return false;
+            return Worked::Nothing;
         }
-        if let Some(understood) = self.desk.try_held(codec, now) {
-            return understood;
+        if let Some(taken) = self.desk.try_held(codec, now) {
+            return taken.into();
         }
-        let Some((behind, may_go_ahead)) = self.desk.turn() else { return false };
-        let ahead = match behind {
-            Side::Request => Side::Response,
-            Side::Response => Side::Request,
-        };
-        self.read(codec, input(behind), now) || (may_go_ahead && self.read(codec, input(ahead), now))
+        let Some(Turn { behind, ahead }) = self.desk.turn() else { return Worked::Nothing };
+        match (self.read(codec, input(behind), now), ahead) {
+            (Worked::Nothing, Ahead::MayBeRead) => self.read(codec, input(behind.other()), now),
+            (worked, _) => worked,
+        }
     }
 
-    /// Says that at this time an input had nothing after this offset, or that this is not known.
-    pub(crate) fn look_at_end(&mut self, input: Input, end: Option<i64>, now: EventTime) {
-        let queue = &mut self.queues[index(input)];
-        let position = self.desk.position(input);
-        let is_quiet = queue.at_end && end.is_some_and(|end| position.is_none_or(|position| position >= end));
-        queue.quiet_looks = if is_quiet { queue.quiet_looks + 1 } else { 0 };
-        if queue.quiet_looks >= QUIET_LOOKS {
+    /// Notes how far the consumer has fetched an input.
+    pub(crate) fn fetched(&mut self, input: Input, next_offset: i64) {
+        self.queues[index(input)].progress.fetched(next_offset);
+    }
+
+    /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought nothing for a
+    /// while counts as idle: its time follows the clock.
+    pub(crate) fn look(&mut self, input: Input, end: &LogEnd, now: EventTime) -> Standing {
+        let Some(position) = self.desk.position(input) else { return Standing::Restoring };
+        let progress = &mut self.queues[index(input)].progress;
+        let standing = progress.look(position, end);
+        if progress.is_idle() {
             self.desk.idle(input, now);
         }
+        standing
     }
 
-    fn read(&mut self, codec: &Codec, input: Input, now: EventTime) -> bool {
-        let Queue { queue, at_end, quiet_looks } = &mut self.queues[index(input)];
+    fn read(&mut self, codec: &Codec, input: Input, now: EventTime) -> Worked {
+        let Queue { queue, progress } = &mut self.queues[index(input)];
         match queue.poll(Duration::ZERO) {
-            None => false,
+            None => {
+                progress.found_nothing();
+                Worked::Nothing
+            }
             Some(Ok(message)) => {
-                (*at_end, *quiet_looks) = (false, 0);
+                progress.found_record();
                 let record = Record {
                     input,
                     key: message.key(),
@@ -106,16 +124,26 @@ impl Pair {
                     timestamp: message.timestamp().to_millis(),
                     offset: message.offset(),
                 };
-                self.desk.take(codec, &record, now)
+                self.desk.take(codec, &record, now).into()
             }
             Some(Err(KafkaError::PartitionEOF(_))) => {
-                *at_end = true;
-                false
+                progress.found_end();
+                Worked::Nothing
             }
             Some(Err(problem)) => {
                 warn!(?input, partition = self.desk.partition(), %problem, "a partition cannot be read now");
-                false
+                Worked::Nothing
             }
+        }
+    }
+}
+
+impl From<Taken> for Worked {
+    fn from(taken: Taken) -> Self {
+        match taken {
+            Taken::Processed => Self::Record,
+            Taken::Held | Taken::NotRestored => Self::Nothing,
+            Taken::BelowPosition => Self::OutOfStep,
         }
     }
 }
@@ -127,6 +155,6 @@ impl Queue {
             .with_context(|| format!("{topic}/{partition} has no queue of its own"))?;
         let worker = std::thread::current();
         queue.set_nonempty_callback(move || worker.unpark());
-        Ok(Self { queue, at_end: false, quiet_looks: 0 })
+        Ok(Self { queue, progress: Progress::default() })
     }
 }

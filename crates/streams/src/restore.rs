@@ -1,8 +1,12 @@
 //! Gives pairs of partitions their state back, on a thread of its own: the pairs that a pod keeps go on meanwhile.
 //!
 //! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a pod that has
-//! died. Then it reads the changelog up to the block that belongs to those offsets.
+//! died. Then it reads the changelog up to the block that belongs to those offsets, or all of it where the commits are gone or somebody
+//! else's. Where the pair goes on is what the changelog says ([`position`]).
 
+mod commits;
+mod log;
+mod position;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,22 +19,29 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use game::Fold;
 use game::sessions::Limits;
-use kafka::client::{self, Tracing};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::Offset;
+use kafka::client;
+use kafka::{Brokers, topics};
+use model::Input;
+use rdkafka::consumer::Consumer as _;
+use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 
 use crate::Config;
-use crate::changelog::{Changelog, Mark};
+use crate::changelog::{Changelog, Position, Positions};
 use crate::metrics::Metrics;
-use crate::pairs::{both, signed};
-use reading::Reading;
+use crate::pairs::{both, index, signed};
+use crate::renewed::{Answered, Renewed};
+use commits::{Commits, Plan};
+use log::Logs;
+use position::{Remark, SameLog};
+use reading::{Reading, State};
 
-/// How long one question for committed offsets may take. A transaction that is still open there holds the answer back.
+/// How long one question may take. A transaction that is still open there holds the answer about committed offsets back.
 const QUESTION: Duration = Duration::from_millis(1_000);
 /// How long to wait after a question that failed.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a changelog may bring nothing before it is asked for anew.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How often to say how far it has come.
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -39,8 +50,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 pub(crate) struct Work {
     pub(crate) fold: Fold,
     pub(crate) changelog: Changelog,
-    /// The offset of the next record: requests, responses; `None` where nothing was ever committed.
-    pub(crate) positions: [Option<i64>; 2],
+    pub(crate) positions: Positions,
 }
 
 /// A pair that is to be restored.
@@ -52,6 +62,15 @@ pub(crate) struct Wish {
     pub(crate) parked: Option<Work>,
 }
 
+/// Where the consumer begins to read a pair that it was just given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Where the pair goes on.
+    AtPosition,
+    /// Somewhere else: it has to be told.
+    Elsewhere,
+}
+
 /// A pair that can be worked on.
 #[derive(Debug)]
 pub(crate) struct Restored {
@@ -59,13 +78,7 @@ pub(crate) struct Restored {
     /// As in the wish.
     pub(crate) ticket: u64,
     pub(crate) work: Work,
-}
-
-/// What the group has committed for a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Committed {
-    positions: [Option<i64>; 2],
-    mark: Option<Mark>,
+    pub(crate) begins: Begins,
 }
 
 /// The worker's end.
@@ -77,7 +90,12 @@ pub(crate) struct Restorer {
 
 impl Restorer {
     /// Starts the thread, which ends when this is dropped. It wakes `worker` with each pair.
-    pub(crate) fn start(config: &Config, metrics: Metrics, worker: Thread) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        config: &Config,
+        metrics: Metrics,
+        runtime: Handle,
+        worker: Thread,
+    ) -> anyhow::Result<Self> {
         let (wishes, inbox) = channel();
         let (outbox, restored) = channel();
         let is_prepared = Arc::new(AtomicBool::new(false));
@@ -90,9 +108,13 @@ impl Restorer {
             .set("fetch.message.max.bytes", "1048576")
             .set("enable.partition.eof", "true");
         let run = Run {
-            consumer: client::create(&settings).context("making the consumer that restores")?,
+            client: Renewed::new(settings).context("making the consumer that restores")?,
+            brokers: config.kafka.clone(),
+            runtime,
             topics: [config.requests.clone(), config.responses.clone()],
             changelog: config.changelog(),
+            own: [config.changelog(), config.sessions.clone(), config.dead_letters()],
+            large_enough: 0,
             limits: config.limits(),
             metrics,
             inbox,
@@ -100,7 +122,7 @@ impl Restorer {
             worker,
             wanted: BTreeMap::new(),
             finished: BTreeMap::new(),
-            failing: None,
+            waiting: None,
         };
         let prepared = Arc::clone(&is_prepared);
         let body = move || {
@@ -134,9 +156,15 @@ impl Restorer {
 }
 
 struct Run {
-    consumer: BaseConsumer<Tracing>,
+    client: Renewed,
+    brokers: Brokers,
+    runtime: Handle,
     topics: [String; 2],
     changelog: String,
+    /// The topics that must have as many partitions as the inputs.
+    own: [String; 3],
+    /// So many partitions they are known to have.
+    large_enough: u32,
     limits: Limits,
     metrics: Metrics,
     inbox: Receiver<BTreeMap<u32, Wish>>,
@@ -146,14 +174,20 @@ struct Run {
     wanted: BTreeMap<u32, Wish>,
     /// The newest ticket of each pair that was dealt with.
     finished: BTreeMap<u32, u64>,
-    /// While committed offsets are not to be had.
-    failing: Option<Failing>,
+    /// While pairs wait for an answer.
+    waiting: Option<Waiting>,
 }
 
-/// Since when committed offsets are not to be had, and whether that was said.
-struct Failing {
+/// Since when pairs wait, and for what, as far as that was logged.
+struct Waiting {
     since: Instant,
-    said: bool,
+    told: Option<String>,
+}
+
+/// What restoring a pair needs beside its changelog.
+struct Known {
+    commits: Commits,
+    logs: Logs,
 }
 
 /// The worker has gone, or wants other pairs.
@@ -167,8 +201,10 @@ impl Run {
     /// of a second, for which the first pairs would stand still.
     fn prepare(&self) {
         let begin = Instant::now();
-        let pair = BTreeSet::from([0]);
-        let read = self.committed(&pair).and_then(|_| reading::rehearse(&self.consumer, &self.changelog));
+        let first = both(&self.topics, &BTreeSet::from([0]));
+        let consumer = self.client.consumer();
+        let asked = consumer.committed_offsets(first, QUESTION).map(drop);
+        let read = asked.and_then(|()| reading::rehearse(consumer, &self.changelog));
         debug!(took = ?begin.elapsed(), ?read, "ready to restore");
     }
 
@@ -195,43 +231,124 @@ impl Run {
             return Ok(());
         }
         let begin = Instant::now();
-        let committed = match self.committed(&pairs) {
-            Ok(committed) => committed,
-            Err(problem) => {
-                self.complain(begin, &problem);
+        let (known, missing) = match self.get_to_know(&pairs) {
+            Ok(known) => known,
+            Err(reason) => {
+                self.client.note(Answered::No);
+                self.wait_for(begin, reason);
                 return self.pause();
             }
         };
-        if self.failing.take().is_some_and(|failing| failing.said) {
-            info!("committed offsets are there again");
+        self.client.note(if missing.is_some() { Answered::No } else { Answered::Yes });
+        match missing {
+            Some(reason) => self.wait_for(begin, reason),
+            None => self.wait_no_more(),
         }
-        debug!(took = ?begin.elapsed(), "committed offsets are there");
-        let mut readings = Vec::new();
-        for (&partition, committed) in &committed {
-            let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
-            match parked {
-                Some(work)
-                    if work.changelog.mark() == committed.mark && work.positions == committed.positions =>
-                {
-                    self.finish(partition, work);
-                }
-                _ => readings.push((partition, *committed)),
+        if known.is_empty() {
+            return self.pause();
+        }
+        debug!(took = ?begin.elapsed(), pairs = known.len(), "committed offsets are there");
+        let mut readings = BTreeMap::new();
+        for (&partition, pair) in &known {
+            match Plan::of(&pair.commits) {
+                plan if self.take_parked(partition, plan, &pair.commits) => {}
+                Plan::Nothing => self.begin_anew(partition, pair),
+                plan => drop(readings.insert(partition, Reading::new(plan, self.limits))),
             }
         }
-        self.read(readings, begin)
+        if readings.is_empty() {
+            return Ok(());
+        }
+        if let Err(problem) = reading::assign(self.client.consumer(), &self.changelog, &readings) {
+            self.wait_for(begin, format!("the changelog cannot be read: {problem}"));
+            return self.pause();
+        }
+        let read = self.read_all(readings, &known, begin);
+        // What was read is not fetched any further.
+        if let Err(problem) = self.client.consumer().unassign() {
+            debug!(%problem, "giving the changelog back");
+        }
+        read
     }
 
-    /// Says once that it takes long, and why.
-    fn complain(&mut self, begin: Instant, problem: &KafkaError) {
-        let failing = self.failing.get_or_insert(Failing { since: begin, said: false });
-        debug!(%problem, "committed offsets are not to be had yet");
-        if !failing.said && failing.since.elapsed() > QUESTION {
-            failing.said = true;
-            warn!(
-                pairs = self.wanted.len(),
-                %problem,
-                "waiting for committed offsets: the broker is away, or has yet to end a dead pod's transaction"
-            );
+    /// Gives a pair back the state that it had a moment ago, if nobody has worked on it since; whether that was so.
+    fn take_parked(&mut self, partition: u32, plan: Plan, commits: &Commits) -> bool {
+        let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
+        match (parked, plan) {
+            (Some(work), Plan::ToBlock(mark))
+                if work.changelog.mark() == Some(mark)
+                    && position::is_committed(&work.positions, commits) =>
+            {
+                self.finish(partition, work, Begins::AtPosition);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Asks what the group has committed and where the logs begin and end. Pairs without an answer are left out; why, for one of them.
+    fn get_to_know(
+        &mut self,
+        pairs: &BTreeSet<u32>,
+    ) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
+        self.grow(pairs)?;
+        let list = both(&self.topics, pairs);
+        let committed = self.client.consumer().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
+            format!("no answer about committed offsets ({problem}): the broker is away, or has yet to end a dead pod's transaction")
+        })?;
+        let logs = log::ask(&self.client, list, &self.topics, QUESTION)
+            .map_err(|problem| format!("no answer about where the logs end: {problem}"))?;
+        let mut missing = None;
+        let mut known = BTreeMap::new();
+        for (partition, commits) in commits::read(&committed, &self.topics) {
+            match (commits, logs.get(&partition)) {
+                (Ok(commits), Some(Ok(logs))) => {
+                    known.insert(partition, Known { commits, logs: *logs });
+                }
+                (Err(problem), _) => {
+                    missing = Some(format!("no committed offsets of partition {partition}: {problem}"));
+                }
+                (Ok(_), Some(Err(problem))) => {
+                    missing = Some(format!("no answer about the logs of partition {partition}: {problem}"));
+                }
+                (Ok(_), None) => missing = Some(format!("no answer about the logs of partition {partition}")),
+            }
+        }
+        Ok((known, missing))
+    }
+
+    /// Sees to it that our own topics have as many partitions as the inputs: somebody may have added some.
+    fn grow(&mut self, pairs: &BTreeSet<u32>) -> Result<(), String> {
+        let needed = pairs.last().map_or(0, |last| last + 1);
+        if needed <= self.large_enough {
+            return Ok(());
+        }
+        let own = self.own.each_ref().map(String::as_str);
+        let grown = self
+            .runtime
+            .block_on(topics::grow(&self.brokers, &own, needed))
+            .map_err(|error| error.to_string())?;
+        self.large_enough = needed;
+        if !grown.is_empty() {
+            // Else this client goes on to believe that they are smaller.
+            let _ = self.client.consumer().fetch_metadata(Some(&self.changelog), QUESTION);
+        }
+        Ok(())
+    }
+
+    /// Says once for what pairs wait, if it takes long.
+    fn wait_for(&mut self, begin: Instant, reason: String) {
+        debug!(reason, "not restored yet");
+        let waiting = self.waiting.get_or_insert(Waiting { since: begin, told: None });
+        if waiting.since.elapsed() > QUESTION && waiting.told.as_ref() != Some(&reason) {
+            warn!(pairs = self.wanted.len(), reason, "pairs cannot be restored yet");
+            waiting.told = Some(reason);
+        }
+    }
+
+    fn wait_no_more(&mut self) {
+        if let Some(Waiting { since, told: Some(_) }) = self.waiting.take() {
+            info!(took = ?since.elapsed(), "pairs can be restored again");
         }
     }
 
@@ -272,56 +389,26 @@ impl Run {
         self.wanted.values().map(|wish| wish.ticket).collect()
     }
 
-    fn committed(&self, pairs: &BTreeSet<u32>) -> KafkaResult<BTreeMap<u32, Committed>> {
-        let answer = self.consumer.committed_offsets(both(&self.topics, pairs), QUESTION)?;
-        let mut committed: BTreeMap<u32, Committed> = BTreeMap::new();
-        for element in answer.elements() {
-            element.error()?;
-            let Ok(partition) = u32::try_from(element.partition()) else { continue };
-            let pair = committed.entry(partition).or_default();
-            let side = usize::from(element.topic() == self.topics[1]);
-            if let Offset::Offset(offset) = element.offset() {
-                pair.positions[side] = Some(offset);
-                let mark = element.metadata().parse().ok();
-                if mark.map(|mark: Mark| mark.block) > pair.mark.map(|mark| mark.block) {
-                    pair.mark = mark;
-                }
-            }
-        }
-        Ok(committed)
-    }
-
     /// Reads the changelogs of these pairs, all at the same time.
-    fn read(&mut self, pairs: Vec<(u32, Committed)>, begin: Instant) -> Result<(), Interrupted> {
-        let mut readings = BTreeMap::new();
-        for (partition, Committed { positions, mark }) in pairs {
-            match mark {
-                Some(mark) => {
-                    readings.insert(partition, Reading::new(mark, positions, self.limits));
-                }
-                None => self.begin_anew(partition, positions),
-            }
-        }
-        if readings.is_empty() {
-            return Ok(());
-        }
-        if let Err(problem) = reading::assign(&self.consumer, &self.changelog, &readings) {
-            debug!(%problem, "the changelog cannot be read now");
-            return self.pause();
-        }
-        let read = self.read_all(readings, begin);
-        // What was read is not fetched any further.
-        if let Err(problem) = self.consumer.unassign() {
-            debug!(%problem, "giving the changelog back");
-        }
-        read
-    }
-
-    fn read_all(&mut self, mut readings: BTreeMap<u32, Reading>, begin: Instant) -> Result<(), Interrupted> {
+    fn read_all(
+        &mut self,
+        mut readings: BTreeMap<u32, Reading>,
+        known: &BTreeMap<u32, Known>,
+        begin: Instant,
+    ) -> Result<(), Interrupted> {
         let mut progress = Instant::now();
+        let mut doubtful = BTreeMap::new();
         while !readings.is_empty() {
-            if let Some((partition, work)) = reading::next(&self.consumer, &mut readings) {
-                self.finish(partition, work);
+            if let Some((partition, read)) = reading::next(self.client.consumer(), &mut readings)
+                && let Some(pair) = known.get(&partition)
+            {
+                match read {
+                    None => self.begin_anew(partition, pair),
+                    Some(state) if state.is_doubtful(pair) => {
+                        doubtful.insert(partition, state);
+                    }
+                    Some(state) => self.go_on(partition, state, pair, [SameLog::Yes; 2]),
+                }
             }
             let before = self.tickets();
             self.listen()?;
@@ -331,45 +418,108 @@ impl Run {
             let machines = readings.values().map(Reading::machines).sum::<usize>();
             self.metrics.restoring_machines.set(machines as i64);
             if progress.elapsed() > PROGRESS {
-                info!(pairs = readings.len(), machines, "restoring state");
-                if let Some((partition, positions)) =
-                    reading::overdue(&mut readings, |it| self.end(it).is_some())
-                {
-                    self.begin_anew(partition, positions);
+                info!(pairs = readings.len(), machines, silent = ?reading::silent(&readings), "restoring state");
+                let overdue = reading::overdue(&mut readings, |it| self.end(it).is_some());
+                if let Some((partition, pair)) = overdue.and_then(|it| Some((it, known.get(&it)?))) {
+                    self.begin_anew(partition, pair);
+                }
+                if begin.elapsed() > PATIENCE && readings.len() == reading::silent(&readings).len() {
+                    self.wait_for(
+                        begin,
+                        format!("nothing arrives from {}: has it a leader?", self.changelog),
+                    );
+                    self.client.note(Answered::No);
+                    return self.pause();
                 }
                 progress = Instant::now();
             }
         }
+        self.decide_doubtful(doubtful, known);
         info!(took = ?begin.elapsed(), "state restored");
         Ok(())
     }
 
-    /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
-    fn begin_anew(&mut self, partition: u32, positions: [Option<i64>; 2]) {
-        if let Some(end) = self.end(partition) {
-            self.finish(partition, Work::empty(self.limits, end, positions));
+    /// Goes on with pairs whose log may have been made anew since.
+    fn decide_doubtful(&mut self, doubtful: BTreeMap<u32, State>, known: &BTreeMap<u32, Known>) {
+        if doubtful.is_empty() {
+            return;
         }
+        let positions = doubtful.iter().filter_map(|(&partition, state)| Some((partition, state.positions?)));
+        let same = log::still_hold(self.client.consumer(), &self.topics, positions.collect());
+        for (partition, state) in doubtful {
+            // Without an answer the pair stays wanted, and is asked about again.
+            if let (Some(&same), Some(pair)) = (same.get(&partition), known.get(&partition)) {
+                self.go_on(partition, state, pair, same);
+            }
+        }
+    }
+
+    /// Goes on with the state that a changelog has given.
+    fn go_on(&mut self, partition: u32, state: State, pair: &Known, same: [SameLog; 2]) {
+        let Known { commits, logs } = pair;
+        let State { fold, changelog, positions } = state;
+        let sides = [0, 1].map(|side| match positions {
+            Some(positions) => position::go_on(positions[side], commits[side], logs[side], same[side]),
+            // Written by an older version: the commits are all there is.
+            None => position::begin(commits[side], logs[side]),
+        });
+        let positions = self.tell(partition, sides);
+        let begins = begins(&positions, pair);
+        self.finish(partition, Work { fold, changelog, positions }, begins);
+    }
+
+    /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
+    fn begin_anew(&mut self, partition: u32, pair: &Known) {
+        let Some(end) = self.end(partition) else { return };
+        let Known { commits, logs } = pair;
+        let sides = [0, 1].map(|side| position::begin(commits[side], logs[side]));
+        let positions = self.tell(partition, sides);
+        let begins = begins(&positions, pair);
+        let work = Work { fold: Fold::new(self.limits), changelog: Changelog::new(end), positions };
+        self.finish(partition, work, begins);
+    }
+
+    /// Says what is unusual about positions, once a time.
+    fn tell(&self, partition: u32, sides: [(Position, Option<Remark>); 2]) -> Positions {
+        for input in Input::ALL {
+            let topic = &self.topics[index(input)];
+            if let (_, Some(remark)) = sides[index(input)] {
+                warn!("{topic}/{partition}: {remark}");
+                self.metrics.count_remark(topic, partition, remark.reason(), remark.lost());
+            }
+        }
+        sides.map(|(position, _)| position)
     }
 
     /// Where a changelog ends; `None` while the broker is away.
     fn end(&self, partition: u32) -> Option<i64> {
-        let watermarks = self.consumer.fetch_watermarks(&self.changelog, signed(partition), QUESTION);
+        let watermarks =
+            self.client.consumer().fetch_watermarks(&self.changelog, signed(partition), QUESTION);
         watermarks.ok().map(|(_, end)| end)
     }
 
-    fn finish(&mut self, partition: u32, work: Work) {
+    fn finish(&mut self, partition: u32, work: Work, begins: Begins) {
         let Some(Wish { ticket, .. }) = self.wanted.remove(&partition) else { return };
         self.finished.insert(partition, ticket);
         self.metrics.restored.inc();
         // Nobody is there any more when the pod ends.
-        let _ = self.outbox.send(Restored { partition, ticket, work });
+        let _ = self.outbox.send(Restored { partition, ticket, work, begins });
         self.worker.unpark();
     }
 }
 
-impl Work {
-    /// No state: nothing was ever committed, or somebody has moved the offsets.
-    fn empty(limits: Limits, changelog_end: i64, positions: [Option<i64>; 2]) -> Self {
-        Self { fold: Fold::new(limits), changelog: Changelog::new(changelog_end), positions }
+/// The consumer begins at the commits; without one, at the start of the log.
+fn begins(positions: &Positions, Known { commits, logs }: &Known) -> Begins {
+    let by_itself = [0, 1].map(|side| commits[side].map_or(logs[side].start, |commit| commit.offset));
+    if position::next(positions) == by_itself { Begins::AtPosition } else { Begins::Elsewhere }
+}
+
+impl State {
+    /// Whether one of the inputs may be another log by now.
+    fn is_doubtful(&self, pair: &Known) -> bool {
+        let Known { commits, logs } = pair;
+        self.positions.is_some_and(|positions| {
+            [0, 1].into_iter().any(|side| position::is_doubtful(positions[side], commits[side], logs[side]))
+        })
     }
 }

@@ -177,7 +177,7 @@ mod tests {
             let mut fold = Fold::new(Limits::default());
             let bad = process(&mut fold, &Codec::single_object(), &record, NOW).unwrap_err();
             assert_eq!(bad.reason(), reason, "{bad}");
-            assert!(fold.take_changes().is_none(), "{bad}");
+            assert!(!fold.has_changed(), "{bad}");
         };
         check(Record { key: None, ..valid }, "key");
         check(Record { value: None, ..valid }, "value");

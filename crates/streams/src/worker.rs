@@ -1,9 +1,11 @@
 //! The loop of a pod: polls, computes, commits; one thread, and the only one that touches any of it.
 //!
-//! What happens when partitions come and go is in [`handover`], what goes out and when in [`commits`].
+//! What happens when partitions come and go is in [`handover`], what goes out and when in [`commits`], and whether all inputs go on
+//! in [`look`].
 
 mod commits;
 mod handover;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,20 +16,25 @@ use model::Input;
 use process::{Readiness, Shutdown};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 
 use crate::Config;
+use crate::beat::Beat;
 use crate::budget::Budget;
-use crate::consumer::{self, Consumer, Event, Watermark};
+use crate::consumer::{self, Consumer, Event, Fetched};
+use crate::ends::Watch;
 use crate::explain::Explainer;
 use crate::metrics::Metrics;
-use crate::pair::Pair;
+use crate::pair::{CaughtUp, Pair, Worked};
 use crate::pairs::{Assignment, index};
-use crate::restore::{Restorer, Work};
+use crate::restore::{Restored, Restorer, Work};
 use crate::transactions::Transactions;
 use crate::trim::Trimmer;
 use commits::Commits;
+use handover::Group;
 use kafka::client::Membership;
+use look::Told;
 
 /// Records that a pair may have processed before it is the next pair's turn.
 const SLICE: usize = 16;
@@ -44,10 +51,21 @@ pub(crate) enum End {
     Stopped,
     /// The broker demands a longer session timeout.
     SessionTimeoutRefused,
+    /// Its consumer brings no records though they are there: another one may.
+    Stalled(String),
     /// It cannot go on, and nothing outside is to blame.
     Broken(anyhow::Error),
     /// It cannot go on because of something outside that does not get better by waiting.
     Refused(String),
+}
+
+/// What outlives a worker, or was made for it.
+pub(crate) struct Outside {
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+    pub(crate) trimmer: Trimmer,
+    pub(crate) explainer: Explainer,
+    pub(crate) beat: Beat,
 }
 
 /// A member of the group, with all that belongs to it.
@@ -63,16 +81,22 @@ pub(crate) struct Worker {
     ticket: u64,
     /// Pairs whose queues hold records that were fetched before they were rolled back.
     stale: BTreeSet<u32>,
+    /// Restored pairs to whose positions the consumer has yet to be moved, and since when.
+    arrived: BTreeMap<u32, (Restored, Instant)>,
     transactions: Transactions,
     restorer: Restorer,
+    watch: Watch,
+    told: Told,
     trimmer: Trimmer,
     explainer: Explainer,
+    group: Group,
     commits: Commits,
     budget: Budget,
     /// Whose turn it is.
     turn: u32,
     metrics: Metrics,
     readiness: Readiness,
+    beat: Beat,
     start: Instant,
 }
 
@@ -81,10 +105,8 @@ impl Worker {
     pub(crate) fn new(
         config: &Config,
         membership: Membership,
-        metrics: Metrics,
-        readiness: Readiness,
-        trimmer: Trimmer,
-        explainer: Explainer,
+        Outside { metrics, readiness, trimmer, explainer, beat }: Outside,
+        runtime: Handle,
     ) -> anyhow::Result<Self> {
         let this = std::thread::current();
         let consumer = consumer::create(config, membership, &this)?;
@@ -92,20 +114,25 @@ impl Worker {
         Ok(Self {
             pairs: BTreeMap::new(),
             transactions: Transactions::start(config, codec, &consumer, this.clone())?,
-            restorer: Restorer::start(config, metrics.clone(), this)?,
+            restorer: Restorer::start(config, metrics.clone(), runtime.clone(), this.clone())?,
+            watch: Watch::start(config, this)?,
+            told: Told::default(),
             consumer,
             topics: [config.requests.clone(), config.responses.clone()],
             assignment: Assignment::default(),
             parked: BTreeMap::new(),
             ticket: 0,
             stale: BTreeSet::new(),
+            arrived: BTreeMap::new(),
             trimmer,
             explainer,
+            group: Group::new(config, runtime),
             commits: Commits::new(Duration::from_millis(config.commit_interval.into())),
             budget: Budget::new(config.capacity),
             turn: 0,
             metrics,
             readiness,
+            beat,
             start: Instant::now(),
         })
     }
@@ -149,9 +176,11 @@ impl Worker {
     }
 
     fn step(&mut self) -> Result<(), End> {
+        self.beat.count();
         self.poll()?;
         self.take_answers()?;
         self.take_restored()?;
+        self.look()?;
         self.budget.refill(self.start.elapsed());
         let worked = self.work();
         self.explain()?;
@@ -179,14 +208,16 @@ impl Worker {
                 Event::Assigned(partitions) => self.assign(&partitions)?,
                 Event::Revoked(partitions) => self.revoke(&partitions)?,
                 Event::Steady => self.become_ready(),
-                Event::Watermarks(watermarks) => self.look_at(&watermarks),
+                Event::Fetched(fetched) => self.show(&fetched),
                 Event::Away => {
                     warn!("Kafka cannot be reached: waiting for it, nothing is lost");
                     self.metrics.kafka_away.set(1);
+                    self.told.away(true);
                 }
                 Event::Back => {
                     info!("Kafka answers again");
                     self.metrics.kafka_away.set(0);
+                    self.told.away(false);
                 }
             }
         }
@@ -197,6 +228,7 @@ impl Worker {
     fn work(&mut self) -> bool {
         let now = event_time();
         let mut worked = false;
+        let mut out_of_step = Vec::new();
         let turns: Vec<u32> = self
             .pairs
             .range(self.turn..)
@@ -205,12 +237,21 @@ impl Worker {
             .collect();
         for partition in turns {
             if !self.budget.is_open() {
-                return false;
+                worked = false;
+                break;
             }
             let Some(pair) = self.pairs.get_mut(&partition) else { continue };
-            worked |= pair.desk.catch_up();
+            worked |= pair.desk.catch_up() == CaughtUp::Partly;
             let mut records = 0;
-            while records < SLICE && self.budget.is_open() && pair.work(self.explainer.codec(), now) {
+            while records < SLICE && self.budget.is_open() {
+                match pair.work(self.explainer.codec(), now) {
+                    Worked::Record => {}
+                    Worked::Nothing => break,
+                    Worked::OutOfStep => {
+                        out_of_step.push(partition);
+                        break;
+                    }
+                }
                 self.budget.spend();
                 records += 1;
             }
@@ -218,6 +259,10 @@ impl Worker {
                 worked = true;
                 self.turn = partition + 1;
             }
+        }
+        for partition in out_of_step {
+            warn!(partition, "a log of this pair begins anew: looking for the position");
+            self.roll_back_pair(partition);
         }
         worked
     }
@@ -242,17 +287,16 @@ impl Worker {
         pause.max(Duration::from_micros(100))
     }
 
-    /// Shows how much is kept, where this pod stands, and lets time pass where the log's end was reached.
-    fn look_at(&mut self, watermarks: &[Watermark]) {
-        let now = event_time();
+    /// Shows how much is kept, and where this pod stands.
+    fn show(&mut self, fetched: &[Fetched]) {
         self.show_size();
-        for &Watermark { ref topic, partition, start, end, is_fresh } in watermarks {
+        for &Fetched { ref topic, partition, start, end, next_offset } in fetched {
             let input = Input::ALL.into_iter().find(|input| self.topics[index(*input)] == *topic);
             let (Some(input), Some(pair)) = (input, self.pairs.get_mut(&partition)) else { continue };
             if let Some(position) = pair.desk.position(input) {
                 self.metrics.show_position(input, topic, partition, position, (start, end));
             }
-            pair.look_at_end(input, is_fresh.then_some(end), now);
+            pair.fetched(input, next_offset);
         }
     }
 
@@ -269,11 +313,15 @@ impl Worker {
     }
 
     fn become_ready(&mut self) {
-        let restoring = self.pairs.values().filter(|pair| !pair.desk.is_restored()).count();
-        self.metrics.restoring.set(restoring as i64);
-        if restoring == 0 {
+        self.metrics.restoring.set(self.restoring() as i64);
+        if self.restoring() == 0 && !self.is_unwell() {
             self.readiness.set(true);
         }
+    }
+
+    /// Pairs without a state.
+    fn restoring(&self) -> usize {
+        self.pairs.values().filter(|pair| !pair.desk.is_restored()).count()
     }
 }
 

@@ -152,17 +152,22 @@ fn an_update_holds_the_last_hits_and_a_final_record_all() {
 
 #[test]
 fn the_input_that_is_behind_is_read_first_and_the_other_one_waits_for_it() {
+    let turn = |behind, ahead| Turn { behind, ahead };
     let mut fold = Fold::new(LIMITS);
-    assert_eq!(fold.turn(), (Side::Request, true));
+    assert_eq!(fold.turn(), turn(Side::Request, Ahead::MayBeRead));
     take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
-    assert_eq!(fold.turn(), (Side::Response, false), "whether there are responses is not known yet");
+    assert_eq!(
+        fold.turn(),
+        turn(Side::Response, Ahead::Waits),
+        "whether there are responses is not known yet"
+    );
     take(&mut fold, &Record { side: Side::Response, header: header(1, 0), at: NOW, hits: 0 }, 0);
     take(&mut fold, &Record { side: Side::Request, header: header(1, 2_000), at: NOW, hits: 1 }, 1);
-    assert_eq!(fold.turn(), (Side::Response, true));
+    assert_eq!(fold.turn(), turn(Side::Response, Ahead::MayBeRead));
     take(&mut fold, &Record { side: Side::Request, header: header(1, 2_001), at: NOW, hits: 1 }, 2);
-    assert_eq!(fold.turn(), (Side::Response, false));
+    assert_eq!(fold.turn(), turn(Side::Response, Ahead::Waits));
     fold.idle(Side::Response, NOW + 60_000);
-    assert_eq!(fold.turn(), (Side::Request, false), "55 s: now the requests are behind");
+    assert_eq!(fold.turn(), turn(Side::Request, Ahead::Waits), "55 s: now the requests are behind");
 }
 
 /// Two logs of one partition: disorder, duplicates, lateness, halves without the other, everything from a seed.
@@ -210,10 +215,10 @@ fn run(
     let mut at = [0; 2];
     let mut written = Vec::new();
     while at[0] < logs[0].len() || at[1] < logs[1].len() {
-        let (behind, may_go_ahead) = fold.turn();
+        let Turn { behind, ahead } = fold.turn();
         let has_more = |side: Side| at[side as usize] < logs[side as usize].len();
         // In a test the end of a log is its end: the other one goes on.
-        let ahead_is_free = has_more(behind.other()) && (may_go_ahead || !has_more(behind));
+        let ahead_is_free = has_more(behind.other()) && (ahead == Ahead::MayBeRead || !has_more(behind));
         let side = if ahead_is_free && (!has_more(behind) || rng.random_ratio(1, 3)) {
             behind.other()
         } else {
@@ -259,7 +264,9 @@ fn a_fold_that_is_restored_from_its_blocks_goes_on_as_if_nothing_had_happened() 
         let mut longest = 0;
         let (rest, _) = run(&logs, &mut StdRng::seed_from_u64(seed + 100), |mut fold| {
             fold.take_outputs(&mut written);
-            blocks.extend(fold.take_changes());
+            if fold.has_changed() {
+                blocks.push_back(fold.take_changes());
+            }
             while blocks.len() > 1 && blocks.front().is_some_and(|block: &Block| fold.outlived(block.high_ts))
             {
                 blocks.pop_front();

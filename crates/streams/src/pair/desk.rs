@@ -3,15 +3,16 @@
 use anyhow::Context as _;
 use game::EventTime;
 use game::avro::Codec;
-use game::fold::{Block, Counts, Side, Size};
+use game::fold::{Block, Counts, Size, Turn};
 use model::Input;
 use rdkafka::Offset;
 use tracing::debug;
 
 use crate::batch::{Batch, DeadLetter, StateBlock};
+use crate::changelog::{self, Position, Positions};
 use crate::metrics::Metrics;
 use crate::pairs::{index, signed};
-use crate::restore::Work;
+use crate::restore::{Begins, Work};
 use crate::task::{self, BadRecord, Record, difference, side};
 
 /// What one transaction may carry of a pair; a block must fit into one record.
@@ -30,8 +31,32 @@ pub(crate) struct Desk {
     dead_bytes: usize,
     /// Whether a record was read, or the clock went on, since the last commit.
     is_dirty: bool,
+    /// As the last block had them.
+    noted: Option<Positions>,
     counted: Counts,
     metrics: Metrics,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was processed, or put aside.
+    Processed,
+    /// It waits for its schema.
+    Held,
+    /// It is below the position, though the log was read from there.
+    BelowPosition,
+    /// There is no state yet.
+    NotRestored,
+}
+
+/// Whether final sessions are still to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CaughtUp {
+    /// None, or none that there is room for now.
+    Fully,
+    /// There may be more.
+    Partly,
 }
 
 /// A record that waits to be understood.
@@ -54,14 +79,17 @@ impl Desk {
             dead_letters: Vec::new(),
             dead_bytes: 0,
             is_dirty: false,
+            noted: None,
             counted: Counts::default(),
             metrics,
         }
     }
 
-    /// Begins to work with a restored state.
-    pub(crate) fn begin(&mut self, work: Work) {
+    /// Begins to work with a restored state. One that stands elsewhere than the group's commits is committed at once.
+    pub(crate) fn begin(&mut self, work: Work, begins: Begins) {
         self.counted = work.fold.counts();
+        self.noted = None;
+        self.is_dirty = begins == Begins::Elsewhere;
         self.work = Some(work);
     }
 
@@ -83,7 +111,7 @@ impl Desk {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        (self.work, self.held, self.is_dirty) = (None, None, false);
+        (self.work, self.held, self.is_dirty, self.noted) = (None, None, false, None);
         self.dead_letters.clear();
         self.dead_bytes = 0;
     }
@@ -92,9 +120,9 @@ impl Desk {
         self.partition
     }
 
-    /// The offset of an input's next record; `None` if it is not known.
+    /// The offset of an input's next record; `None` until the state is restored.
     pub(crate) fn position(&self, input: Input) -> Option<i64> {
-        self.work.as_ref()?.positions[index(input)]
+        Some(self.work.as_ref()?.positions[index(input)].next)
     }
 
     /// The schema that it waits for.
@@ -102,8 +130,8 @@ impl Desk {
         self.held.as_ref().map(|held| held.id)
     }
 
-    /// Which side to read next, and whether the other one may be read when it has nothing; `None` until it is restored.
-    pub(super) fn turn(&self) -> Option<(Side, bool)> {
+    /// Which side to read next; `None` until it is restored.
+    pub(super) fn turn(&self) -> Option<Turn> {
         self.work.as_ref().map(|work| work.fold.turn())
     }
 
@@ -117,32 +145,31 @@ impl Desk {
     }
 
     /// Tries the record again that waits to be understood; `None` when none does.
-    pub(super) fn try_held(&mut self, codec: &Codec, now: EventTime) -> Option<bool> {
+    pub(super) fn try_held(&mut self, codec: &Codec, now: EventTime) -> Option<Taken> {
         let held = self.held.take()?;
         let Held { input, timestamp, offset, .. } = held;
         let (key, value) = (held.key.as_deref(), held.value.as_deref());
         Some(self.take(codec, &Record { input, key, value, timestamp, offset }, now))
     }
 
-    /// Takes a record in; whether the next one may follow.
-    pub(super) fn take(&mut self, codec: &Codec, record: &Record<'_>, now: EventTime) -> bool {
-        let Some(work) = &mut self.work else { return false };
-        if work.positions[index(record.input)].is_some_and(|position| record.offset < position) {
-            // Fetched before it was known where to begin.
-            return true;
+    /// Takes a record in.
+    pub(super) fn take(&mut self, codec: &Codec, record: &Record<'_>, now: EventTime) -> Taken {
+        let Some(work) = &mut self.work else { return Taken::NotRestored };
+        if record.offset < work.positions[index(record.input)].next {
+            return Taken::BelowPosition;
         }
         let processed = task::process(&mut work.fold, codec, record, now);
         if let Some(id) = processed.as_ref().err().and_then(BadRecord::unknown_id) {
             self.held = Some(Held::new(record, id));
-            return false;
+            return Taken::Held;
         }
-        work.positions[index(record.input)] = Some(record.offset + 1);
+        work.positions[index(record.input)] = Position::after(record.offset, record.timestamp);
         self.is_dirty = true;
         if let Err(bad) = processed {
             self.bury(record, &bad);
         }
         self.metrics.count_processed(record.input);
-        true
+        Taken::Processed
     }
 
     fn bury(&mut self, record: &Record<'_>, bad: &BadRecord) {
@@ -170,15 +197,15 @@ impl Desk {
         }
     }
 
-    /// Looks for final sessions that are still to be found; whether there may be more.
-    pub(crate) fn catch_up(&mut self) -> bool {
-        let Some(work) = &mut self.work else { return false };
+    /// Looks for final sessions that are still to be found.
+    pub(crate) fn catch_up(&mut self) -> CaughtUp {
+        let Some(work) = &mut self.work else { return CaughtUp::Fully };
         if !work.fold.is_behind() || work.fold.owed() > MOST_OUTPUTS {
-            return false;
+            return CaughtUp::Fully;
         }
         work.fold.catch_up();
         self.is_dirty = true;
-        work.fold.is_behind()
+        if work.fold.is_behind() { CaughtUp::Partly } else { CaughtUp::Fully }
     }
 
     /// Adds to a batch what happened since the last one.
@@ -189,21 +216,24 @@ impl Desk {
         }
         let mut outputs = Vec::new();
         work.fold.take_outputs(&mut outputs);
-        if let Some(block) = work.fold.take_changes() {
+        // Also a pair that has only passed over records says in its changelog how far it is.
+        if work.fold.has_changed() || self.noted != Some(work.positions) {
+            let block = work.fold.take_changes();
             work.changelog.forget(&work.fold);
             let number = work.changelog.append(&block);
             let Block { bytes, .. } = block;
-            batch.blocks.push(StateBlock { partition: self.partition, number, bytes });
+            let positions = changelog::header(&work.positions);
+            batch.blocks.push(StateBlock { partition: self.partition, number, positions, bytes });
+            self.noted = Some(work.positions);
         }
         self.metrics.outputs.inc_by(outputs.len() as u64);
         batch.outputs.extend(outputs.into_iter().map(|output| (self.partition, output)));
         batch.dead_letters.append(&mut self.dead_letters);
         self.dead_bytes = 0;
         let metadata = work.changelog.mark().map(|mark| mark.to_string());
-        for (topic, position) in topics.iter().zip(work.positions) {
-            let Some(position) = position else { continue };
+        for (topic, Position { next, .. }) in topics.iter().zip(work.positions) {
             let mut offset = batch.offsets.add_partition(topic, signed(self.partition));
-            offset.set_offset(Offset::Offset(position)).context("an offset that cannot be")?;
+            offset.set_offset(Offset::Offset(next)).context("an offset that cannot be")?;
             if let Some(metadata) = &metadata {
                 offset.set_metadata(metadata);
             }

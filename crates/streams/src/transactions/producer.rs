@@ -11,12 +11,13 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::Message as _;
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
 use super::BlockOffset;
 use crate::Config;
 use crate::batch::{Batch, DeadLetter};
+use crate::changelog::POSITIONS;
 use crate::consumer::Consumer;
 use crate::pairs::{index, signed};
 
@@ -24,6 +25,8 @@ use crate::pairs::{index, signed};
 const LIMIT: Duration = Duration::from_secs(3);
 /// How long to wait for acknowledgements before looking again.
 const NAP: Duration = Duration::from_micros(300);
+/// Between two looks at a topic that has grown.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The opaque of a record whose offset nobody asks for.
 const PLAIN: usize = usize::MAX;
 
@@ -159,7 +162,11 @@ impl Producer {
                 BaseRecord::with_opaque_to(&self.topics.changelog, place)
                     .partition(signed(block.partition))
                     .key(&number[..])
-                    .payload(&block.bytes[..]);
+                    .payload(&block.bytes[..])
+                    .headers(
+                        OwnedHeaders::new_with_capacity(1)
+                            .insert(Header { key: POSITIONS, value: Some(&block.positions) }),
+                    );
             self.queue(record)?;
         }
         let now = crate::now_ms();
@@ -205,6 +212,14 @@ impl Producer {
                 Err((KafkaError::MessageProduction(Code::QueueFull), back)) if begin.elapsed() < LIMIT => {
                     waiting = back;
                     self.serve();
+                }
+                // The topic has grown since this client got to know it.
+                Err((KafkaError::MessageProduction(Code::UnknownPartition), back))
+                    if begin.elapsed() < LIMIT =>
+                {
+                    let _ = self.client.client().fetch_metadata(Some(back.topic), LIMIT);
+                    waiting = back;
+                    std::thread::sleep(PAUSE);
                 }
                 Err((error, _)) => return Err(Fault::new("write in a transaction", &error)),
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{End, Worker};
 use crate::batch::Batch;
@@ -35,6 +35,16 @@ pub(super) struct Commits {
     stalled: Option<Duration>,
     /// When another producer took our place.
     fences: Vec<Duration>,
+    /// While transactions fail.
+    failing: Option<Failing>,
+}
+
+/// Transactions fail, one after the other.
+struct Failing {
+    since: Duration,
+    times: u32,
+    /// What was logged.
+    told: String,
 }
 
 impl Commits {
@@ -47,6 +57,31 @@ impl Commits {
             looked: Duration::ZERO,
             stalled: None,
             fences: Vec::new(),
+            failing: None,
+        }
+    }
+
+    /// Since when no transaction has been committed, though one was tried.
+    pub(super) fn failing_since(&self) -> Option<Duration> {
+        self.failing.as_ref().map(|failing| failing.since)
+    }
+
+    fn succeeded(&mut self, elapsed: Duration) {
+        if let Some(Failing { since, times: 2.., .. }) = self.failing.take() {
+            info!(after = ?elapsed.saturating_sub(since), "transactions are committed again");
+        }
+    }
+
+    /// Says why a transaction failed: once for the same cause.
+    fn failed(&mut self, elapsed: Duration, fault: &Fault) {
+        let cause = fault.to_string();
+        let failing = self.failing.get_or_insert(Failing { since: elapsed, times: 0, told: String::new() });
+        failing.times += 1;
+        if failing.told == cause {
+            debug!(cause, times = failing.times, "a transaction failed again");
+        } else {
+            warn!(cause, "a transaction failed: going back to the last commit");
+            failing.told = cause;
         }
     }
 
@@ -152,6 +187,7 @@ impl Worker {
             }
             Answer::Committed(blocks) => {
                 self.commits.is_open = false;
+                self.commits.succeeded(self.start.elapsed());
                 self.metrics.commits.inc();
                 self.note(&blocks);
             }
@@ -179,7 +215,7 @@ impl Worker {
 
     fn judge(&mut self, fault: &Fault) -> Result<(), End> {
         if !fault.is_fenced() {
-            warn!(%fault, "a transaction failed: going back to the last commit");
+            self.commits.failed(self.start.elapsed(), fault);
             return Ok(());
         }
         self.metrics.fenced.inc();

@@ -1,27 +1,97 @@
 //! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before it is
 //! worked on. Pairs that stay go on meanwhile where the group's protocol allows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kafka::Brokers;
+use kafka::groups::{self, GroupDescription, Member};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
 use tracing::{debug, error, info, warn};
 
 use super::commits::{LAST_LIMIT, LIMIT};
 use super::{End, Worker};
+use crate::Config;
 use crate::consumer::{self, Consumer};
 use crate::pair::Pair;
 use crate::pairs::{Assignment, signed};
-use crate::restore::{Restored, Wish, Work};
+use crate::restore::{Begins, Restored, Wish, Work};
 
 /// How long librdkafka may take to move its fetch position; it does so without the broker.
 const SEEK: Duration = Duration::from_secs(1);
+/// How long the consumer may refuse to be moved; it does until it knows where the group stands.
+const UNMOVED: Duration = Duration::from_secs(10);
 /// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes them.
 const NUDGES: u32 = 3;
 const NUDGE_PAUSE: Duration = Duration::from_millis(15);
+
+/// Finds out who owns the other halves of pairs.
+pub(super) struct Group {
+    brokers: Brokers,
+    group_id: String,
+    pod: String,
+    runtime: Handle,
+    /// The halves that were told.
+    halves: BTreeSet<u32>,
+}
+
+impl Group {
+    pub(super) fn new(config: &Config, runtime: Handle) -> Self {
+        let (brokers, group_id, pod) = (config.kafka.clone(), config.group.clone(), config.pod.clone());
+        Self { brokers, group_id, pod, runtime, halves: BTreeSet::new() }
+    }
+
+    /// Says, once for the same partitions, that halves of pairs are refused, and who has the other ones.
+    fn name_owners_of_halves(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
+        if *halves == self.halves {
+            return;
+        }
+        self.halves.clone_from(halves);
+        if halves.is_empty() {
+            return info!("no half of a pair was assigned to this pod any more");
+        }
+        let (brokers, group_id, pod) = (self.brokers.clone(), self.group_id.clone(), self.pod.clone());
+        let (halves, topics) = (halves.clone(), topics.clone());
+        self.runtime.spawn(async move {
+            let owners = match groups::describe(&brokers, &group_id).await {
+                Ok(group) => owners_of_halves(&group, &pod, &halves, &topics),
+                Err(problem) => format!("nobody knows who owns it: {problem}"),
+            };
+            error!(
+                partitions = ?halves,
+                "refusing partitions of which only one input was assigned, since their frames cannot meet here. The other input: {owners}"
+            );
+        });
+    }
+}
+
+/// Who owns the other inputs of these partitions, and what that means.
+fn owners_of_halves(
+    group: &GroupDescription,
+    pod: &str,
+    halves: &BTreeSet<u32>,
+    topics: &[String; 2],
+) -> String {
+    let owns = |member: &&Member| {
+        let is_half =
+            |(topic, partition): &(String, u32)| topics.contains(topic) && halves.contains(partition);
+        member.client_id != pod && member.assignment.iter().any(is_half)
+    };
+    let name = |member: &Member| format!("{} ({})", member.client_id, member.host);
+    let names: Vec<String> = group.members.iter().filter(owns).map(name).collect();
+    if names.is_empty() {
+        "nobody owns it; both inputs must have as many partitions".to_owned()
+    } else {
+        format!(
+            "owned by {}; another application is a member of this group, or a pod that does not use the assignor `range`",
+            names.join(", ")
+        )
+    }
+}
 
 impl Worker {
     /// Begins with what the group gave to this pod.
@@ -30,13 +100,7 @@ impl Worker {
         self.assignment.add(&given);
         let half = self.assignment.half();
         self.metrics.half_pairs.set(half.len() as i64);
-        if !half.is_empty() {
-            error!(
-                partitions = ?half,
-                "refusing partitions of which only one input was assigned: their frames cannot meet here; \
-                 every pod must use the assignor `range`, and both inputs must have as many partitions"
-            );
-        }
+        self.group.name_owners_of_halves(&half, &self.topics);
         let whole = self.assignment.whole();
         info!(partitions = ?whole, "assigned");
         for partition in whole {
@@ -86,7 +150,9 @@ impl Worker {
             }
         }
         self.assignment.remove(&taken);
+        self.group.name_owners_of_halves(&self.assignment.half(), &self.topics);
         self.stale.retain(|partition| self.pairs.contains_key(partition));
+        self.arrived.retain(|partition, _| self.pairs.contains_key(partition));
         self.metrics.pairs.set(self.pairs.len() as i64);
         self.wish(BTreeMap::new());
         consumer::give_back(&self.consumer, partitions).map_err(|problem| End::Broken(problem.into()))?;
@@ -138,36 +204,65 @@ impl Worker {
         self.wish(BTreeMap::new());
     }
 
+    /// Forgets what one pair has done since the last commit.
+    pub(super) fn roll_back_pair(&mut self, partition: u32) {
+        let Some(pair) = self.pairs.get_mut(&partition) else { return };
+        self.ticket += 1;
+        pair.roll_back(self.ticket);
+        self.stale.insert(partition);
+        self.wish(BTreeMap::new());
+    }
+
     /// Begins to work on pairs that are restored.
     pub(super) fn take_restored(&mut self) -> Result<(), End> {
-        let mut came = false;
-        while let Some(Restored { partition, ticket, work }) = self.restorer.restored() {
-            let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.desk.is_restored();
-            if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
-                continue;
-            }
-            if self.stale.remove(&partition) {
-                self.rewind(partition, &work).map_err(|problem| End::Broken(problem.into()))?;
-            }
-            if let Some(pair) = self.pairs.get_mut(&partition) {
-                pair.desk.begin(work);
-                came = true;
-            }
+        while let Some(restored) = self.restorer.restored() {
+            self.arrived.insert(restored.partition, (restored, Instant::now()));
         }
-        if came {
-            self.become_ready();
+        if self.arrived.is_empty() {
+            return Ok(());
+        }
+        for (partition, (restored, since)) in std::mem::take(&mut self.arrived) {
+            self.begin(partition, restored, since)?;
+        }
+        self.become_ready();
+        Ok(())
+    }
+
+    /// Moves the consumer to where a restored pair goes on, unless it begins there by itself, and begins. A consumer that cannot be moved
+    /// yet, since it does not fetch yet, is moved later.
+    fn begin(&mut self, partition: u32, restored: Restored, since: Instant) -> Result<(), End> {
+        let is_ours = |pair: &&mut Pair| pair.ticket == restored.ticket && !pair.desk.is_restored();
+        if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
+            return Ok(());
+        }
+        let begins = restored.begins;
+        if self.stale.contains(&partition) || begins == Begins::Elsewhere {
+            if let Err(problem) = self.rewind(partition, &restored.work) {
+                debug!(partition, %problem, "the consumer cannot be moved yet");
+                if since.elapsed() > UNMOVED {
+                    return Err(End::Stalled(format!(
+                        "the consumer cannot be moved in partition {partition}: {problem}"
+                    )));
+                }
+                self.arrived.insert(partition, (restored, since));
+                return Ok(());
+            }
+            self.stale.remove(&partition);
+        }
+        if let Some(pair) = self.pairs.get_mut(&partition) {
+            pair.desk.begin(restored.work, begins);
         }
         Ok(())
     }
 
-    /// Lets the consumer fetch again from where the group has committed.
+    /// Lets the consumer fetch from where a pair goes on.
     fn rewind(&self, partition: u32, work: &Work) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for (topic, position) in self.topics.iter().zip(work.positions) {
-            let offset = position.map_or(Offset::Beginning, Offset::Offset);
-            list.add_partition_offset(topic, signed(partition), offset)?;
+            list.add_partition_offset(topic, signed(partition), Offset::Offset(position.next))?;
         }
-        self.consumer.seek_partitions(list, SEEK).map(drop)
+        let moved = self.consumer.seek_partitions(list, SEEK)?;
+        moved.elements().iter().try_for_each(|element| element.error())
     }
 
     /// Says which pairs are to be restored.
@@ -179,6 +274,7 @@ impl Worker {
             })
             .collect();
         self.metrics.restoring.set(wishes.len() as i64);
+        self.watch.want(self.pairs.keys().copied().collect());
         self.restorer.want(wishes);
     }
 

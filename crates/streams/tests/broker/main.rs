@@ -3,6 +3,7 @@
 //! Every test makes topics and groups of its own names, so that they share a broker with each other and with a demo.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking")]
 
+mod faults;
 mod fixture;
 mod group;
 mod handover;

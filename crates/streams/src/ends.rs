@@ -1,0 +1,156 @@
+//! Where the logs of this pod's partitions end, asked for once a second by a client of its own: a consumer that stands still does
+//! not know that it does, and does not see what an open transaction holds back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use kafka::client;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::Config;
+use crate::pairs::both;
+use crate::renewed::{Answered, Renewed};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a question may take.
+const QUESTION: Duration = Duration::from_millis(1_500);
+
+/// Where a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The last stable offset: what is behind it belongs to transactions that are open, or came after them.
+    pub(crate) stable: i64,
+    /// The high watermark.
+    pub(crate) end: i64,
+}
+
+/// What is known of a log's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogEnd {
+    Known(End),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// By pair: requests, responses.
+pub(crate) type Ends = BTreeMap<u32, [LogEnd; 2]>;
+
+/// The worker's end. The thread ends when this is dropped.
+pub(crate) struct Watch {
+    wanted: Sender<BTreeSet<u32>>,
+    found: Receiver<Ends>,
+}
+
+impl Watch {
+    /// Starts the thread. It wakes `worker` with each answer.
+    pub(crate) fn start(config: &Config, worker: Thread) -> anyhow::Result<Self> {
+        let (wanted, inbox) = channel();
+        let (outbox, found) = channel();
+        let ask = |isolation: &str| {
+            let mut settings = client::base(&config.kafka, &format!("{}-ends", config.pod));
+            settings.set("isolation.level", isolation);
+            Renewed::new(settings).context("making a client that asks where logs end")
+        };
+        let mut run = Run {
+            stable: ask("read_committed")?,
+            all: ask("read_uncommitted")?,
+            topics: [config.requests.clone(), config.responses.clone()],
+            pairs: BTreeSet::new(),
+            inbox,
+        };
+        let body = move || {
+            while let Some(ends) = run.next() {
+                if outbox.send(ends).is_err() {
+                    return;
+                }
+                worker.unpark();
+            }
+        };
+        std::thread::Builder::new()
+            .name("ends".to_owned())
+            .spawn(body)
+            .context("starting a thread that asks where logs end")?;
+        Ok(Self { wanted, found })
+    }
+
+    /// Asks about exactly these pairs from now on.
+    pub(crate) fn want(&self, pairs: BTreeSet<u32>) {
+        // It ends only after the worker.
+        let _ = self.wanted.send(pairs);
+    }
+
+    /// The newest answer, if there is one that was not taken yet.
+    pub(crate) fn found(&self) -> Option<Ends> {
+        self.found.try_iter().last()
+    }
+}
+
+struct Run {
+    stable: Renewed,
+    all: Renewed,
+    topics: [String; 2],
+    pairs: BTreeSet<u32>,
+    inbox: Receiver<BTreeSet<u32>>,
+}
+
+impl Run {
+    /// The ends a second later; `None` when the worker has gone.
+    fn next(&mut self) -> Option<Ends> {
+        let due = Instant::now() + INTERVAL;
+        loop {
+            match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(pairs) => self.pairs = pairs,
+                Err(RecvTimeoutError::Timeout) if self.pairs.is_empty() => {
+                    self.pairs = self.inbox.recv().ok()?
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        let list = both(&self.topics, &self.pairs);
+        // In this order: what arrives between the two questions is not held back by anything.
+        let all = offsets(&mut self.all, list.clone());
+        let stable = offsets(&mut self.stable, list);
+        let end = |topic: &String, pair: u32| match (answer(&stable, topic, pair), answer(&all, topic, pair))
+        {
+            (Ok(stable), Ok(end)) => LogEnd::Known(End { stable, end: end.max(stable) }),
+            (Err(reason), _) | (_, Err(reason)) => LogEnd::Unknown(reason),
+        };
+        let of_pair = |&pair: &u32| (pair, self.topics.each_ref().map(|topic| end(topic, pair)));
+        Some(self.pairs.iter().map(of_pair).collect())
+    }
+}
+
+/// What Kafka answers, by topic and partition, or why it does not.
+type Answer = Result<BTreeMap<(String, i32), Result<i64, String>>, String>;
+
+fn offsets(client: &mut Renewed, list: TopicPartitionList) -> Answer {
+    let answer =
+        client.offsets(list, Offset::End, QUESTION).map_err(|problem| problem.to_string()).map(|answer| {
+            let offset = |offset| match offset {
+                Offset::Offset(offset) => Ok(offset),
+                other => Err(format!("the answer is {other:?}")),
+            };
+            let elements = answer.elements();
+            let each = elements.iter().map(|element| {
+                let end = element
+                    .error()
+                    .map_err(|problem| problem.to_string())
+                    .and_then(|()| offset(element.offset()));
+                ((element.topic().to_owned(), element.partition()), end)
+            });
+            each.collect::<BTreeMap<_, _>>()
+        });
+    let is_whole = answer.as_ref().is_ok_and(|all| all.values().all(Result::is_ok));
+    client.note(if is_whole { Answered::Yes } else { Answered::No });
+    answer
+}
+
+fn answer(answer: &Answer, topic: &str, pair: u32) -> Result<i64, String> {
+    let all = answer.as_ref().map_err(Clone::clone)?;
+    let of_partition = all.get(&(topic.to_owned(), crate::pairs::signed(pair)));
+    of_partition.cloned().unwrap_or_else(|| Err("Kafka left it out of its answer".to_owned()))
+}

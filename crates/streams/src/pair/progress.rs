@@ -1,0 +1,200 @@
+//! Whether an input of a pair goes on: looked at once a second, from what its queue gave meanwhile and where its log ends.
+
+use crate::ends::{End, LogEnd};
+
+/// How many looks in a row must find an input at its real end before it counts as idle.
+const QUIET_LOOKS: u32 = 5;
+
+/// How an input of a pair stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The pair has no state yet: the restorer says for what it waits.
+    Restoring,
+    /// There is nothing to be said.
+    GoesOn,
+    /// Records are there, and none arrives, for so many looks in a row.
+    StandsStill { looks: u32, position: i64, end: i64 },
+    /// An open transaction of somebody else's holds so many records back, for so many looks in a row.
+    HeldByTransaction { looks: u32, records: u64 },
+    /// Kafka does not say where the log ends, for so many looks in a row.
+    NoAnswer { looks: u32, reason: String },
+    /// The log ends before the position: it was made anew.
+    OutOfStep,
+}
+
+/// What one input has brought lately.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Whether the log's end was seen after the last record.
+    at_end: bool,
+    /// Up to where the consumer had fetched, when it said so last.
+    next_offset: Option<i64>,
+    /// Of the time since the last look.
+    found: Found,
+    /// Where the log ended at the last look.
+    last_end: Option<End>,
+    quiet_looks: u32,
+    still_looks: u32,
+    held_looks: u32,
+    unanswered_looks: u32,
+}
+
+/// What reading has found since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Found {
+    /// It was not read: it waits for the other input, or for a commit.
+    #[default]
+    Unread,
+    /// There was nothing to read.
+    Nothing,
+    /// There was a record.
+    Record,
+}
+
+impl Progress {
+    pub(super) fn found_nothing(&mut self) {
+        if self.found == Found::Unread {
+            self.found = Found::Nothing;
+        }
+    }
+
+    pub(super) fn found_record(&mut self) {
+        (self.found, self.at_end, self.quiet_looks) = (Found::Record, false, 0);
+    }
+
+    pub(super) fn found_end(&mut self) {
+        self.at_end = true;
+        self.found_nothing();
+    }
+
+    pub(super) fn fetched(&mut self, next_offset: i64) {
+        self.next_offset = Some(next_offset);
+    }
+
+    /// Whether it was at its end for so long that nobody should wait for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.quiet_looks >= QUIET_LOOKS
+    }
+
+    /// Compares a position with where the log ends now.
+    pub(super) fn look(&mut self, position: i64, end: &LogEnd) -> Standing {
+        let found = std::mem::take(&mut self.found);
+        let end = match end {
+            LogEnd::Known(end) => *end,
+            LogEnd::Unknown(reason) => {
+                (self.quiet_looks, self.last_end) = (0, None);
+                self.unanswered_looks += 1;
+                return Standing::NoAnswer { looks: self.unanswered_looks, reason: reason.clone() };
+            }
+        };
+        self.unanswered_looks = 0;
+        let before = self.last_end.replace(end);
+        // Markers and aborted records are passed over by the consumer; they never come as records.
+        let passed_over = self.next_offset.filter(|_| self.at_end && found == Found::Nothing);
+        let read_to = |offset: i64| position >= offset || passed_over >= Some(offset);
+        let (is_at_stable_end, is_at_end) = (read_to(end.stable), read_to(end.end));
+        count(&mut self.quiet_looks, self.at_end && is_at_end);
+        count(&mut self.held_looks, is_at_stable_end && end.stable < end.end);
+        // It must have been behind at the last look already.
+        let was_behind = before.is_some_and(|before| position < before.stable);
+        count(&mut self.still_looks, !is_at_stable_end && was_behind && found == Found::Nothing);
+        if position > end.end && before.is_some_and(|before| position > before.end) {
+            Standing::OutOfStep
+        } else if self.held_looks > 0 {
+            let records = (end.end - end.stable).unsigned_abs();
+            Standing::HeldByTransaction { looks: self.held_looks, records }
+        } else if self.still_looks > 0 {
+            Standing::StandsStill { looks: self.still_looks, position, end: end.stable }
+        } else {
+            Standing::GoesOn
+        }
+    }
+}
+
+fn count(looks: &mut u32, holds: bool) {
+    *looks = if holds { *looks + 1 } else { 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(stable: i64, end: i64) -> LogEnd {
+        LogEnd::Known(End { stable, end })
+    }
+
+    #[test]
+    fn an_input_at_its_real_end_is_idle_after_five_looks() {
+        let mut progress = Progress::default();
+        for _ in 0..9 {
+            assert_eq!(progress.look(10, &known(10, 10)), Standing::GoesOn);
+        }
+        assert!(!progress.is_idle(), "its end was not seen");
+        progress.found_end();
+        for look in 1..=QUIET_LOOKS {
+            assert!(!progress.is_idle(), "look {look}");
+            progress.look(10, &known(10, 10));
+        }
+        assert!(progress.is_idle());
+        progress.found_record();
+        assert!(!progress.is_idle());
+    }
+
+    #[test]
+    fn an_input_that_an_open_transaction_holds_is_not_idle() {
+        let mut progress = Progress::default();
+        progress.found_end();
+        for looks in 1..=20 {
+            let expected = Standing::HeldByTransaction { looks, records: 5 };
+            assert_eq!(progress.look(10, &known(10, 15)), expected);
+            assert!(!progress.is_idle());
+        }
+        // It was aborted: what it held never comes, and the consumer passes over it.
+        progress.found_end();
+        progress.fetched(16);
+        for _ in 0..QUIET_LOOKS {
+            progress.found_nothing();
+            assert_eq!(progress.look(10, &known(16, 16)), Standing::GoesOn);
+        }
+        assert!(progress.is_idle());
+    }
+
+    #[test]
+    fn an_input_stands_still_when_records_are_there_and_none_arrives() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.look(10, &known(10, 10)), Standing::GoesOn);
+        progress.found_nothing();
+        assert_eq!(progress.look(10, &known(12, 12)), Standing::GoesOn, "they have just come");
+        for looks in 1..=3 {
+            progress.found_nothing();
+            let expected = Standing::StandsStill { looks, position: 10, end: 12 };
+            assert_eq!(progress.look(10, &known(12, 12)), expected);
+        }
+        assert_eq!(
+            progress.look(10, &known(12, 12)),
+            Standing::GoesOn,
+            "it was not read: it waits for another one"
+        );
+        progress.found_record();
+        assert_eq!(progress.look(11, &known(12, 12)), Standing::GoesOn);
+    }
+
+    #[test]
+    fn a_log_that_ends_before_the_position_is_another_one() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.look(10, &known(3, 3)), Standing::GoesOn, "a leader may be new: look once more");
+        assert_eq!(progress.look(10, &known(4, 4)), Standing::OutOfStep);
+    }
+
+    #[test]
+    fn without_an_answer_nothing_is_idle_and_nothing_stands_still() {
+        let mut progress = Progress::default();
+        progress.found_end();
+        for looks in 1..=9 {
+            let reason = "no leader".to_owned();
+            let standing = progress.look(10, &LogEnd::Unknown(reason.clone()));
+            assert_eq!(standing, Standing::NoAnswer { looks, reason });
+        }
+        assert!(!progress.is_idle());
+    }
+}
