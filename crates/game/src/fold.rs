@@ -24,6 +24,9 @@ pub const GRACE_MS: EventTime = 5_000;
 pub const AHEAD_MS: EventTime = 2_000;
 /// How far the time of an idle input follows the clock.
 pub const IDLE_MS: EventTime = 5_000;
+/// How far in the future of the clock a record may bring the high time of its input. Well below the grace: what is
+/// written at the right time counts, though somebody else's clock is fast.
+pub const FAST_MS: EventTime = 1_000;
 
 /// Machines that are looked at in one go.
 const LOOKS: usize = 64;
@@ -69,6 +72,23 @@ pub enum Ahead {
     Waits,
 }
 
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Taken {
+    /// It met its other half.
+    Joined,
+    /// It waits for its other half, or the other half that came is too far from it.
+    Waiting,
+    /// A record with its header was there already: it does not count.
+    Duplicate,
+    /// Others are too far ahead of it: it does not count.
+    Late {
+        /// How far its time lies behind the high time of its input, which is more than [`GRACE_MS`].
+        by_ms: EventTime,
+    },
+}
+
 /// What became of records and sessions, since the fold was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -80,8 +100,10 @@ pub struct Counts {
     pub expired_responses: u64,
     /// Records whose header was there already.
     pub duplicates: u64,
-    /// Records that came too late.
-    pub late: u64,
+    /// Requests that came too late.
+    pub late_requests: u64,
+    /// Responses that came too late.
+    pub late_responses: u64,
     /// Sessions that became final.
     pub closed: u64,
 }
@@ -135,29 +157,36 @@ impl Fold {
         }
     }
 
-    /// Takes a request with its record time and its offset.
-    pub fn request(&mut self, header: FrameHeader, at: EventTime, offset: i64, hits: Vec<Hit>) {
+    /// Takes a request with its record time and its offset; `now` is the clock's time.
+    pub fn request(
+        &mut self,
+        header: FrameHeader,
+        at: EventTime,
+        offset: i64,
+        hits: Vec<Hit>,
+        now: EventTime,
+    ) -> Taken {
         let FrameHeader { ts, machine, zone } = header;
-        if !self.is_new(Side::Request, header) {
-            return;
+        if let Some(left_out) = self.leave_out(Side::Request, header) {
+            return left_out;
         }
         self.changes.request(machine, (ts, zone), at, offset, &hits);
         let request = Request { at, offset, hits: hits.into_boxed_slice() };
         let limits = self.limits;
         let joined = self.frames_of(machine, ts).request((ts, zone), request, &limits);
-        self.came(Side::Request, header, joined);
+        self.came(Side::Request, header, joined, now)
     }
 
-    /// Takes a response with its record time.
-    pub fn response(&mut self, header: FrameHeader, at: EventTime) {
+    /// Takes a response with its record time; `now` is the clock's time.
+    pub fn response(&mut self, header: FrameHeader, at: EventTime, now: EventTime) -> Taken {
         let FrameHeader { ts, machine, zone } = header;
-        if !self.is_new(Side::Response, header) {
-            return;
+        if let Some(left_out) = self.leave_out(Side::Response, header) {
+            return left_out;
         }
         self.changes.response(machine, (ts, zone), at);
         let limits = self.limits;
         let joined = self.frames_of(machine, ts).response((ts, zone), at, &limits);
-        self.came(Side::Response, header, joined);
+        self.came(Side::Response, header, joined, now)
     }
 
     /// Says that an input was read to its end and has brought nothing for a while: its time follows the clock.
@@ -172,8 +201,11 @@ impl Fold {
     pub fn turn(&self) -> Turn {
         let [request, response] = Side::ALL.map(|side| self.time(side));
         let behind = if response < request { Side::Response } else { Side::Request };
+        // The time of an idle input is kept behind the clock, up to which the other one may be read.
+        let is_idle = self.idle[behind as usize] > self.times.high[behind as usize];
+        let most = if is_idle { AHEAD_MS + IDLE_MS } else { AHEAD_MS };
         let is_near = match (self.time(behind), self.time(behind.other())) {
-            (Some(behind), Some(ahead)) => ahead.saturating_sub(behind) <= AHEAD_MS,
+            (Some(behind), Some(ahead)) => ahead.saturating_sub(behind) <= most,
             (_, ahead) => ahead.is_none(),
         };
         Turn { behind, ahead: if is_near { Ahead::MayBeRead } else { Ahead::Waits } }
@@ -272,18 +304,23 @@ impl Fold {
         size
     }
 
-    /// Whether a record counts: it is neither late nor a duplicate.
-    fn is_new(&mut self, side: Side, FrameHeader { ts, machine, zone }: FrameHeader) -> bool {
-        let below = |time: Option<EventTime>, by| time.is_some_and(|time| ts < time.saturating_sub(by));
-        if below(self.times.high[side as usize], GRACE_MS) || below(self.times.complete, 0) {
-            self.counts.late += 1;
-            return false;
+    /// What becomes of a record that does not count, since it is late or a duplicate; `None` for one that counts.
+    fn leave_out(&mut self, side: Side, FrameHeader { ts, machine, zone }: FrameHeader) -> Option<Taken> {
+        // An idle input's time may have completed what its own records have not.
+        let completed = self.times.complete.map(|complete| complete.saturating_add(GRACE_MS));
+        let behind = self.times.high[side as usize].max(completed).map(|high| high.saturating_sub(ts));
+        if let Some(by_ms) = behind.filter(|&by_ms| by_ms > GRACE_MS) {
+            match side {
+                Side::Request => self.counts.late_requests += 1,
+                Side::Response => self.counts.late_responses += 1,
+            }
+            return Some(Taken::Late { by_ms });
         }
         if self.machines.get(&machine).is_some_and(|frames| frames.holds((ts, zone), side)) {
             self.counts.duplicates += 1;
-            return false;
+            return Some(Taken::Duplicate);
         }
-        true
+        None
     }
 
     fn frames_of(&mut self, machine: Machine, ts: EventTime) -> &mut Frames {
@@ -293,7 +330,13 @@ impl Fold {
         })
     }
 
-    fn came(&mut self, side: Side, FrameHeader { ts, machine, .. }: FrameHeader, joined: bool) {
+    fn came(
+        &mut self,
+        side: Side,
+        FrameHeader { ts, machine, .. }: FrameHeader,
+        joined: bool,
+        now: EventTime,
+    ) -> Taken {
         if joined {
             self.counts.joined += 1;
             if let Some(frames) = self.machines.get_mut(&machine)
@@ -302,11 +345,14 @@ impl Fold {
                 self.changed.push(machine);
             }
         }
+        // What is written at the right time must not be late because of one fast clock.
+        let reached = Some(ts.min(now.saturating_add(FAST_MS)));
         let high = &mut self.times.high[side as usize];
-        if *high < Some(ts) {
-            *high = Some(ts);
+        if *high < reached {
+            *high = reached;
             self.advance();
         }
+        if joined { Taken::Joined } else { Taken::Waiting }
     }
 
     /// Brings completeness up to date. When many sessions end at once they are found bit by bit.

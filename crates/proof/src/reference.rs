@@ -12,6 +12,8 @@ use crate::log::Record;
 
 /// How far below the high time a record may be, ms.
 const GRACE_MS: i64 = 5_000;
+/// How far above the clock a record may bring the high time, ms.
+const FAST_MS: i64 = 1_000;
 /// How far apart the record times of a pair may be, ms.
 const JOIN_MS: i64 = 3_000;
 /// How far a record time may be from its `ts`, and how far in the clock's future, ms.
@@ -56,6 +58,8 @@ pub enum Fault {
     Time,
     /// It counts, but at least one of its hits does not decode.
     Hits,
+    /// It is well-formed, but too far below the high time.
+    Late,
 }
 
 /// What became of the records of the two inputs.
@@ -84,6 +88,7 @@ impl Fault {
             Self::Approval => reason == "approval",
             Self::Time => reason == "time",
             Self::Hits => reason == "hits",
+            Self::Late => reason == "late",
         }
     }
 }
@@ -114,7 +119,7 @@ struct Frame {
     half: Half,
 }
 
-/// Folds the two logs of a partition; `now` is the pods' clock, ms since the epoch.
+/// Folds the two logs of a partition; `now` is the pods' clock while they read, ms since the epoch.
 #[must_use]
 pub fn fold(requests: &[Record], responses: &[Record], now: i64) -> Outcome {
     let mut outcome = Outcome::default();
@@ -139,14 +144,15 @@ fn admit(input: Input, records: &[Record], now: i64, outcome: &mut Outcome) -> H
                 continue;
             }
         };
+        if high.is_some_and(|high| header.ts < high - GRACE_MS) {
+            outcome.counts.late += 1;
+            outcome.dead.insert((input, record.offset), Fault::Late);
+            continue;
+        }
         if bad_hits {
             outcome.dead.insert((input, record.offset), Fault::Hits);
         }
-        if high.is_some_and(|high| header.ts < high - GRACE_MS) {
-            outcome.counts.late += 1;
-            continue;
-        }
-        high = high.max(Some(header.ts));
+        high = high.max(Some(header.ts.min(now + FAST_MS)));
         match halves.entry(header) {
             Entry::Vacant(entry) => drop(entry.insert(half)),
             Entry::Occupied(_) => outcome.counts.duplicates += 1,

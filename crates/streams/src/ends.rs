@@ -51,7 +51,7 @@ impl Watch {
         let (outbox, found) = channel();
         let ask = |isolation: &str| {
             let mut settings = client::base(&config.kafka, &format!("{}-ends", config.pod));
-            settings.set("isolation.level", isolation);
+            settings.set("isolation.level", isolation).set("topic.metadata.refresh.interval.ms", "2000");
             Renewed::new(settings).context("making a client that asks where logs end")
         };
         let mut run = Run {

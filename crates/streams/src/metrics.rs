@@ -32,6 +32,12 @@ struct PositionLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LateLabels {
+    topic: &'static str,
+    partition: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -47,7 +53,7 @@ pub(crate) struct Metrics {
     joined: Counter,
     expired: Family<TopicLabels, Counter>,
     duplicates: Counter,
-    late: Counter,
+    late: Family<LateLabels, Counter>,
     closed: Counter,
     /// Sessions written, updates and final ones.
     pub(crate) outputs: Counter,
@@ -102,7 +108,7 @@ impl Metrics {
             joined: Counter::default(),
             expired: Family::default(),
             duplicates: Counter::default(),
-            late: Counter::default(),
+            late: Family::default(),
             closed: Counter::default(),
             outputs: Counter::default(),
             pairs: Gauge::default(),
@@ -159,7 +165,7 @@ impl Metrics {
             self.expired.clone(),
         );
         registry.register("duplicates", "Records that were there already", self.duplicates.clone());
-        registry.register("late", "Records that came too late", self.late.clone());
+        registry.register("late", "Records that came too late, by topic and partition", self.late.clone());
         registry.register("closed_sessions", "Sessions that became final", self.closed.clone());
         registry.register("outputs", "Records written to SESSIONS", self.outputs.clone());
         registry.register("pairs", "Pairs of partitions that this pod works on", self.pairs.clone());
@@ -257,15 +263,22 @@ impl Metrics {
         self.bad.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// Adds what became of records and sessions.
-    pub(crate) fn add(&self, counts: &Counts) {
+    /// Adds what became of records and sessions of a pair.
+    pub(crate) fn add(&self, partition: u32, counts: &Counts) {
         self.joined.inc_by(counts.joined);
         self.duplicates.inc_by(counts.duplicates);
-        self.late.inc_by(counts.late);
         self.closed.inc_by(counts.closed);
         let expired = |topic, count| self.expired.get_or_create(&TopicLabels { topic }).inc_by(count);
         expired(model::REQUESTS, counts.expired_requests);
         expired(model::RESPONSES, counts.expired_responses);
+        let late = |topic, count| {
+            // A partition without late records has no line.
+            if count > 0 {
+                self.late.get_or_create(&LateLabels { topic, partition }).inc_by(count);
+            }
+        };
+        late(model::REQUESTS, counts.late_requests);
+        late(model::RESPONSES, counts.late_responses);
     }
 
     /// Shows where this pod stands in a partition.

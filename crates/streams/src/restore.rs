@@ -106,8 +106,10 @@ impl Restorer {
             .set("fetch.wait.max.ms", "10")
             .set("fetch.min.bytes", "1")
             .set("fetch.message.max.bytes", "1048576")
+            // Partitions that are added are found soon.
+            .set("topic.metadata.refresh.interval.ms", "2000")
             .set("enable.partition.eof", "true");
-        let run = Run {
+        let mut run = Run {
             client: Renewed::new(settings).context("making the consumer that restores")?,
             brokers: config.kafka.clone(),
             runtime,
@@ -199,8 +201,13 @@ enum Interrupted {
 impl Run {
     /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes librdkafka most
     /// of a second, for which the first pairs would stand still.
-    fn prepare(&self) {
+    fn prepare(&mut self) {
         let begin = Instant::now();
+        if let Some(last) = self.last_partition()
+            && let Err(reason) = self.grow(last)
+        {
+            debug!(reason, "our topics may be too small");
+        }
         let first = both(&self.topics, &BTreeSet::from([0]));
         let consumer = self.client.consumer();
         let asked = consumer.committed_offsets(first, QUESTION).map(drop);
@@ -291,7 +298,9 @@ impl Run {
         &mut self,
         pairs: &BTreeSet<u32>,
     ) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
-        self.grow(pairs)?;
+        if let Some(&last) = pairs.last() {
+            self.grow(last)?;
+        }
         let list = both(&self.topics, pairs);
         let committed = self.client.consumer().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
             format!("no answer about committed offsets ({problem}): the broker is away, or has yet to end a dead pod's transaction")
@@ -317,21 +326,27 @@ impl Run {
         Ok((known, missing))
     }
 
-    /// Sees to it that our own topics have as many partitions as the inputs: somebody may have added some.
-    fn grow(&mut self, pairs: &BTreeSet<u32>) -> Result<(), String> {
-        let needed = pairs.last().map_or(0, |last| last + 1);
+    /// The last pair that the inputs have now.
+    fn last_partition(&self) -> Option<u32> {
+        let metadata = self.client.consumer().fetch_metadata(Some(&self.topics[0]), QUESTION).ok()?;
+        let count = metadata.topics().first()?.partitions().len();
+        u32::try_from(count).ok()?.checked_sub(1)
+    }
+
+    /// Sees to it that our own topics have this partition: somebody may have added some to the inputs.
+    fn grow(&mut self, last: u32) -> Result<(), String> {
+        let needed = last + 1;
         if needed <= self.large_enough {
             return Ok(());
         }
         let own = self.own.each_ref().map(String::as_str);
-        let grown = self
-            .runtime
+        self.runtime
             .block_on(topics::grow(&self.brokers, &own, needed))
             .map_err(|error| error.to_string())?;
         self.large_enough = needed;
-        if !grown.is_empty() {
-            // Else this client goes on to believe that they are smaller.
-            let _ = self.client.consumer().fetch_metadata(Some(&self.changelog), QUESTION);
+        // Else this client goes on to believe for a while that they are smaller, and so are the inputs.
+        for topic in [&self.changelog, &self.topics[0], &self.topics[1]] {
+            let _ = self.client.consumer().fetch_metadata(Some(topic), QUESTION);
         }
         Ok(())
     }

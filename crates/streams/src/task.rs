@@ -1,8 +1,8 @@
 //! The work on one pair of partitions, without Kafka: bytes come in, sessions and dead letters come out. The clock is passed
-//! in and only serves to refuse records from the future.
+//! in: records too far in the future are refused, and those a little ahead do not move the time of the others.
 
 use game::avro::{Codec, DecodeError};
-use game::fold::{Counts, Side};
+use game::fold::{Counts, GRACE_MS, Side, Taken};
 use game::{EventTime, Fold, FrameHeader};
 use model::Input;
 
@@ -55,6 +55,12 @@ pub enum BadRecord {
     /// Some of its hits do not decode; the others count.
     #[error("{0} of its hits do not decode")]
     Hits(u32),
+    /// Others of its partition are too far ahead of it.
+    #[error("it came too late: its time is {} behind its partition's, and {} is the most", seconds(*.by_ms), seconds(GRACE_MS))]
+    Late {
+        /// How far.
+        by_ms: EventTime,
+    },
 }
 
 impl BadRecord {
@@ -79,26 +85,38 @@ impl BadRecord {
             Self::Approval(_) => "approval",
             Self::Time { .. } => "time",
             Self::Hits(_) => "hits",
+            Self::Late { .. } => "late",
         }
     }
+}
+
+/// `12.3 s`
+fn seconds(ms: EventTime) -> String {
+    format!("{:.1} s", ms as f64 / 1_000.0)
 }
 
 /// Takes a record into the fold.
 ///
 /// # Errors
-/// When the record is malformed: nothing has changed then, except that a frame with some bad hits counts without them.
+/// When the record is malformed or late: nothing has changed then, except that a frame with some bad hits counts without them.
 pub fn process(fold: &mut Fold, codec: &Codec, record: &Record<'_>, now: EventTime) -> Result<(), BadRecord> {
     let key = record.key.ok_or(BadRecord::NoKey)?;
     let value = record.value.ok_or(BadRecord::NoValue)?;
     let header = codec.decode_header(key).map_err(BadRecord::Key)?;
     let body = codec.decode_body(value).map_err(BadRecord::Value)?;
     let at = time_of(record, &header, now)?;
-    match (record.input, body.approval) {
-        (Input::Requests, Some(false)) => fold.request(header, at, record.offset, body.hits),
-        (Input::Responses, Some(true)) => fold.response(header, at),
+    let taken = match (record.input, body.approval) {
+        (Input::Requests, Some(false)) => fold.request(header, at, record.offset, body.hits, now),
+        (Input::Responses, Some(true)) => fold.response(header, at, now),
         (_, approval) => return Err(BadRecord::Approval(approval)),
+    };
+    match taken {
+        Taken::Late { by_ms } => Err(BadRecord::Late { by_ms }),
+        Taken::Joined | Taken::Waiting | Taken::Duplicate if body.bad_hits > 0 => {
+            Err(BadRecord::Hits(body.bad_hits))
+        }
+        Taken::Joined | Taken::Waiting | Taken::Duplicate => Ok(()),
     }
-    if body.bad_hits > 0 { Err(BadRecord::Hits(body.bad_hits)) } else { Ok(()) }
 }
 
 /// The side of the fold that an input is.
@@ -124,7 +142,8 @@ pub(crate) fn difference(now: &Counts, before: &Counts) -> Counts {
         expired_requests: now.expired_requests - before.expired_requests,
         expired_responses: now.expired_responses - before.expired_responses,
         duplicates: now.duplicates - before.duplicates,
-        late: now.late - before.late,
+        late_requests: now.late_requests - before.late_requests,
+        late_responses: now.late_responses - before.late_responses,
         closed: now.closed - before.closed,
     }
 }
@@ -165,6 +184,35 @@ mod tests {
         assert_eq!(outputs.len(), 1);
         assert_eq!((outputs[0].key, outputs[0].request_offset), (header(NOW), 7));
         assert_eq!((outputs[0].session.score, outputs[0].session.count), (48, 1));
+    }
+
+    #[test]
+    fn a_late_record_is_named_and_says_by_how_much() {
+        let mut fold = Fold::new(Limits::default());
+        let mut take = |ts, value: &[u8]| {
+            let key = avro::encode_header(&header(ts));
+            let (input, timestamp) = (Input::Requests, Some(ts));
+            let record = Record { input, key: Some(&key), value: Some(value), timestamp, offset: 0 };
+            process(&mut fold, &Codec::single_object(), &record, NOW)
+        };
+        let value = avro::encode_body(false, &[Hit::from_hex("c3ff8ab13000e9c5").unwrap()]);
+        assert!(take(NOW, &value).is_ok());
+        let late = take(NOW - 12_340, &value).unwrap_err();
+        let said = "it came too late: its time is 12.3 s behind its partition's, and 5.0 s is the most";
+        assert_eq!((late.reason(), late.to_string().as_str()), ("late", said));
+        let mut bad_hit = value.clone();
+        let at = bad_hit.windows(4).position(|window| window == b"c3ff").unwrap();
+        bad_hit[at] = b'z';
+        assert_eq!(take(NOW - 12_340, &bad_hit).unwrap_err().reason(), "late");
+        assert_eq!(
+            take(NOW + 60_000, &value).map_err(|bad| bad.to_string()),
+            Ok(()),
+            "far ahead, and it counts"
+        );
+        assert!(take(NOW - 3_999, &value).is_ok(), "and what is written at the right time counts after it");
+        assert_eq!(take(NOW - 4_001, &value).unwrap_err().reason(), "late");
+        let counts = fold.counts();
+        assert_eq!((counts.late_requests, counts.late_responses), (3, 0));
     }
 
     #[test]

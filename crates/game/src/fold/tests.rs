@@ -6,6 +6,8 @@ use crate::Zone;
 use crate::sessions::{GameSession, KEPT_HITS};
 
 const NOW: EventTime = 1_700_000_000_000;
+/// A clock that is ahead of all records: they are read long after they were written.
+const LATER: EventTime = NOW + 10_000_000;
 const LIMITS: Limits = Limits { gap_ms: 10_000, longest_ms: 60_000, most_hits: 500 };
 
 fn header(machine: u32, ts: EventTime) -> FrameHeader {
@@ -25,17 +27,21 @@ struct Record {
     hits: usize,
 }
 
-fn take(fold: &mut Fold, record: &Record, offset: i64) {
+fn take(fold: &mut Fold, record: &Record, offset: i64) -> Taken {
+    take_at(fold, record, offset, LATER)
+}
+
+fn take_at(fold: &mut Fold, record: &Record, offset: i64, now: EventTime) -> Taken {
     match record.side {
-        Side::Request => fold.request(record.header, record.at, offset, hits(record.hits)),
-        Side::Response => fold.response(record.header, record.at),
+        Side::Request => fold.request(record.header, record.at, offset, hits(record.hits), now),
+        Side::Response => fold.response(record.header, record.at, now),
     }
 }
 
 /// Joins a frame of machine 1 whose halves come at the same time.
 fn frame(fold: &mut Fold, ts: EventTime, hits: usize) {
     for side in Side::ALL {
-        take(fold, &Record { side, header: header(1, ts), at: NOW + ts, hits }, ts);
+        let _ = take(fold, &Record { side, header: header(1, ts), at: NOW + ts, hits }, ts);
     }
 }
 
@@ -49,11 +55,16 @@ fn finals(fold: &mut Fold) -> Vec<GameSession> {
     outputs(fold).into_iter().map(|output| output.session).filter(|session| session.is_final).collect()
 }
 
+/// Lets both inputs follow the clock, which shows this time after `NOW`.
+fn both_idle(fold: &mut Fold, now: EventTime) {
+    for side in Side::ALL {
+        fold.idle(side, NOW + now);
+    }
+}
+
 /// Lets both inputs follow the clock to where everything is over.
 fn end(fold: &mut Fold) {
-    for side in Side::ALL {
-        fold.idle(side, NOW + 10_000_000);
-    }
+    both_idle(fold, LATER - NOW);
 }
 
 /// Folds frames of one machine, given as (ts, hits); what is final in the end, as (start, end, hits).
@@ -90,7 +101,7 @@ fn a_session_is_final_once_nothing_can_belong_to_it() {
     frame(&mut fold, 0, 1);
     let mut later = |machine: u32, ts| {
         for side in Side::ALL {
-            take(&mut fold, &Record { side, header: header(machine, ts), at: NOW + ts, hits: 1 }, 0);
+            let _ = take(&mut fold, &Record { side, header: header(machine, ts), at: NOW + ts, hits: 1 }, 0);
         }
         finals(&mut fold).len()
     };
@@ -106,7 +117,7 @@ fn a_pair_is_joined_once_in_either_order_and_only_when_near_enough() {
         let response = Record { side: Side::Response, at: NOW + response_at, ..request.clone() };
         let order = if first == Side::Request { [&request, &response] } else { [&response, &request] };
         for record in order.into_iter().chain(order) {
-            take(&mut fold, record, 0);
+            let _ = take(&mut fold, record, 0);
         }
         end(&mut fold);
         let counts = fold.counts();
@@ -125,12 +136,12 @@ fn a_pair_is_joined_once_in_either_order_and_only_when_near_enough() {
 #[test]
 fn what_stays_alone_is_given_up_when_both_inputs_have_passed_it() {
     let mut fold = Fold::new(LIMITS);
-    take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
-    take(&mut fold, &Record { side: Side::Request, header: header(2, 60_000), at: NOW, hits: 1 }, 1);
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(2, 60_000), at: NOW, hits: 1 }, 1);
     assert_eq!(fold.counts().expired_requests, 0, "the responses may still be on their way");
-    take(&mut fold, &Record { side: Side::Response, header: header(2, 5_000), at: NOW, hits: 0 }, 0);
+    let _ = take(&mut fold, &Record { side: Side::Response, header: header(2, 5_000), at: NOW, hits: 0 }, 0);
     assert_eq!(fold.counts().expired_requests, 0);
-    take(&mut fold, &Record { side: Side::Response, header: header(2, 5_001), at: NOW, hits: 0 }, 1);
+    let _ = take(&mut fold, &Record { side: Side::Response, header: header(2, 5_001), at: NOW, hits: 0 }, 1);
     assert_eq!(fold.counts().expired_requests, 1);
 }
 
@@ -155,19 +166,131 @@ fn the_input_that_is_behind_is_read_first_and_the_other_one_waits_for_it() {
     let turn = |behind, ahead| Turn { behind, ahead };
     let mut fold = Fold::new(LIMITS);
     assert_eq!(fold.turn(), turn(Side::Request, Ahead::MayBeRead));
-    take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 0), at: NOW, hits: 1 }, 0);
     assert_eq!(
         fold.turn(),
         turn(Side::Response, Ahead::Waits),
         "whether there are responses is not known yet"
     );
-    take(&mut fold, &Record { side: Side::Response, header: header(1, 0), at: NOW, hits: 0 }, 0);
-    take(&mut fold, &Record { side: Side::Request, header: header(1, 2_000), at: NOW, hits: 1 }, 1);
+    let _ = take(&mut fold, &Record { side: Side::Response, header: header(1, 0), at: NOW, hits: 0 }, 0);
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 2_000), at: NOW, hits: 1 }, 1);
     assert_eq!(fold.turn(), turn(Side::Response, Ahead::MayBeRead));
-    take(&mut fold, &Record { side: Side::Request, header: header(1, 2_001), at: NOW, hits: 1 }, 2);
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 2_001), at: NOW, hits: 1 }, 2);
     assert_eq!(fold.turn(), turn(Side::Response, Ahead::Waits));
     fold.idle(Side::Response, NOW + 60_000);
     assert_eq!(fold.turn(), turn(Side::Request, Ahead::Waits), "55 s: now the requests are behind");
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 62_000), at: NOW, hits: 1 }, 3);
+    assert_eq!(
+        fold.turn(),
+        turn(Side::Response, Ahead::MayBeRead),
+        "an idle input holds the other one back at the clock only"
+    );
+    let _ = take(&mut fold, &Record { side: Side::Request, header: header(1, 62_001), at: NOW, hits: 1 }, 4);
+    assert_eq!(fold.turn(), turn(Side::Response, Ahead::Waits));
+}
+
+/// Both records of a frame, read at this time after `NOW`; what became of them.
+fn play(fold: &mut Fold, machine: u32, ts: EventTime, now: EventTime) -> [Taken; 2] {
+    let record = |side| Record { side, header: header(machine, ts), at: NOW + ts, hits: 1 };
+    Side::ALL.map(|side| take_at(fold, &record(side), ts, NOW + now))
+}
+
+const COUNTS: [Taken; 2] = [Taken::Waiting, Taken::Joined];
+
+#[test]
+fn one_pair_far_ahead_makes_nothing_late_that_is_written_at_the_right_time() {
+    let mut fold = Fold::new(LIMITS);
+    assert_eq!(play(&mut fold, 1, 0, 0), COUNTS);
+    assert_eq!(play(&mut fold, 2, 55_000, 100), COUNTS, "it counts, too");
+    for ts in (200..70_000).step_by(200) {
+        assert_eq!(play(&mut fold, 3, ts, ts + 50), COUNTS, "{ts}");
+    }
+    assert_eq!((fold.counts().late_requests, fold.counts().late_responses), (0, 0));
+    let ends = finals(&mut fold).iter().map(|session| session.end - NOW).collect::<Vec<_>>();
+    assert_eq!(
+        ends,
+        [0, 60_200],
+        "a gap after the first frame and a minute; the pair ahead has its time to come"
+    );
+    end(&mut fold);
+    let finals = finals(&mut fold);
+    let ends = finals.iter().map(|session| (session.machine.as_str(), session.end - NOW)).collect::<Vec<_>>();
+    assert_eq!(ends, [("000002", 55_000), ("000003", 69_800)]);
+}
+
+#[test]
+fn frames_of_a_clock_eight_seconds_ahead_and_of_a_right_one_count_alike_and_are_final_once() {
+    let mut fold = Fold::new(LIMITS);
+    let mut written = Vec::new();
+    for now in (0..30_000).step_by(100) {
+        assert_eq!(play(&mut fold, 1, now + 8_000, now), COUNTS);
+        assert_eq!(play(&mut fold, 2, now, now), COUNTS);
+        written.append(&mut finals(&mut fold));
+    }
+    let [request, response] = Side::ALL.map(|side| fold.time(side));
+    assert_eq!((request, response), (Some(NOW + 30_900), Some(NOW + 30_900)), "a second ahead of the clock");
+    // The session of the fast clock is final when the pod's clock gets there: its last frame, the gap, the grace.
+    for (now, sessions) in [(44_900, 1), (52_899, 1), (52_900, 2)] {
+        both_idle(&mut fold, now + IDLE_MS);
+        written.append(&mut finals(&mut fold));
+        assert_eq!(written.len(), sessions, "{now}");
+    }
+    end(&mut fold);
+    written.append(&mut finals(&mut fold));
+    let frames: Vec<_> = written.iter().map(|session| (session.machine.as_str(), session.frames)).collect();
+    assert_eq!(frames, [("000002", 300), ("000001", 300)]);
+    assert_eq!(fold.size(), Size::default());
+}
+
+#[test]
+fn a_late_record_says_by_how_much_and_moves_nothing() {
+    let mut fold = Fold::new(LIMITS);
+    let _ = play(&mut fold, 1, 20_000, 20_000);
+    let before = Side::ALL.map(|side| fold.time(side));
+    fold.take_changes();
+    assert_eq!(play(&mut fold, 1, 15_000, 20_000), COUNTS);
+    fold.take_changes();
+    assert_eq!(play(&mut fold, 1, 14_999, 20_000), [Taken::Late { by_ms: 5_001 }; 2]);
+    assert_eq!(play(&mut fold, 1, 15_000, 20_000), [Taken::Duplicate; 2]);
+    assert_eq!(Side::ALL.map(|side| fold.time(side)), before);
+    assert!(!fold.has_changed());
+    let counts = fold.counts();
+    assert_eq!((counts.late_requests, counts.late_responses, counts.duplicates), (1, 1, 2));
+    // What the clock has completed is late as well.
+    both_idle(&mut fold, 60_000);
+    assert_eq!(fold.complete(), Some(NOW + 50_000));
+    assert_eq!(play(&mut fold, 1, 49_999, 60_000), [Taken::Late { by_ms: 5_001 }; 2]);
+    assert_eq!(play(&mut fold, 1, 50_000, 60_000), COUNTS);
+}
+
+#[test]
+fn a_restored_fold_keeps_the_times_that_the_clock_allowed() {
+    let mut fold = Fold::new(LIMITS);
+    let _ = play(&mut fold, 1, 55_000, 0);
+    let block = fold.take_changes();
+    let mut restoring = Restoring::new(LIMITS);
+    restoring.apply(&block.bytes).unwrap();
+    let mut restored = restoring.finish();
+    for fold in [&mut fold, &mut restored] {
+        assert_eq!(fold.time(Side::Request), Some(NOW + FAST_MS));
+        assert_eq!(fold.complete(), Some(NOW + FAST_MS - GRACE_MS));
+        assert_eq!(play(fold, 2, -4_000, 2_000), COUNTS);
+        assert_eq!(play(fold, 2, -4_001, 2_000), [Taken::Late { by_ms: 5_001 }; 2]);
+    }
+}
+
+#[test]
+fn a_fast_clock_on_one_input_does_not_hold_the_other_one_back() {
+    let mut fold = Fold::new(LIMITS);
+    let request = |ts| Record { side: Side::Request, header: header(1, ts), at: NOW + ts, hits: 1 };
+    for now in (0..20_000).step_by(1_000) {
+        // Nothing but requests from the future, once a second; the responses are idle.
+        fold.idle(Side::Response, NOW + now);
+        assert_ne!(fold.turn(), Turn { behind: Side::Response, ahead: Ahead::Waits }, "{now}");
+        let _ = take_at(&mut fold, &request(now + 50_000), now, NOW + now);
+    }
+    let response = Record { side: Side::Response, ..request(50_000) };
+    assert_eq!(take_at(&mut fold, &response, 0, NOW + 20_000), Taken::Joined);
 }
 
 /// Two logs of one partition: disorder, duplicates, lateness, halves without the other, everything from a seed.
@@ -225,7 +348,7 @@ fn run(
             behind
         };
         let next = &mut at[side as usize];
-        take(&mut fold, &logs[side as usize][*next], *next as i64);
+        let _ = take(&mut fold, &logs[side as usize][*next], *next as i64);
         *next += 1;
         if rng.random_ratio(1, 20) {
             fold = interrupt(fold);
@@ -244,7 +367,7 @@ fn the_outcome_does_not_depend_on_how_the_reading_of_two_logs_interleaves() {
     for seed in 0..20 {
         let logs = logs(seed);
         let (expected, counts) = run(&logs, &mut StdRng::seed_from_u64(0), |fold| fold);
-        assert!(expected.len() > 20 && counts.late > 0 && counts.duplicates > 0, "{counts:?}");
+        assert!(expected.len() > 20 && counts.late_requests > 0 && counts.duplicates > 0, "{counts:?}");
         assert!(counts.expired_requests > 0 && counts.expired_responses > 0, "{counts:?}");
         for other in 1..6 {
             let (finals, again) = run(&logs, &mut StdRng::seed_from_u64(other), |fold| fold);
@@ -295,10 +418,10 @@ fn what_is_kept_for_one_machine_is_bounded_whatever_it_sends() {
     for ts in 0..200_000 {
         let zone = Zone::ALL[ts as usize % 4];
         let header = FrameHeader { zone, ..header(1, ts) };
-        fold.request(header, NOW + ts, ts, hits(64));
+        let _ = fold.request(header, NOW + ts, ts, hits(64), LATER);
         // Every other request is answered.
         if ts % 2 == 0 {
-            fold.response(header, NOW + ts);
+            let _ = fold.response(header, NOW + ts, LATER);
         }
         if ts % 1_000 == 0 {
             let size = fold.size();

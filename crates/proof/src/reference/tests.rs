@@ -28,6 +28,14 @@ fn fold_both(requests: &[(i64, i64, usize)], responses: &[(i64, i64, usize)]) ->
     fold(&log(Input::Requests, requests), &log(Input::Responses, responses), NOW)
 }
 
+/// Makes one of a record's hits one that does not decode.
+fn spoil(record: &mut Record) {
+    let hex = a_hit().to_hex();
+    let value = record.value.as_mut().unwrap();
+    let at = value.windows(hex.len()).position(|window| window == hex.as_bytes()).unwrap();
+    value[at] = b'z';
+}
+
 /// The sessions as (start, end, frames, hits), in the order of their start.
 fn sessions(outcome: &Outcome) -> Vec<(i64, i64, u32, u32)> {
     let decode = |is: &Final| avro::decode_session(&is.value).unwrap();
@@ -103,10 +111,30 @@ fn a_record_more_than_five_seconds_below_the_highest_before_it_is_late() {
     assert_eq!(outcome.counts, Counts { joined: 2, ..Counts::default() });
     let outcome = fold_both(&late, &late);
     assert_eq!(outcome.counts, Counts { joined: 1, late: 2, ..Counts::default() });
+    let dead = Input::ALL.map(|input| ((input, 1), Fault::Late));
+    assert_eq!(outcome.dead, BTreeMap::from(dead));
     // Each input has a high time of its own.
     let responses_first = [(4_999, 4_999, 1), (10_000, 10_000, 1)];
     let outcome = fold_both(&late, &responses_first);
     assert_eq!(outcome.counts, Counts { joined: 1, late: 1, expired: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_record_ahead_of_the_clock_brings_the_high_time_one_second_above_it() {
+    // 600 s is the clock's time.
+    let after = |ts: i64| [(655_000, 655_000, 1), (ts, ts, 1)];
+    let outcome = fold_both(&after(596_000), &after(596_000));
+    assert_eq!(outcome.counts, Counts { joined: 2, ..Counts::default() });
+    let outcome = fold_both(&after(595_999), &after(595_999));
+    assert_eq!(outcome.counts, Counts { joined: 1, late: 2, ..Counts::default() });
+}
+
+#[test]
+fn a_late_record_with_a_bad_hit_is_late() {
+    let mut requests = log(Input::Requests, &[(10_000, 10_000, 1), (4_999, 4_999, 1)]);
+    spoil(&mut requests[1]);
+    let outcome = fold(&requests, &[], NOW);
+    assert_eq!(outcome.dead, BTreeMap::from([((Input::Requests, 1), Fault::Late)]));
 }
 
 #[test]
@@ -166,10 +194,7 @@ fn times_at_the_limits_are_plausible() {
 #[test]
 fn a_hit_that_does_not_decode_is_left_out_and_its_record_kept_for_inspection() {
     let mut requests = log(Input::Requests, &[(0, 0, 2)]);
-    let hex = a_hit().to_hex();
-    let value = requests[0].value.as_mut().unwrap();
-    let at = value.windows(hex.len()).position(|window| window == hex.as_bytes()).unwrap();
-    value[at] = b'z';
+    spoil(&mut requests[0]);
     let outcome = fold(&requests, &log(Input::Responses, &[(0, 0, 1)]), NOW);
     assert_eq!(sessions(&outcome), [(0, 0, 1, 1)]);
     assert_eq!(outcome.dead, BTreeMap::from([((Input::Requests, 0), Fault::Hits)]));

@@ -252,7 +252,7 @@ impl Desk {
     pub(crate) fn report(&mut self) {
         let Some(work) = &self.work else { return };
         let counts = work.fold.counts();
-        self.metrics.add(&difference(&counts, &self.counted));
+        self.metrics.add(self.partition, &difference(&counts, &self.counted));
         self.counted = counts;
     }
 

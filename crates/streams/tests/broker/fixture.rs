@@ -129,16 +129,52 @@ impl App {
 
     /// Reads the sessions from the beginning.
     pub(crate) fn sessions(&self) -> Sessions {
+        Sessions(Arc::new(self.reader("sessions")))
+    }
+
+    /// Reads the dead letters from the beginning.
+    pub(crate) fn dead_letters(&self) -> DeadLetters {
+        DeadLetters(self.reader("DEAD-LETTERS"))
+    }
+
+    fn reader(&self, noun: &str) -> StreamConsumer {
         let mut config = client::reader(&self.brokers, "test");
         let consumer: StreamConsumer =
             config.set("group.id", "test").set("fetch.wait.max.ms", "10").create().unwrap();
         let mut assignment = TopicPartitionList::new();
         for partition in 0..self.partitions {
             let partition = i32::try_from(partition).unwrap();
-            assignment.add_partition_offset(&self.topic("sessions"), partition, Offset::Beginning).unwrap();
+            assignment.add_partition_offset(&self.topic(noun), partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&assignment).unwrap();
-        Sessions(Arc::new(consumer))
+        consumer
+    }
+}
+
+/// A record that was put aside, as its headers say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DeadLetter {
+    pub(crate) topic: String,
+    pub(crate) partition: u32,
+    pub(crate) offset: i64,
+    pub(crate) reason: String,
+    pub(crate) error: String,
+}
+
+/// The dead letters, one after the other.
+pub(crate) struct DeadLetters(StreamConsumer);
+
+impl DeadLetters {
+    pub(crate) async fn next(&self) -> DeadLetter {
+        let message = within("a dead letter", self.0.recv()).await.unwrap();
+        let header = |name: &str| header(&message, name);
+        DeadLetter {
+            topic: header("topic"),
+            partition: header("partition").parse().unwrap(),
+            offset: header("offset").parse().unwrap(),
+            reason: header("reason"),
+            error: header("error"),
+        }
     }
 }
 

@@ -55,6 +55,42 @@ async fn malformed_records_are_counted_and_never_stop_a_pod() {
 }
 
 #[tokio::test]
+async fn one_fast_clock_makes_nothing_late_that_is_written_at_the_right_time() {
+    const PARTITION: u32 = 1;
+    let app = App::new().await;
+    let (sessions, dead_letters) = (app.sessions(), app.dead_letters());
+    let pod = app.pod("kstreams-a", &[]).await;
+    pod.ready().await;
+    let [stranger, player, laggard] = [0, 1, 2].map(|nth| app.machine(PARTITION, nth));
+    app.frame(stranger, now_ms() + 55_000).await;
+    assert_eq!(sessions.update().await.key.machine, stranger, "it counts, too");
+    let mut offset = 0;
+    for frames in 1..=20 {
+        offset = app.frame(player, now_ms()).await;
+        let written = sessions.update().await;
+        assert_eq!((written.key.machine, written.rq_offset), (player, offset));
+        assert_eq!(written.session.frames, frames);
+    }
+    // Behind all of them by more than the grace.
+    app.frame(laggard, now_ms() - 10_000).await;
+    let mut letters = [dead_letters.next().await, dead_letters.next().await];
+    letters.sort();
+    for (letter, noun) in letters.iter().zip(["rq", "rs"]) {
+        assert_eq!((letter.topic.as_str(), letter.partition), (app.topic(noun).as_str(), PARTITION));
+        assert_eq!((letter.offset, letter.reason.as_str()), (offset + 1, "late"));
+        let by = letter.error.strip_prefix("it came too late: its time is ").unwrap();
+        let by: f64 = by.split_once(" s behind").unwrap().0.parse().unwrap();
+        // Behind the high time, which the fast clock has brought to a second above the pod's at most.
+        assert!((7.0..11.5).contains(&by), "{letter:?}");
+    }
+    for topic in ["GAME-FRAME-RQ", "GAME-FRAME-RS"] {
+        let late = format!("streams_late_total{{topic=\"{topic}\",partition=\"{PARTITION}\"}}");
+        pod.until(&late, |late| late == 1).await;
+    }
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
 async fn a_session_ends_though_nobody_plays_any_more() {
     let app = App::new().await;
     let sessions = app.sessions();
