@@ -53,6 +53,29 @@ pub fn plural(number: u32, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Numbers in rising order, with neighbours drawn together: `0 to 3, 7 and 11`; `none` where there are none.
+#[must_use]
+pub fn ranges(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let said = runs.into_iter().flat_map(|(first, last)| match last - first {
+        0 => vec![first.to_string()],
+        1 => vec![first.to_string(), last.to_string()],
+        _ => vec![format!("{first} to {last}")],
+    });
+    let mut said: Vec<String> = said.collect();
+    match (said.pop(), said.is_empty()) {
+        (None, _) => "none".to_owned(),
+        (Some(last), true) => last,
+        (Some(last), false) => format!("{} and {last}", said.join(", ")),
+    }
+}
+
 struct Scale {
     letter: char,
     word: &'static str,
@@ -129,6 +152,14 @@ mod tests {
         check(ratio(1.0), "1");
         check(ratio(1.04), "1.04");
         check(ratio(20.36), "20.4");
+    }
+
+    #[test]
+    fn neighbours_are_drawn_together() {
+        check(ranges(&[]), "none");
+        check(ranges(&[4]), "4");
+        check(ranges(&[0, 1]), "0 and 1");
+        check(ranges(&[0, 1, 2, 3, 7, 11]), "0 to 3, 7 and 11");
     }
 
     #[test]

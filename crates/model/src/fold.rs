@@ -11,7 +11,7 @@ mod ownership;
 use crate::Millis;
 use crate::dead_letters::DeadLetters;
 use crate::history::{Event, History, Life, Marker, Point, Second};
-use crate::lag::{OffsetReset, Outage, Sample, Sampled};
+use crate::lag::{Doubt, Outage, Sample, Sampled};
 use crate::load::LoadSettings;
 use crate::rates::RateWindow;
 use crate::snapshot::{Arena, Cluster, Lag, Progress, Rates, Snapshot, Source};
@@ -20,6 +20,7 @@ use crate::{Input, history};
 
 use arrears::Arrears;
 use markers::MarkerIds;
+use ownership::{Owners, Pods};
 
 /// Owns the picture and knows how to go on with it.
 #[derive(Debug)]
@@ -27,8 +28,7 @@ pub struct Fold {
     picture: Picture,
     rates: RateWindow,
     arrears: Arrears,
-    /// The last pod that owned each pair, also while nobody does.
-    last_owners: Vec<Option<String>>,
+    owners: Owners,
     ids: MarkerIds,
     /// Markers and lives of the second that is under way, for [`Second`].
     second: Second,
@@ -52,7 +52,7 @@ impl Fold {
             picture: Picture { epoch, snapshot, history },
             rates: RateWindow::default(),
             arrears: Arrears::default(),
-            last_owners: Vec::new(),
+            owners: Owners::default(),
             second: Second::default(),
             touched: Vec::new(),
         };
@@ -207,12 +207,14 @@ impl Fold {
     }
 
     fn refresh_owners(&mut self, at_ms: Millis, sample: Option<&Sample>) {
-        let pods = self.picture.snapshot.cluster.as_ref().map(|cluster| cluster.pods.as_slice());
-        let Some(next) = ownership::next(self.picture.snapshot.ownership.as_ref(), sample, pods, at_ms)
-        else {
-            return;
+        let Snapshot { cluster, lag, ownership, .. } = &self.picture.snapshot;
+        let pods = Pods {
+            now: cluster.as_ref().map(|cluster| cluster.pods.as_slice()),
+            lives: &self.picture.history.lives,
         };
-        let moved = ownership::moved(&mut self.last_owners, &next);
+        let next = self.owners.next(ownership.as_ref(), sample, lag.as_ref(), &pods, at_ms);
+        let Some(next) = next else { return };
+        let moved = self.owners.moved(&next);
         self.picture.snapshot.ownership = Some(next);
         if moved > 0 {
             self.mark_rebalance(at_ms, moved);
@@ -331,23 +333,22 @@ impl Cluster {
 /// The lag of both inputs that a sample means, with what makes it doubtful.
 #[must_use]
 pub fn lag(sample: &Sample) -> Lag {
-    let mut lag = Lag { sampled_ms: sample.sampled_ms, ..Lag::default() };
-    for input in Input::ALL {
-        let mut lags = Vec::with_capacity(sample.offsets(input).len());
-        for (partition, offsets) in (0..).zip(sample.offsets(input)) {
-            let of_partition = offsets.map(|offsets| offsets.lag(OffsetReset::Earliest));
-            lags.push(of_partition.map(|of_partition| of_partition.lag));
-            lag.lost += of_partition.map_or(0, |of_partition| of_partition.lost);
-            if let Some(doubt) = of_partition.and_then(|of_partition| of_partition.doubt) {
-                lag.doubts.push((input, partition, doubt));
-            }
-        }
-        match input {
-            Input::Requests => lag.requests = lags,
-            Input::Responses => lag.responses = lags,
-        }
-    }
-    lag
+    let mut lost = 0;
+    let mut doubts = sample.doubts.clone();
+    let [requests, responses] = Input::ALL.map(|input| {
+        let partitions = (0..).zip(sample.offsets(input));
+        let lags = partitions.map(|(partition, offsets)| {
+            let of_partition = offsets.as_ref()?.lag();
+            lost += of_partition.lost;
+            // A commit that is gone is news; that there is none follows from it.
+            let is_gone = doubts.contains(&(input, partition, Doubt::Gone));
+            let doubt = of_partition.doubt.filter(|doubt| !(is_gone && *doubt == Doubt::New));
+            doubts.extend(doubt.map(|doubt| (input, partition, doubt)));
+            Some(of_partition.lag)
+        });
+        lags.collect()
+    });
+    Lag { sampled_ms: sample.sampled_ms, requests, responses, lost, doubts }
 }
 
 #[cfg(test)]

@@ -2,17 +2,21 @@
 
 use std::collections::VecDeque;
 
+use crate::Millis;
 use crate::lag::{PartitionOffsets, Sample};
 use crate::snapshot::Rates;
-use crate::{Input, Millis};
 
 /// How far back the slopes reach.
 const WINDOW_MS: Millis = 2_000;
+/// A slope that ends so long before the newest sample says nothing about now.
+const STALE_MS: Millis = 1_000;
 
 /// The samples of the last two seconds.
 #[derive(Debug, Clone, Default)]
 pub struct RateWindow {
     samples: VecDeque<Positions>,
+    /// When the newest sample was taken, whole or not.
+    newest_ms: Millis,
 }
 
 #[derive(Debug, Clone)]
@@ -24,8 +28,10 @@ struct Positions {
 }
 
 impl RateWindow {
-    /// Adds a sample. A sample with an unknown offset is left out: a slope needs both its ends.
+    /// Adds a sample. A sample with an unknown offset is left out: a slope needs both its ends. When such samples are all
+    /// that comes, the rates become unknown.
     pub fn push(&mut self, sample: &Sample) {
+        self.newest_ms = sample.sampled_ms;
         let Some(positions) = Positions::of(sample) else { return };
         let reaches = positions.at_ms.saturating_sub(WINDOW_MS);
         while self.samples.len() > 1 && self.samples.get(1).is_some_and(|next| next.at_ms <= reaches) {
@@ -43,10 +49,19 @@ impl RateWindow {
     #[must_use]
     pub fn rates(&self) -> Option<Rates> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
+        if last.at_ms + STALE_MS < self.newest_ms {
+            return None;
+        }
         let elapsed_ms = last.at_ms.checked_sub(first.at_ms).filter(|elapsed| *elapsed > 0)?;
         let per_second = |from: i64, to: i64| rate(to.saturating_sub(from), elapsed_ms);
-        let by_partition: Vec<u32> =
-            first.committed.iter().zip(&last.committed).map(|(from, to)| per_second(*from, *to)).collect();
+        // A partition that was added since is read from its first record on.
+        let from = |partition| first.committed.get(partition).copied().unwrap_or(0);
+        let by_partition: Vec<u32> = last
+            .committed
+            .iter()
+            .enumerate()
+            .map(|(partition, to)| per_second(from(partition), *to))
+            .collect();
         Some(Rates {
             produced: per_second(first.produced, last.produced),
             consumed: by_partition.iter().sum(),
@@ -59,23 +74,23 @@ impl RateWindow {
 
 impl Positions {
     fn of(sample: &Sample) -> Option<Self> {
-        let ends = |input| {
-            sample
-                .offsets(input)
-                .iter()
-                .map(|partition| Some(partition.as_ref()?.log_end_offset))
-                .sum::<Option<i64>>()
+        let (requests, responses) = (&sample.requests, &sample.responses);
+        if requests.is_empty() || responses.is_empty() {
+            return None;
+        }
+        let ends = |half: &[Option<PartitionOffsets>]| {
+            half.iter().map(|offsets| Some(offsets.as_ref()?.log_end_offset)).sum::<Option<i64>>()
         };
-        let position =
-            |offsets: &PartitionOffsets| offsets.committed_offset.unwrap_or(offsets.log_start_offset);
-        let committed = sample
-            .requests
-            .iter()
-            .zip(&sample.responses)
-            .map(|(requests, responses)| Some(position(requests.as_ref()?) + position(responses.as_ref()?)))
+        // A partition that only one input has counts by that one.
+        let position = |half: &[Option<PartitionOffsets>], partition: usize| match half.get(partition) {
+            Some(offsets) => offsets.as_ref().map(PartitionOffsets::position),
+            None => Some(0),
+        };
+        let committed = (0..requests.len().max(responses.len()))
+            .map(|partition| Some(position(requests, partition)? + position(responses, partition)?))
             .collect::<Option<Vec<i64>>>()?;
-        let frames = ends(Input::Requests)?;
-        Some(Self { at_ms: sample.sampled_ms, frames, produced: frames + ends(Input::Responses)?, committed })
+        let frames = ends(requests)?;
+        Some(Self { at_ms: sample.sampled_ms, frames, produced: frames + ends(responses)?, committed })
     }
 }
 
@@ -93,8 +108,15 @@ mod tests {
             committed_offset: Some(committed),
             log_start_offset: 0,
             log_end_offset: end,
+            high_watermark: None,
         });
-        Sample { sampled_ms: at_ms, requests: vec![offsets; 2], responses: vec![offsets; 2], group: None }
+        Sample {
+            sampled_ms: at_ms,
+            requests: vec![offsets; 2],
+            responses: vec![offsets; 2],
+            doubts: Vec::new(),
+            group: None,
+        }
     }
 
     #[test]
@@ -126,5 +148,43 @@ mod tests {
         hole.responses[1] = None;
         window.push(&hole);
         assert_eq!(window.rates(), None);
+    }
+
+    #[test]
+    fn rates_are_unknown_once_no_whole_sample_comes() {
+        let mut window = RateWindow::default();
+        for tick in 0..20_u64 {
+            let mut sample = sample(tick * 250, 10 * i64::try_from(tick).unwrap(), 1_000);
+            if tick > 8 {
+                sample.requests[0] = None;
+            }
+            window.push(&sample);
+            assert_eq!(window.rates().is_some(), (1..=12).contains(&tick), "{tick}");
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_added_counts_at_once_also_where_the_other_input_has_none() {
+        let mut window = RateWindow::default();
+        window.push(&sample(0, 10, 10));
+        let mut grown = sample(1_000, 10, 10);
+        grown.requests.push(Some(PartitionOffsets {
+            committed_offset: Some(30),
+            log_start_offset: 0,
+            log_end_offset: 50,
+            high_watermark: None,
+        }));
+        window.push(&grown);
+        let rates = window.rates().unwrap();
+        assert_eq!((rates.by_partition, rates.consumed), (vec![0, 0, 30], 30));
+        assert_eq!((rates.frames, rates.produced), (50, 50));
+    }
+
+    #[test]
+    fn a_commit_beyond_the_end_is_no_progress() {
+        let mut window = RateWindow::default();
+        window.push(&sample(0, 10, 10));
+        window.push(&sample(1_000, 10_000_000, 10));
+        assert_eq!(window.rates().unwrap().consumed, 0);
     }
 }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dead_letters::DeadLetters;
+use crate::figures;
 use crate::hpa::Hpa;
 use crate::lag::{Doubt, Outage};
 use crate::load::LoadSettings;
 use crate::policy::Policy;
 use crate::scaling::Decision;
-use crate::{Input, Millis};
+use crate::{DEPLOYMENT, GROUP_ID, Input, Millis};
 
 /// Everything that is true now. An unknown is `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -80,7 +81,8 @@ pub struct Source {
 pub struct Lag {
     /// When the log ends were read.
     pub sampled_ms: Millis,
-    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer.
+    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer. Empty while nobody knows how many partitions
+    /// there are; the two inputs may have different numbers.
     #[serde(rename = "rq")]
     pub requests: Vec<Option<u64>>,
     /// Records behind in `GAME-FRAME-RS`.
@@ -123,10 +125,63 @@ impl Lag {
         Some(if responses > requests { (Input::Responses, responses) } else { (Input::Requests, requests) })
     }
 
-    /// Requests and responses of one pair of partitions together.
+    /// How many partitions there are, by the input that has more of them; 0 while nobody knows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.requests.len().max(self.responses.len())
+    }
+
+    /// Requests and responses of one pair of partitions together. A partition that only one input has is known by that
+    /// one; one that neither has is unknown.
     #[must_use]
     pub fn pair(&self, partition: usize) -> Option<u64> {
-        Some((*self.requests.get(partition)?)? + (*self.responses.get(partition)?)?)
+        if partition >= self.count() {
+            return None;
+        }
+        let half = |lags: &[Option<u64>]| match lags.get(partition) {
+            Some(lag) => *lag,
+            None => (!lags.is_empty()).then_some(0),
+        };
+        Some(half(&self.requests)? + half(&self.responses)?)
+    }
+
+    /// The only input that has this partition, where the other one has fewer partitions.
+    #[must_use]
+    pub fn only(&self, partition: usize) -> Option<Input> {
+        let is_missing = |lags: &[Option<u64>]| !lags.is_empty() && partition >= lags.len();
+        match (is_missing(&self.requests), is_missing(&self.responses)) {
+            (false, true) => Some(Input::Requests),
+            (true, false) => Some(Input::Responses),
+            _ => None,
+        }
+    }
+
+    /// What to say beside the figures of one pair of partitions.
+    pub fn doubts(&self, partition: u32) -> impl Iterator<Item = (Input, Doubt)> {
+        self.doubts
+            .iter()
+            .filter(move |(_, of, _)| *of == partition)
+            .map(|(input, _, doubt)| (*input, *doubt))
+    }
+
+    /// Why the total of an input is unknown, with the partitions by number; `None` where it is known.
+    #[must_use]
+    pub fn unknown(&self, input: Input) -> Option<String> {
+        let topic = input.topic();
+        let lags = self.partitions(input);
+        if lags.is_empty() {
+            return Some(format!("nobody knows how many partitions {topic} has"));
+        }
+        let has_no_leader = |partition| self.doubts.contains(&(input, partition, Doubt::NoLeader));
+        let unknown = (0..).zip(lags).filter(|(_, lag)| lag.is_none()).map(|(partition, _)| partition);
+        let (leaderless, silent): (Vec<u32>, Vec<u32>) =
+            unknown.partition(|&partition| has_no_leader(partition));
+        let said = |partitions: &[u32], verb: &str| {
+            (!partitions.is_empty()).then(|| format!("{verb} {topic} {}", figures::ranges(partitions)))
+        };
+        let said = [said(&leaderless, "no leader for"), said(&silent, "no answer for")];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        (!said.is_empty()).then(|| said.join(", "))
     }
 }
 
@@ -137,6 +192,32 @@ pub struct Ownership {
     pub state: String,
     /// Indexed by partition.
     pub partitions: Vec<Owner>,
+    /// Members of the group that own partitions and are no pods of the application.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherMember>,
+}
+
+/// A member of the application's group that is none of its pods: what it reads, the application never sees.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OtherMember {
+    /// How it calls itself: its `client.id`.
+    pub name: String,
+    /// The address that it came from.
+    pub host: String,
+    /// How many partitions of both inputs it owns.
+    pub partitions: u32,
+}
+
+impl OtherMember {
+    /// Who it is, in a sentence without a full stop.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { name, host, partitions } = self;
+        let owns = figures::plural(*partitions, "partition");
+        format!(
+            "`{name}` (from {host}) is a member of {GROUP_ID} and owns {owns}: it is not a pod of {DEPLOYMENT}"
+        )
+    }
 }
 
 /// The owner of one pair of partitions.
@@ -320,4 +401,35 @@ pub struct Leader {
     pub score: u64,
     /// How long the player's last tap took to come back.
     pub last_ms: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lag(requests: &[Option<u64>], responses: &[Option<u64>]) -> Lag {
+        Lag { requests: requests.to_vec(), responses: responses.to_vec(), ..Lag::default() }
+    }
+
+    #[test]
+    fn a_partition_of_one_input_only_counts_and_is_named() {
+        let lag = lag(&[Some(1), Some(2), Some(3)], &[Some(10), Some(20)]);
+        assert_eq!((lag.pair(1), lag.pair(2), lag.pair(3)), (Some(22), Some(3), None));
+        assert_eq!((lag.only(1), lag.only(2), lag.only(3)), (None, Some(Input::Requests), None));
+        assert_eq!((lag.count(), lag.total(Input::Requests)), (3, Some(6)));
+    }
+
+    #[test]
+    fn a_total_that_is_unknown_names_its_partitions() {
+        let mut lag = lag(&[None, None, None, Some(3), None], &[]);
+        lag.doubts = vec![(Input::Requests, 4, Doubt::NoLeader), (Input::Responses, 1, Doubt::NoLeader)];
+        assert_eq!(lag.pair(3), None, "the other half may exist");
+        assert_eq!(
+            lag.unknown(Input::Requests).unwrap(),
+            "no leader for GAME-FRAME-RQ 4, no answer for GAME-FRAME-RQ 0 to 2"
+        );
+        assert!(lag.unknown(Input::Responses).unwrap().contains("how many partitions GAME-FRAME-RS has"));
+        lag.responses = vec![Some(0)];
+        assert_eq!((lag.unknown(Input::Responses), lag.total(Input::Responses)), (None, Some(0)));
+    }
 }

@@ -83,6 +83,8 @@ pub struct Picture {
 }
 
 /// What changed: absent fields stay as they are, listed things are added or replaced.
+///
+/// Whatever may be unknown in the snapshot may become unknown again: `Some(None)`, on the wire `null`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tick {
@@ -93,30 +95,30 @@ pub struct Tick {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// Lag.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lag: Option<Lag>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub lag: Option<Option<Lag>>,
     /// Owners.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ownership: Option<Ownership>,
-    /// Rates, once a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rates: Option<Rates>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub ownership: Option<Option<Ownership>>,
+    /// Rates, once a second; unknown after a reset and while partitions do not answer.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub rates: Option<Option<Rates>>,
     /// Pods, replicas, policy, decision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<Cluster>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub cluster: Option<Option<Cluster>>,
     /// Load settings.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub load: Option<LoadSettings>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub load: Option<Option<LoadSettings>>,
     /// What was put aside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead_letters: Option<DeadLetters>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub dead_letters: Option<Option<DeadLetters>>,
     /// Players.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
     /// What does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outages: Option<Outages>,
-    /// The command under way; `Some(None)`, on the wire `null`, when it has ended.
+    /// The command under way.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub progress: Option<Option<Progress>>,
     /// New points.
@@ -142,38 +144,69 @@ impl Tick {
         fn changed<T: PartialEq + Clone>(before: &T, after: &T) -> Option<T> {
             (before != after).then(|| after.clone())
         }
+        // Named one by one, here and below: a new field must be thought about.
+        let Snapshot {
+            at_ms,
+            source,
+            lag,
+            ownership,
+            rates,
+            cluster,
+            load,
+            dead_letters,
+            arena,
+            outages,
+            progress,
+        } = after;
         Self {
-            at_ms: after.at_ms,
-            source: changed(&before.source, &after.source),
-            lag: changed(&before.lag, &after.lag).flatten(),
-            ownership: changed(&before.ownership, &after.ownership).flatten(),
-            rates: changed(&before.rates, &after.rates).flatten(),
-            cluster: changed(&before.cluster, &after.cluster).flatten(),
-            load: changed(&before.load, &after.load).flatten(),
-            dead_letters: changed(&before.dead_letters, &after.dead_letters).flatten(),
-            arena: changed(&before.arena, &after.arena),
-            outages: changed(&before.outages, &after.outages),
-            progress: changed(&before.progress, &after.progress),
-            ..Self::default()
+            at_ms: *at_ms,
+            source: changed(&before.source, source),
+            lag: changed(&before.lag, lag),
+            ownership: changed(&before.ownership, ownership),
+            rates: changed(&before.rates, rates),
+            cluster: changed(&before.cluster, cluster),
+            load: changed(&before.load, load),
+            dead_letters: changed(&before.dead_letters, dead_letters),
+            arena: changed(&before.arena, arena),
+            outages: changed(&before.outages, outages),
+            progress: changed(&before.progress, progress),
+            points: Vec::new(),
+            markers: Vec::new(),
+            lives: Vec::new(),
         }
     }
 
     /// A tick that carries every current value, whatever the page had.
     #[must_use]
     pub fn whole(now: &Snapshot) -> Self {
+        let Snapshot {
+            at_ms,
+            source,
+            lag,
+            ownership,
+            rates,
+            cluster,
+            load,
+            dead_letters,
+            arena,
+            outages,
+            progress,
+        } = now.clone();
         Self {
-            at_ms: now.at_ms,
-            source: Some(now.source.clone()),
-            lag: now.lag.clone(),
-            ownership: now.ownership.clone(),
-            rates: now.rates.clone(),
-            cluster: now.cluster.clone(),
-            load: now.load.clone(),
-            dead_letters: now.dead_letters.clone(),
-            arena: Some(now.arena.clone()),
-            outages: Some(now.outages.clone()),
-            progress: Some(now.progress.clone()),
-            ..Self::default()
+            at_ms,
+            source: Some(source),
+            lag: Some(lag),
+            ownership: Some(ownership),
+            rates: Some(rates),
+            cluster: Some(cluster),
+            load: Some(load),
+            dead_letters: Some(dead_letters),
+            arena: Some(arena),
+            outages: Some(outages),
+            progress: Some(progress),
+            points: Vec::new(),
+            markers: Vec::new(),
+            lives: Vec::new(),
         }
     }
 
@@ -192,22 +225,38 @@ impl Picture {
                 *place = value;
             }
         }
+        let Tick {
+            at_ms,
+            source,
+            lag,
+            ownership,
+            rates,
+            cluster,
+            load,
+            dead_letters,
+            arena,
+            outages,
+            progress,
+            points,
+            markers,
+            lives,
+        } = tick;
         let now = &mut self.snapshot;
-        now.at_ms = tick.at_ms;
-        put(&mut now.source, tick.source);
-        put(&mut now.lag, tick.lag.map(Some));
-        put(&mut now.ownership, tick.ownership.map(Some));
-        put(&mut now.rates, tick.rates.map(Some));
-        put(&mut now.cluster, tick.cluster.map(Some));
-        put(&mut now.load, tick.load.map(Some));
-        put(&mut now.dead_letters, tick.dead_letters.map(Some));
-        put(&mut now.arena, tick.arena);
-        put(&mut now.outages, tick.outages);
-        put(&mut now.progress, tick.progress);
-        tick.points.into_iter().for_each(|point| self.history.push_point(point));
-        tick.markers.into_iter().for_each(|marker| self.history.put_marker(marker));
-        tick.lives.into_iter().for_each(|life| self.history.put_life(life));
-        self.history.prune(tick.at_ms);
+        now.at_ms = at_ms;
+        put(&mut now.source, source);
+        put(&mut now.lag, lag);
+        put(&mut now.ownership, ownership);
+        put(&mut now.rates, rates);
+        put(&mut now.cluster, cluster);
+        put(&mut now.load, load);
+        put(&mut now.dead_letters, dead_letters);
+        put(&mut now.arena, arena);
+        put(&mut now.outages, outages);
+        put(&mut now.progress, progress);
+        points.into_iter().for_each(|point| self.history.push_point(point));
+        markers.into_iter().for_each(|marker| self.history.put_marker(marker));
+        lives.into_iter().for_each(|life| self.history.put_life(life));
+        self.history.prune(at_ms);
     }
 
     /// The id of the newest frame in it.
@@ -237,10 +286,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_progress_survives_the_wire() {
-        let tick = Tick { progress: Some(None), ..Tick::default() };
+    fn what_becomes_unknown_survives_the_wire() {
+        let tick = Tick { rates: Some(None), progress: Some(None), ..Tick::default() };
         let text = serde_json::to_string(&tick).unwrap();
-        assert_eq!(text, r#"{"t":0,"progress":null}"#);
+        assert_eq!(text, r#"{"t":0,"rates":null,"progress":null}"#);
         assert_eq!(serde_json::from_str::<Tick>(&text).unwrap(), tick);
     }
 }

@@ -17,13 +17,21 @@ fn sample(at_ms: Millis, committed: i64, end: i64, owner: Option<&str>) -> Sampl
         committed_offset: Some(committed),
         log_start_offset: 0,
         log_end_offset: end,
+        high_watermark: Some(end),
     });
     let group = Group {
         state: "Stable".into(),
         owners: vec![owner.map(String::from); usize::try_from(PARTITIONS).unwrap()],
+        members: Vec::new(),
     };
     let all = vec![offsets; usize::try_from(PARTITIONS).unwrap()];
-    let sample = Sample { sampled_ms: at_ms, requests: all.clone(), responses: all, group: Some(group) };
+    let sample = Sample {
+        sampled_ms: at_ms,
+        requests: all.clone(),
+        responses: all,
+        doubts: Vec::new(),
+        group: Some(group),
+    };
     Sampled { sample: Some(sample), outage: None }
 }
 
@@ -81,6 +89,112 @@ fn tell(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
             step(fold, tick);
         }
     }
+}
+
+/// A story in which every field of the picture is set, changes, and becomes unknown again where it can.
+fn tell_all(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
+    let now = START;
+    let mut steps: Vec<Box<dyn FnMut(&mut Fold) -> Tick>> = vec![
+        Box::new(move |fold| fold.source(now, Source { kafka: "Kafka 4.3".into(), ..Source::default() })),
+        Box::new(move |fold| fold.cluster(now, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, now)]))),
+        Box::new(move |fold| fold.load(now, LoadSettings::default())),
+        Box::new(move |fold| {
+            let mut letters = DeadLetters::default();
+            letters.add(crate::dead_letters::DeadLetter::default());
+            fold.dead_letters(now, letters)
+        }),
+        Box::new(move |fold| fold.arena(now, Arena { players: 3, ..Arena::default() })),
+        Box::new(move |fold| {
+            let progress = Progress { what: "Reset".into(), step: "waiting".into(), number: 1, of: 5 };
+            fold.progress(now, Some(progress))
+        }),
+        Box::new(move |fold| fold.sampled(now + 500, &sample(now + 500, 10, 30, Some("kstreams-a")))),
+        Box::new(move |fold| fold.sampled(now + 1_000, &sample(now + 1_000, 20, 60, Some("kstreams-a")))),
+        Box::new(move |fold| fold.second(now + 1_100).0),
+        Box::new(move |fold| {
+            let outage = Some(Outage { since_ms: now + 1_200, reason: "refused".into() });
+            fold.sampled(now + 1_200, &Sampled { sample: None, outage })
+        }),
+        Box::new(move |fold| {
+            fold.cluster_outage(now + 1_300, Some(Outage { since_ms: now, reason: "refused".into() }))
+        }),
+        Box::new(move |fold| fold.reset(now + 1_400)),
+        Box::new(move |fold| fold.second(now + 1_500).0),
+        Box::new(move |fold| fold.progress(now + 1_600, None)),
+        Box::new(move |fold| fold.cluster_outage(now + 1_700, None)),
+        Box::new(move |fold| fold.sampled(now + 1_800, &sample(now + 1_800, 70, 70, Some("kstreams-b")))),
+        Box::new(move |fold| fold.sampled(now + 2_000, &sample(now + 2_000, 70, 80, Some("kstreams-b")))),
+        Box::new(move |fold| fold.second(now + 2_100).0),
+    ];
+    for step in &mut steps {
+        let tick = step(fold);
+        see(fold, tick);
+    }
+}
+
+#[test]
+fn every_field_of_the_picture_reaches_the_page() {
+    let mut fold = fold();
+    let mut page = fold.picture().clone();
+    // How often a tick carried each field.
+    let mut carried = [0; 13];
+    tell_all(&mut fold, |fold, tick| {
+        let Tick {
+            at_ms: _,
+            source,
+            lag,
+            ownership,
+            rates,
+            cluster,
+            load,
+            dead_letters,
+            arena,
+            outages,
+            progress,
+            points,
+            markers,
+            lives,
+        } = &tick;
+        let fields = [
+            source.is_some(),
+            lag.is_some(),
+            ownership.is_some(),
+            rates.is_some(),
+            cluster.is_some(),
+            load.is_some(),
+            dead_letters.is_some(),
+            arena.is_some(),
+            outages.is_some(),
+            progress.is_some(),
+            !points.is_empty(),
+            !markers.is_empty(),
+            !lives.is_empty(),
+        ];
+        carried.iter_mut().zip(fields).for_each(|(count, carried)| *count += u32::from(carried));
+        page.apply(serde_json::from_str(&serde_json::to_string(&tick).unwrap()).unwrap());
+        assert_eq!(&page, fold.picture());
+    });
+    assert!(carried.iter().all(|count| *count > 0), "{carried:?}");
+    let mut pages = vec![Fold::new(1, Source::default(), History::default(), START).picture().clone()];
+    let mut again = Fold::new(1, Source::default(), History::default(), START);
+    tell_all(&mut again, |fold, _| pages.push(fold.picture().clone()));
+    for mut page in pages {
+        page.apply(again.since(page.snapshot.at_ms));
+        assert_eq!(&page, again.picture());
+    }
+}
+
+#[test]
+fn rates_are_unknown_again_after_a_reset_on_every_page() {
+    let mut fold = fold();
+    let mut page = fold.picture().clone();
+    let mut unknown = Vec::new();
+    tell_all(&mut fold, |fold, tick| {
+        page.apply(serde_json::from_str(&serde_json::to_string(&tick).unwrap()).unwrap());
+        assert_eq!(page.snapshot.rates, fold.picture().snapshot.rates);
+        unknown.extend(tick.rates.map(|rates| rates.is_none()));
+    });
+    assert_eq!(unknown, [false, true, false]);
 }
 
 #[test]
@@ -203,6 +317,108 @@ fn a_dead_pods_partitions_are_idle_until_a_pod_that_lives_owns_them() {
     assert_eq!(owner(&fold).idle_since_ms, None);
     assert_eq!(owner(&fold).handover.map(|handover| handover.took_ms), Some(1_200));
     assert_eq!(events(&fold).last(), Some(&Event::Rebalance { moved: 12 }));
+}
+
+/// The pairs that nobody works on.
+fn idle(fold: &Fold) -> Vec<usize> {
+    let owners = fold.picture().snapshot.ownership.clone().unwrap().partitions;
+    (0..owners.len()).filter(|&partition| owners[partition].idle_since_ms.is_some()).collect()
+}
+
+#[test]
+fn a_pod_that_waits_for_one_partition_is_not_told_as_idle_in_the_others() {
+    let mut fold = fold();
+    let waiting = |since_ms| cluster(1, vec![pod("kstreams-a", 0, Phase::Starting, since_ms)]);
+    let mut now = START;
+    fold.cluster(now, waiting(now));
+    for n in 1..=8 {
+        now = START + n * 250;
+        let mut sampled = sample(now, 10 * i64::try_from(n).unwrap(), 1_000, Some("kstreams-a"));
+        let sample = sampled.sample.as_mut().unwrap();
+        let stuck = PartitionOffsets { log_end_offset: 1_000, ..PartitionOffsets::default() };
+        let done = PartitionOffsets { committed_offset: Some(7), log_end_offset: 7, ..stuck };
+        for half in [&mut sample.requests, &mut sample.responses] {
+            half.extend([Some(stuck), Some(done)]);
+        }
+        sample.group.as_mut().unwrap().owners.resize(14, Some("kstreams-a".into()));
+        fold.sampled(now, &sampled);
+        // What a process that died had committed may be seen for another moment.
+        let expected = if n <= 2 { (0..14).collect() } else { vec![12] };
+        assert_eq!(idle(&fold), expected, "after {n} samples");
+    }
+    assert_eq!(fold.picture().snapshot.lag.as_ref().unwrap().pair(12), Some(2_000));
+    fold.cluster(now + 10, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, now + 10)]));
+    assert_eq!(idle(&fold), Vec::<usize>::new());
+}
+
+#[test]
+fn a_partition_that_was_added_is_nobodys_until_the_group_has_shared_it_out() {
+    let mut fold = fold();
+    fold.cluster(START, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, START)]));
+    let mut sampled = sample(START + 250, 10, 30, Some("kstreams-a"));
+    fold.sampled(START + 250, &sampled);
+    let grown = sampled.sample.as_mut().unwrap();
+    grown.sampled_ms += 250;
+    grown.requests.push(grown.requests[0]);
+    fold.sampled(START + 500, &sampled);
+    assert_eq!(idle(&fold), [12]);
+    let lag = fold.picture().snapshot.lag.clone().unwrap();
+    assert_eq!((lag.total(Input::Requests), lag.total(Input::Responses)), (Some(260), Some(240)));
+    assert_eq!((lag.pair(12), lag.only(12)), (Some(20), Some(Input::Requests)));
+}
+
+#[test]
+fn a_member_that_is_no_pod_is_named_once_the_cluster_has_had_its_time() {
+    let mut fold = fold();
+    let others = |fold: &Fold| fold.picture().snapshot.ownership.clone().unwrap().others;
+    let with = |at_ms| {
+        let mut sampled = sample(at_ms, 0, 0, None);
+        let member = |name: &str, requests, responses| crate::lag::Member {
+            client_id: name.into(),
+            host: "127.0.0.1".into(),
+            requests,
+            responses,
+        };
+        sampled.sample.as_mut().unwrap().group.as_mut().unwrap().members =
+            vec![member("kstreams-dead", 3, 3), member("other-app", 6, 0), member("watcher", 0, 0)];
+        sampled
+    };
+    fold.cluster(START, cluster(1, vec![pod("kstreams-dead", 0, Phase::Ready, START)]));
+    fold.cluster(START + 10, cluster(1, vec![pod("kstreams-a", 1, Phase::Ready, START)]));
+    fold.sampled(START + 250, &with(START + 250));
+    assert_eq!(others(&fold), []);
+    fold.sampled(START + 2_250, &with(START + 2_250));
+    let other = &others(&fold)[0];
+    assert_eq!(
+        other.sentence(),
+        "`other-app` (from 127.0.0.1) is a member of KINGOFSCALING-APP and owns 6 partitions: it is not a pod of kstreams"
+    );
+    assert_eq!(others(&fold).len(), 1, "a pod that died and a member without partitions are no strangers");
+    fold.sampled(START + 2_500, &sample(START + 2_500, 0, 0, None));
+    assert_eq!(others(&fold), []);
+}
+
+#[test]
+fn what_a_sampler_found_special_is_in_the_picture_beside_the_figures() {
+    let mut fold = fold();
+    let mut sampled = sample(START + 250, 10, 30, None);
+    let special = sampled.sample.as_mut().unwrap();
+    let held = Doubt::Held { records: 882, since_ms: START };
+    special.requests[1].as_mut().unwrap().committed_offset = None;
+    special.requests[2].as_mut().unwrap().committed_offset = Some(10_000_000);
+    special.requests[3] = None;
+    special.doubts = vec![
+        (Input::Requests, 1, Doubt::Gone),
+        (Input::Requests, 3, Doubt::NoLeader),
+        (Input::Responses, 3, held),
+    ];
+    fold.sampled(START + 250, &sampled);
+    let lag = fold.picture().snapshot.lag.clone().unwrap();
+    let doubts = |partition| lag.doubts(partition).map(|(_, doubt)| doubt).collect::<Vec<_>>();
+    assert_eq!((doubts(1), doubts(2)), (vec![Doubt::Gone], vec![Doubt::Ahead]));
+    assert_eq!(doubts(3), [Doubt::NoLeader, held]);
+    assert_eq!((lag.requests[1], lag.requests[2], lag.requests[3]), (Some(30), Some(30), None));
+    assert_eq!(lag.unknown(Input::Requests).unwrap(), "no leader for GAME-FRAME-RQ 3");
 }
 
 #[test]

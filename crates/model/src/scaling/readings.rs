@@ -111,8 +111,9 @@ pub fn measure(view: Option<&LagView>, now_ms: Millis, pods: &[(&str, PodState)]
         Ok((lag, group)) => {
             let requests = share(lag.partitions(Input::Requests), &group.owners, pods);
             let responses = share(lag.partitions(Input::Responses), &group.owners, pods);
-            let partial = || "Kafka did not answer for every partition".to_owned();
-            let unknown = (requests.is_none() || responses.is_none()).then(partial);
+            let unknown: Vec<String> =
+                Input::ALL.into_iter().filter_map(|input| lag.unknown(input)).collect();
+            let unknown = (!unknown.is_empty()).then(|| unknown.join(", "));
             let of = |shares: &Option<Vec<Option<u64>>>, pod: usize| shares.as_ref().and_then(|all| all[pod]);
             let readings = |(pod, &(_, state)): (usize, &(&str, PodState))| PodReadings {
                 state,
@@ -177,7 +178,7 @@ mod tests {
                 responses: vec![Some(0); 3],
                 ..Lag::default()
             },
-            group: Some(Group { state: state.to_owned(), owners }),
+            group: Some(Group { state: state.to_owned(), owners, members: Vec::new() }),
         }
     }
 
@@ -204,7 +205,7 @@ mod tests {
     fn one_unknown_partition_makes_its_input_unknown_and_not_the_other() {
         let measured = measure(Some(&view(&[Some(1), None], &["a", "b"], "Stable")), 10_000, &PODS);
         assert_eq!((measured.pods[0].requests, measured.pods[0].responses), (None, Some(0)));
-        assert!(measured.unknown.is_some());
+        assert_eq!(measured.unknown.unwrap(), "no answer for GAME-FRAME-RQ 1");
     }
 
     #[test]
