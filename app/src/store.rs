@@ -105,7 +105,6 @@ impl Store {
     pub fn apply(self, tick: Tick) {
         const SECOND_MS: Millis = 1_000;
         let at_ms = tick.at_ms;
-        let has_history = !(tick.points.is_empty() && tick.markers.is_empty() && tick.lives.is_empty());
         let has_point = !tick.points.is_empty();
         let touched = touched(&tick);
         self.picture.update_value(|picture| picture.apply(tick));
@@ -113,26 +112,48 @@ impl Store {
             self.axis_ms.set(at_ms);
         }
         self.changed.with_value(|changed| {
-            let all = changed.iter().zip(touched.into_iter().chain([has_history]));
+            let all = changed.iter().zip(touched);
             all.filter(|(_, touched)| *touched).for_each(|(trigger, _)| trigger.notify());
         });
     }
 }
 
-/// Which parts a tick carries, in the order of [`Part`], but for the history.
-fn touched(tick: &Tick) -> [bool; PARTS - 1] {
-    [
-        tick.source.is_some(),
-        tick.lag.is_some(),
-        tick.ownership.is_some(),
-        tick.rates.is_some(),
-        tick.cluster.is_some(),
-        tick.load.is_some(),
-        tick.dead_letters.is_some(),
-        tick.arena.is_some(),
-        tick.outages.is_some(),
-        tick.progress.is_some(),
-    ]
+/// Whether a tick carries each part, in the order of [`Part`].
+fn touched(tick: &Tick) -> [bool; PARTS] {
+    // Named one by one: a new field must be thought about.
+    let Tick {
+        at_ms: _,
+        source,
+        lag,
+        ownership,
+        rates,
+        cluster,
+        load,
+        dead_letters,
+        arena,
+        outages,
+        progress,
+        points,
+        markers,
+        lives,
+    } = tick;
+    let mut touched = [false; PARTS];
+    for (part, is_touched) in [
+        (Part::Source, source.is_some()),
+        (Part::Lag, lag.is_some()),
+        (Part::Ownership, ownership.is_some()),
+        (Part::Rates, rates.is_some()),
+        (Part::Cluster, cluster.is_some()),
+        (Part::Load, load.is_some()),
+        (Part::DeadLetters, dead_letters.is_some()),
+        (Part::Arena, arena.is_some()),
+        (Part::Outages, outages.is_some()),
+        (Part::Progress, progress.is_some()),
+        (Part::History, !(points.is_empty() && markers.is_empty() && lives.is_empty())),
+    ] {
+        touched[part as usize] = is_touched;
+    }
+    touched
 }
 
 #[cfg(test)]
@@ -142,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_tick_touches_what_it_carries() {
-        let tick = Tick { lag: Some(Lag::default()), progress: Some(None), ..Tick::default() };
+        let tick = Tick { lag: Some(Some(Lag::default())), progress: Some(None), ..Tick::default() };
         let touched = touched(&tick);
         assert!(touched[Part::Lag as usize] && touched[Part::Progress as usize]);
         assert_eq!(touched.iter().filter(|touched| **touched).count(), 2);
@@ -158,7 +179,7 @@ mod tests {
             assert_eq!(said.get_untracked(), "None");
             store.apply(Tick {
                 at_ms: 5_000,
-                rates: Some(Rates { produced: 7, ..Rates::default() }),
+                rates: Some(Some(Rates { produced: 7, ..Rates::default() })),
                 ..Tick::default()
             });
             assert_eq!(said.get_untracked(), "Some(7)");

@@ -1,10 +1,11 @@
 //! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
 
-use model::Millis;
 use model::figures::{count, plural};
 use model::history::Event;
 use model::hpa::Hpa;
+use model::lag::Doubt;
 use model::snapshot::{Phase, Pod, Replicas, Source, short_name};
+use model::{Input, Millis};
 
 /// What stands where a figure is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -130,6 +131,23 @@ pub(crate) fn autoscaler_at_length(hpa: Option<&Hpa>) -> String {
     let event = hpa.and_then(|hpa| hpa.last_event.as_ref());
     let event = event.map(|event| format!("{}: {}", event.reason, event.message));
     messages.map(str::to_owned).chain(event).collect::<Vec<_>>().join("\n")
+}
+
+/// What is special about one input of a partition, in a sentence without a full stop.
+#[must_use]
+pub(crate) fn doubt(input: Input, doubt: Doubt, now_ms: Millis) -> String {
+    let noun = input.noun();
+    match doubt {
+        Doubt::New => format!("no commit in the {noun} yet"),
+        Doubt::Gone => format!("the commits in the {noun} are gone: expired, or the topic was made anew"),
+        Doubt::Lost => format!("some {noun} were deleted before they were read"),
+        Doubt::Ahead => format!("the commit in the {noun} is beyond the end of the log"),
+        Doubt::Held { records, since_ms } => {
+            let age = age(now_ms.saturating_sub(since_ms));
+            format!("an open transaction holds {} {noun} for {age}", count(records))
+        }
+        Doubt::NoLeader => format!("no broker leads the {noun}: their lag is unknown"),
+    }
 }
 
 /// What happened, in a sentence without a full stop.

@@ -213,7 +213,7 @@ impl Client {
                 let at_ms = now_ms();
                 let lag = match event.name.as_str() {
                     "picture" => serde_json::from_str::<Picture>(&event.data)?.snapshot.lag,
-                    "tick" => serde_json::from_str::<Tick>(&event.data)?.lag,
+                    "tick" => serde_json::from_str::<Tick>(&event.data)?.lag.flatten(),
                     _ => None,
                 };
                 if let Some((_, worst)) = lag.as_ref().and_then(Lag::worst) {

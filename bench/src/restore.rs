@@ -82,7 +82,6 @@ async fn measure(
             brokers: broker.brokers.clone(),
             client_id: "bench-sessions".to_owned(),
             topic: format!("{prefix}-SESSIONS"),
-            partitions: PARTITIONS,
         };
         let records = sessions::tail(&tail, |_| true, cancel)?;
         pod.kill().await?;

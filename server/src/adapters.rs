@@ -238,9 +238,20 @@ impl ReturningTaps {
             shutdown.token(),
         )?;
         let schemas = self.schemas.get_or_init(|| schemas);
+        let mut is_told = false;
         while let Some(record) = sessions.recv().await {
-            if let Some((machine, returned)) = play::returned(schemas, &record).await {
-                lock(&self.arena).returned(self.clock.now_ms(), machine, returned);
+            match play::returned(schemas, &record).await {
+                Ok(found) => {
+                    is_told = false;
+                    if let Some((machine, returned)) = found {
+                        lock(&self.arena).returned(self.clock.now_ms(), machine, returned);
+                    }
+                }
+                Err(error) if !is_told => {
+                    is_told = true;
+                    warn!(%error, "players' sessions cannot be read: their taps wait to be counted");
+                }
+                Err(_) => {}
             }
         }
         Ok(())

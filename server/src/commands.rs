@@ -162,7 +162,8 @@ impl Commander {
 
     async fn hot(&self, partition: Option<u32>) -> Result<(), Refusal> {
         if partition.is_some_and(|partition| partition >= PARTITIONS) {
-            return Err(rejected(format!("There is no such partition: they are 0 to {}.", PARTITIONS - 1)));
+            let last = PARTITIONS - 1;
+            return Err(rejected(format!("The generator writes to the partitions 0 to {last} only.")));
         }
         let hot = partition.map(|partition| HotPartition { partition, percent: HOT_PERCENT });
         self.change_load(|load| LoadSettings { hot, ..load }).await

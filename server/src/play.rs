@@ -87,17 +87,22 @@ pub fn is_players(codec: &Codec, key: &[u8]) -> bool {
 }
 
 /// What a record of `SESSIONS` tells of a player's taps; `None` where it lacks what is needed.
+///
+/// # Errors
+/// When the registry does not say what its id means. The next record with this id is another chance; until then its
+/// player waits.
 pub async fn returned(
     schemas: &Schemas,
     record: &kafka::sessions::SessionRecord,
-) -> Option<(Machine, Returned)> {
-    if let Err(DecodeError::UnknownId { id }) = schemas.codec().decode_header(&record.key)
-        && let Err(error) = schemas.explain(id).await
-    {
-        // The next record with this id is another chance.
-        tracing::debug!(%error, id, "cannot ask for a schema");
+) -> Result<Option<(Machine, Returned)>, kafka::registry::Error> {
+    if let Err(DecodeError::UnknownId { id }) = schemas.codec().decode_header(&record.key) {
+        schemas.explain(id).await?;
     }
-    let machine = schemas.codec().decode_header(&record.key).ok()?.machine;
+    Ok(read(schemas.codec(), record))
+}
+
+fn read(codec: &Codec, record: &kafka::sessions::SessionRecord) -> Option<(Machine, Returned)> {
+    let machine = codec.decode_header(&record.key).ok()?.machine;
     let joined_at_ms: Millis = record.joined_at_ms?;
     let (rq_offset, pod) = (record.rq_offset?, record.pod.clone()?);
     Some((machine, Returned { partition: record.partition, rq_offset, pod, joined_at_ms }))

@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka::control::Control;
+use model::GROUP_ID;
 use model::dead_letters::DeadLetters;
 use model::history::{Event, Second};
 use model::lag::{Outage, Sample, Sampled};
-use model::snapshot::{Cluster, Phase, Progress, Snapshot, Source, short_name};
+use model::snapshot::{Cluster, OtherMember, Phase, Progress, Snapshot, Source, short_name};
 use model::wire::Tick;
 use process::{Clock, Shutdown};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::{info, warn};
 
 use crate::arena::Arena;
 use crate::live::Hub;
@@ -142,7 +144,7 @@ impl Show {
             lock(&self.arena).committed(positions(sample));
         }
         let tick = self.step(|fold, now_ms| fold.sampled(now_ms, sampled));
-        if let Some(lag) = &tick.lag {
+        if let Some(Some(lag)) = &tick.lag {
             self.metrics.sample_folded(tick.at_ms.saturating_sub(lag.sampled_ms));
         }
     }
@@ -171,8 +173,13 @@ impl Show {
 
     fn step(&self, change: impl FnOnce(&mut model::fold::Fold, model::Millis) -> Tick) -> Tick {
         let now_ms = self.clock.now_ms();
+        let others = || self.hub.look(|picture| others(&picture.snapshot));
+        let before = others();
         let tick = self.hub.step(|fold| change(fold, now_ms));
         self.metrics.ticked();
+        if tick.ownership.is_some() {
+            tell_others(&before, &others());
+        }
         self.wounds(&tick);
         tick
     }
@@ -202,6 +209,24 @@ impl Show {
     }
 }
 
+/// The members of the group that are no pods.
+fn others(now: &Snapshot) -> Vec<OtherMember> {
+    now.ownership.as_ref().map(|ownership| ownership.others.clone()).unwrap_or_default()
+}
+
+/// Says once who is in the group and should not be, and once that it has left.
+fn tell_others(before: &[OtherMember], after: &[OtherMember]) {
+    let is_in = |members: &[OtherMember], other: &OtherMember| {
+        members.iter().any(|member| (&member.name, &member.host) == (&other.name, &other.host))
+    };
+    for other in after.iter().filter(|other| !is_in(before, other)) {
+        warn!("{}", other.sentence());
+    }
+    for other in before.iter().filter(|other| !is_in(after, other)) {
+        info!("`{}` (from {}) owns no partitions of {GROUP_ID} any more", other.name, other.host);
+    }
+}
+
 /// Whether the owner of a wounded partition is another pod, or the same one up again.
 fn is_at_work(now: &Snapshot, owner: Option<&str>, wounded_by: &str) -> bool {
     let Some(owner) = owner else { return false };
@@ -212,11 +237,8 @@ fn is_at_work(now: &Snapshot, owner: Option<&str>, wounded_by: &str) -> bool {
 
 /// Where the application is in each partition of the requests: what it has committed, or where it will begin.
 fn positions(sample: &Sample) -> Vec<Option<u64>> {
-    let position = |offsets: &Option<model::lag::PartitionOffsets>| {
-        let offsets = offsets.as_ref()?;
-        let committed = offsets.committed_offset.unwrap_or(offsets.log_start_offset);
-        u64::try_from(committed.max(offsets.log_start_offset)).ok()
-    };
+    let position =
+        |offsets: &Option<model::lag::PartitionOffsets>| u64::try_from(offsets.as_ref()?.position()).ok();
     sample.requests.iter().map(position).collect()
 }
 

@@ -359,12 +359,15 @@ pub(crate) fn sampled(at_ms: Millis, committed: i64, end: i64, owner: &str) -> S
         committed_offset: Some(committed),
         log_start_offset: 0,
         log_end_offset: end,
+        high_watermark: Some(end),
     });
-    let group = Group { state: "Stable".into(), owners: vec![Some(owner.to_owned()); 12] };
+    let group =
+        Group { state: "Stable".into(), owners: vec![Some(owner.to_owned()); 12], members: Vec::new() };
     let sample = Sample {
         sampled_ms: at_ms,
         requests: vec![offsets; 12],
         responses: vec![offsets; 12],
+        doubts: Vec::new(),
         group: Some(group),
     };
     Sampled { sample: Some(sample), outage: None }

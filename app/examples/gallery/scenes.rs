@@ -3,14 +3,14 @@
 use app::{Boot, Page, PlayerView};
 use model::dead_letters::{DeadLetter, DeadLetters};
 use model::history::{Condition, Event, Life, Marker, Point};
-use model::lag::Outage;
+use model::lag::{Doubt, Outage};
 use model::load::{LoadSettings, Running, Shape};
 use model::play::{Direction, Impact, Key, Player, Stage, Standing, Tap};
 use model::policy::Policy;
 use model::scaling::{Decision, Reading, Verdict};
 use model::snapshot::{
-    Arena, Cluster, EndReason, Handover, Lag, Leader, Outages, Owner, Ownership, Phase, Pod, Progress, Rates,
-    Snapshot, Source,
+    Arena, Cluster, EndReason, Handover, Lag, Leader, OtherMember, Outages, Owner, Ownership, Phase, Pod,
+    Progress, Rates, Snapshot, Source,
 };
 use model::wire::Picture;
 use model::{Input, Millis};
@@ -75,6 +75,14 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
         ("behind", Page::Show, boot(behind.clone())),
         ("behind-presenter", Page::Show, presenter(behind)),
         ("reset", Page::Show, presenter(reset)),
+        ("troubles", Page::Show, boot(troubles(story(4, 101_800, 4)))),
+        ("troubles-presenter", Page::Show, presenter(troubles(story(4, 101_800, 4)))),
+        ("one-broker-gone", Page::Show, boot(one_broker_gone(story(3, 22_000, 3)))),
+        ("other-member", Page::Show, boot(other_member(story(3, 22_000, 3)))),
+        ("coordinator", Page::Show, boot(coordinator(story(3, 22_000, 3)))),
+        ("thirteen", Page::Show, boot(grown(story(4, 48_200, 4), 13))),
+        ("twenty-four", Page::Show, presenter(grown(story(12, 48_200, 12), 24))),
+        ("sixty", Page::Show, boot(grown(story(4, 101_800, 4), 60))),
         ("nothing", Page::Show, boot(Picture::default())),
         ("play", Page::Play, player(phone_taps())),
         ("play-waiting", Page::Play, player(waiting_taps())),
@@ -94,6 +102,67 @@ fn boot(picture: Picture) -> Boot {
         now_ms: NOW,
         ..Boot::default()
     }
+}
+
+/// A bit of everything that can be special about a partition.
+fn troubles(mut picture: Picture) -> Picture {
+    let lag = picture.snapshot.lag.get_or_insert_default();
+    lag.requests[9] = None;
+    lag.doubts = vec![
+        (Input::Requests, 1, Doubt::Held { records: 8_820, since_ms: NOW - 12_000 }),
+        (Input::Responses, 2, Doubt::Ahead),
+        (Input::Requests, 4, Doubt::Gone),
+        (Input::Responses, 4, Doubt::Gone),
+        (Input::Requests, 6, Doubt::Lost),
+        (Input::Requests, 8, Doubt::New),
+        (Input::Requests, 9, Doubt::NoLeader),
+    ];
+    lag.lost = 1_204;
+    picture
+}
+
+/// Every third partition was led by the broker that has gone.
+fn one_broker_gone(mut picture: Picture) -> Picture {
+    let lag = picture.snapshot.lag.get_or_insert_default();
+    for (input, lags) in [(Input::Requests, &mut lag.requests), (Input::Responses, &mut lag.responses)] {
+        for (partition, lag_of_partition) in (0..).zip(lags).skip(1).step_by(3) {
+            *lag_of_partition = None;
+            lag.doubts.push((input, partition, Doubt::NoLeader));
+        }
+    }
+    picture.snapshot.rates = None;
+    picture
+}
+
+fn other_member(mut picture: Picture) -> Picture {
+    let ownership = picture.snapshot.ownership.get_or_insert_default();
+    ownership.others =
+        vec![OtherMember { name: "other-app".into(), host: "127.0.0.1".into(), partitions: 8 }];
+    for owner in &mut ownership.partitions[8..] {
+        *owner = Owner { pod: None, idle_since_ms: Some(NOW - 22_000), handover: None };
+    }
+    picture
+}
+
+fn coordinator(mut picture: Picture) -> Picture {
+    let reason = "Kafka answers, but not the coordinator of KINGOFSCALING-APP: the broker that keeps the group's \
+                  offsets may be away";
+    picture.snapshot.outages.kafka = Some(Outage { since_ms: NOW - 12_000, reason: reason.into() });
+    picture
+}
+
+/// The same with more partitions, the last of which the responses do not have.
+fn grown(mut picture: Picture, partitions: usize) -> Picture {
+    let Snapshot { lag, ownership, .. } = &mut picture.snapshot;
+    let lag = lag.get_or_insert_default();
+    let again = |lags: &[Option<u64>], count| lags.iter().copied().cycle().take(count).collect::<Vec<_>>();
+    lag.requests = again(&lag.requests, partitions);
+    lag.responses = again(&lag.responses, partitions - 1);
+    lag.doubts = vec![(Input::Requests, 2, Doubt::Held { records: 3_100, since_ms: NOW - 4_000 })];
+    let ownership = ownership.get_or_insert_default();
+    ownership.partitions =
+        (0..partitions).map(|partition| ownership.partitions[partition * 12 / partitions].clone()).collect();
+    picture
 }
 
 fn story(pods: u32, peak: u64, desired: u32) -> Picture {
@@ -212,7 +281,11 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
             responses: (0..12).map(|p| Some(each(p) * 95 / 100)).collect(),
             ..Lag::default()
         }),
-        ownership: Some(Ownership { state: "Stable".into(), partitions: (0..12).map(owner).collect() }),
+        ownership: Some(Ownership {
+            state: "Stable".into(),
+            partitions: (0..12).map(owner).collect(),
+            others: Vec::new(),
+        }),
         rates: Some(Rates {
             produced: 6_510,
             consumed: 6_680,

@@ -51,7 +51,7 @@ impl Wire for Show {
             }),
             "tick" => from_json::<Tick>(data).map(|tick| {
                 self.clock.heard(tick.at_ms);
-                let sampled_ms = tick.lag.as_ref().map(|lag| lag.sampled_ms);
+                let sampled_ms = tick.lag.as_ref().and_then(Option::as_ref).map(|lag| lag.sampled_ms);
                 self.store.apply(tick);
                 if let Some(sampled_ms) = sampled_ms {
                     self.measure(sampled_ms);

@@ -1,6 +1,7 @@
 //! How far behind, and how many pods: the two loudest figures, above the chart.
 
 use leptos::prelude::*;
+use model::Input;
 use model::wire::Picture;
 
 use super::chart;
@@ -13,7 +14,9 @@ pub(super) fn lag(store: Store) -> impl IntoView {
             <h2 id="lag-title">
                 <span>"Lag"</span>
                 <b class="loud worst" title=store.text(&[Part::Lag], in_full)>{store.text(&[Part::Lag], worst)}</b>
-                <span>{store.text(&[Part::Lag], whose)}</span>
+                <span title=store.text(&[Part::Lag], |picture| unknown(picture).unwrap_or_default())>
+                    {store.text(&[Part::Lag], whose)}
+                </span>
                 <span class="old">{store.text_now(&[Part::Lag, Part::Outages], age)}</span>
                 <span class="and" aria-hidden="true">"·"</span>
                 <span class="whole">
@@ -33,8 +36,15 @@ fn worst(picture: &Picture) -> String {
 fn in_full(picture: &Picture) -> String {
     match picture.snapshot.lag.as_ref().and_then(|lag| lag.worst()) {
         Some((input, lag)) => format!("{lag} records of {}", input.topic()),
-        None => "not known".to_owned(),
+        None => unknown(picture).unwrap_or_else(|| "not known".to_owned()),
     }
+}
+
+/// Why there is no figure, with the partitions by number.
+fn unknown(picture: &Picture) -> Option<String> {
+    let lag = picture.snapshot.lag.as_ref()?;
+    let reasons: Vec<String> = Input::ALL.into_iter().filter_map(|input| lag.unknown(input)).collect();
+    (!reasons.is_empty()).then(|| reasons.join(", "))
 }
 
 fn whose(picture: &Picture) -> String {

@@ -1,25 +1,38 @@
-//! The twelve pairs of partitions as towers, in the colour of the pod that owns them; grey while nobody works on them.
+//! The pairs of partitions as towers, in the colour of the pod that owns them; grey while nobody works on them. What is
+//! special about a partition is written under its tower, and above all of them.
 
 use leptos::prelude::*;
-use model::figures::duration;
+use model::figures::{count, duration, ranges};
 use model::history::{Event, Marker};
 use model::lag::Doubt;
-use model::snapshot::{Owner, short_name};
+use model::snapshot::{Lag, OtherMember, Owner, short_name};
 use model::wire::Picture;
-use model::{Millis, PARTITIONS};
+use model::{Input, Millis};
 
-use super::pods::HANDOVER_SHOWN_MS;
+use super::pods::{HANDOVER_SHOWN_MS, partition_count, partitions as partitions_of};
 use crate::store::{Part, Store};
 use crate::words;
 
+const STATE: [Part; 5] = [Part::Ownership, Part::Source, Part::History, Part::Lag, Part::Outages];
+
 pub(super) fn partitions(store: Store) -> impl IntoView {
+    let count = partition_count(store);
+    let towers = move || (0..count.get()).map(|partition| tower(store, partition)).collect_view();
+    let class = move || match count.get() {
+        ..=12 => "towers",
+        13..=24 => "towers many",
+        _ => "towers crowd",
+    };
     view! {
         <section class="panel partitions" aria-labelledby="partitions-title">
             <h2 id="partitions-title">
                 <span>"Partitions, coloured by the pod that owns them"</span>
-                <span class="state">{store.text_now(&[Part::Ownership, Part::Source, Part::History], state)}</span>
+                <span class="state" title=store.text_now(&STATE, |p, now_ms| state(p, now_ms).1)>
+                    {store.text_now(&STATE, |p, now_ms| state(p, now_ms).0)}
+                </span>
             </h2>
-            <ol class="towers">{(0..PARTITIONS).map(|partition| tower(store, partition)).collect_view()}</ol>
+            <p class="unseen" role="status">{store.text(&STATE, |picture| alert(picture).unwrap_or_default())}</p>
+            <ol class=class style=move || format!("--count:{}", count.get())>{towers}</ol>
         </section>
     }
 }
@@ -27,18 +40,31 @@ pub(super) fn partitions(store: Store) -> impl IntoView {
 fn tower(store: Store, partition: u32) -> impl IntoView {
     let class = store.text(&[Part::Ownership, Part::Cluster, Part::Lag, Part::Load], move |picture| {
         let hot = if is_hot(picture, partition) { " is-hot" } else { "" };
+        let trouble = match trouble(picture, partition) {
+            Some(Trouble::NoLeader | Trouble::NoAnswer) => " unknown troubled",
+            Some(_) => " troubled",
+            None => "",
+        };
         match owner(picture, partition)
             .filter(|owner| owner.idle_since_ms.is_none())
             .and_then(|o| slot(picture, o))
         {
-            Some(slot) => format!("tower slot-{slot}{hot}"),
-            None => format!("tower idle{hot}"),
+            Some(slot) => format!("tower slot-{slot}{hot}{trouble}"),
+            None => format!("tower idle{hot}{trouble}"),
         }
     });
     let height = store.text(&[Part::Lag], move |picture| {
-        let lag = pair(picture, partition).unwrap_or(0);
-        // A tower never vanishes: its colour says who owns it, also when it owes nothing.
-        format!("height:{}", words::percent(0.04 + 0.96 * lag as f64 / tallest(picture) as f64))
+        format!("height:{}", words::percent(height(picture, pair(picture, partition).unwrap_or(0))))
+    });
+    let held = store.text(&[Part::Lag], move |picture| match held(picture, partition) {
+        0 => "height:0".to_owned(),
+        records => {
+            let bottom = words::percent(self::height(picture, pair(picture, partition).unwrap_or(0)));
+            format!(
+                "height:{};bottom:{bottom}",
+                words::percent(self::height(picture, records) - LEAST_HEIGHT / 2.0)
+            )
+        }
     });
     let lag = store.text(&[Part::Lag], move |picture| words::count_or_unknown(pair(picture, partition)));
     let whose = store.text(&[Part::Ownership], move |picture| {
@@ -52,15 +78,19 @@ fn tower(store: Store, partition: u32) -> impl IntoView {
     });
     let note = store
         .text_now(&[Part::Ownership, Part::Lag], move |picture, now_ms| note(picture, partition, now_ms));
-    let title = store.text(&[Part::Lag, Part::Ownership], move |picture| title(picture, partition));
+    let special = store.text_now(&[Part::Lag], move |picture, now_ms| {
+        special(picture, partition, now_ms).into_iter().map(|said| format!(", {said}")).collect()
+    });
+    let title = store
+        .text_now(&[Part::Lag, Part::Ownership], move |picture, now_ms| title(picture, partition, now_ms));
     view! {
         <li class=class title=title>
-            <div class="shaft" aria-hidden="true"><i style=height></i><span class="hot">"hot"</span></div>
+            <div class="shaft" aria-hidden="true"><i style=height></i><em style=held></em><span class="hot">"hot"</span></div>
             <p class="foot">
                 <span class="unseen">"Partition "</span><b>{partition}</b>" "<span>{lag}</span>
-                <span class="unseen">" behind"{whose}</span>
+                <span class="unseen">" behind"{whose}{special}</span>
             </p>
-            <p class="note" title="Nobody works on it now, or for how long nobody did when it last changed hands">{note}</p>
+            <p class="note">{note}</p>
         </li>
     }
 }
@@ -79,13 +109,22 @@ fn pair(picture: &Picture, partition: u32) -> Option<u64> {
 }
 
 fn pairs(picture: &Picture) -> impl Iterator<Item = u64> {
-    (0..PARTITIONS).filter_map(|partition| pair(picture, partition))
+    (0..partitions_of(picture)).filter_map(|partition| pair(picture, partition))
+}
+
+/// A tower never vanishes: its colour says who owns it, also when it owes nothing.
+const LEAST_HEIGHT: f64 = 0.04;
+
+/// How high so many records stand, as a share of the tower.
+fn height(picture: &Picture, records: u64) -> f64 {
+    LEAST_HEIGHT + (1.0 - LEAST_HEIGHT) * records as f64 / tallest(picture) as f64
 }
 
 /// What a full tower stands for; never so little that a few records look like a mountain.
 fn tallest(picture: &Picture) -> u64 {
     const LEAST: u64 = 1_000;
-    let highest = pairs(picture).max().unwrap_or(0);
+    let with_held = |partition| pair(picture, partition).unwrap_or(0) + held(picture, partition);
+    let highest = (0..partitions_of(picture)).map(with_held).max().unwrap_or(0);
     (highest + highest / 10).max(LEAST)
 }
 
@@ -101,49 +140,199 @@ fn is_hot(picture: &Picture, partition: u32) -> bool {
     own >= WORTH_SAYING && far_less * 2 > pairs(picture).count()
 }
 
-/// What is written under a tower for a while.
+fn doubts(picture: &Picture, partition: u32) -> impl Iterator<Item = (Input, Doubt)> {
+    picture.snapshot.lag.iter().flat_map(move |lag| lag.doubts(partition))
+}
+
+/// Records of both inputs that open transactions hold back.
+fn held(picture: &Picture, partition: u32) -> u64 {
+    let records = doubts(picture, partition).map(|(_, doubt)| match doubt {
+        Doubt::Held { records, .. } => records,
+        _ => 0,
+    });
+    records.sum()
+}
+
+/// What keeps a partition from being what it seems, the most telling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    NoLeader,
+    NoAnswer,
+    Held,
+    Ahead,
+    Gone,
+    Only(Input),
+}
+
+impl Trouble {
+    const ALL: [Self; 7] = [
+        Self::NoLeader,
+        Self::NoAnswer,
+        Self::Held,
+        Self::Ahead,
+        Self::Gone,
+        Self::Only(Input::Requests),
+        Self::Only(Input::Responses),
+    ];
+
+    fn is_there(self, lag: &Lag, partition: u32) -> bool {
+        let has = |wanted: fn(Doubt) -> bool| lag.doubts(partition).any(|(_, doubt)| wanted(doubt));
+        let has_no_leader = || has(|doubt| doubt == Doubt::NoLeader);
+        match self {
+            Self::NoLeader => has_no_leader(),
+            Self::NoAnswer => lag.pair(partition as usize).is_none() && !has_no_leader(),
+            Self::Held => has(|doubt| matches!(doubt, Doubt::Held { .. })),
+            Self::Ahead => has(|doubt| doubt == Doubt::Ahead),
+            Self::Gone => has(|doubt| doubt == Doubt::Gone),
+            Self::Only(input) => lag.only(partition as usize) == Some(input),
+        }
+    }
+
+    /// The partitions that have it.
+    fn of(self, lag: &Lag) -> Vec<u32> {
+        (0..u32::try_from(lag.count()).unwrap_or(0))
+            .filter(|&partition| self.is_there(lag, partition))
+            .collect()
+    }
+
+    /// Under a tower.
+    fn note(self, picture: &Picture, partition: u32) -> String {
+        match self {
+            Self::NoLeader => "no leader".to_owned(),
+            Self::NoAnswer => "no answer".to_owned(),
+            Self::Held => format!("{} held", count(held(picture, partition))),
+            Self::Ahead => "ahead".to_owned(),
+            Self::Gone => "no commit".to_owned(),
+            Self::Only(input) => format!("no {}", other(input).noun()),
+        }
+    }
+
+    /// What it is, of these partitions, without a figure that changes all the time.
+    fn sentence(self, partitions: &[u32]) -> String {
+        let of = match partitions {
+            [one] => format!("partition {one}"),
+            _ => format!("partitions {}", ranges(partitions)),
+        };
+        match self {
+            Self::NoLeader => format!("no broker leads {of}"),
+            Self::NoAnswer => format!("Kafka gives no answer for {of}"),
+            Self::Held => format!("an open transaction holds {of}"),
+            Self::Ahead => format!("commits beyond the end in {of}"),
+            Self::Gone => format!("commits are gone in {of}"),
+            Self::Only(input) => format!("no {} in {of}", other(input).topic()),
+        }
+    }
+}
+
+const fn other(input: Input) -> Input {
+    match input {
+        Input::Requests => Input::Responses,
+        Input::Responses => Input::Requests,
+    }
+}
+
+fn trouble(picture: &Picture, partition: u32) -> Option<Trouble> {
+    let lag = picture.snapshot.lag.as_ref()?;
+    Trouble::ALL.into_iter().find(|trouble| trouble.is_there(lag, partition))
+}
+
+/// What is written under a tower, some of it for a while.
 fn note(picture: &Picture, partition: u32, now_ms: Millis) -> String {
-    let Some(owner) = owner(picture, partition) else { return String::new() };
-    if let Some(since_ms) = owner.idle_since_ms {
+    let trouble = trouble(picture, partition);
+    if let Some(unknown @ (Trouble::NoLeader | Trouble::NoAnswer)) = trouble {
+        return unknown.note(picture, partition);
+    }
+    let owner = owner(picture, partition);
+    if let Some(since_ms) = owner.and_then(|owner| owner.idle_since_ms) {
         return format!("idle {}", words::age(now_ms.saturating_sub(since_ms)));
     }
-    if let Some(handover) = owner.handover.filter(|handover| handover.at_ms + HANDOVER_SHOWN_MS > now_ms) {
+    if let Some(trouble) = trouble {
+        return trouble.note(picture, partition);
+    }
+    let handover = owner.and_then(|owner| owner.handover);
+    if let Some(handover) = handover.filter(|handover| handover.at_ms + HANDOVER_SHOWN_MS > now_ms) {
         return format!("↻ {}", duration(handover.took_ms));
     }
-    let doubts = picture.snapshot.lag.as_ref().map(|lag| lag.doubts.as_slice()).unwrap_or_default();
-    let doubt = doubts.iter().find(|(_, of, _)| *of == partition).map(|(_, _, doubt)| *doubt);
-    doubt.map(doubtful).unwrap_or_default().to_owned()
-}
-
-const fn doubtful(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::New => "new",
-        Doubt::Lost => "records lost",
-        Doubt::Ahead => "ahead",
+    let is_there = |wanted| doubts(picture, partition).any(|(_, doubt)| doubt == wanted);
+    match (is_there(Doubt::Lost), is_there(Doubt::New)) {
+        (true, _) => "records lost".to_owned(),
+        (false, true) => "new".to_owned(),
+        (false, false) => String::new(),
     }
 }
 
-fn title(picture: &Picture, partition: u32) -> String {
+/// What is special about a partition, in sentences.
+fn special(picture: &Picture, partition: u32, now_ms: Millis) -> Vec<String> {
+    let Some(lag) = &picture.snapshot.lag else { return Vec::new() };
+    let unanswered =
+        Trouble::NoAnswer.is_there(lag, partition).then(|| "Kafka gives no answer for it".to_owned());
+    let only = lag.only(partition as usize);
+    let only = only.map(|input| format!("{} has no such partition: nothing is joined", other(input).topic()));
+    let doubts = lag.doubts(partition).map(|(input, doubt)| words::doubt(input, doubt, now_ms));
+    unanswered.into_iter().chain(only).chain(doubts).collect()
+}
+
+fn title(picture: &Picture, partition: u32, now_ms: Millis) -> String {
     let lag = picture.snapshot.lag.as_ref();
     let of = |lags: Option<&Vec<Option<u64>>>| {
         let lag = lags.and_then(|lags| lags.get(partition as usize).copied().flatten());
         lag.map_or_else(|| words::UNKNOWN.to_owned(), |lag| lag.to_string())
     };
     let pod = owner(picture, partition).and_then(|owner| owner.pod.as_deref()).unwrap_or("nobody");
-    format!(
+    let mut title = format!(
         "partition {partition}: {} requests, {} responses behind; owner {pod}",
         of(lag.map(|lag| &lag.requests)),
         of(lag.map(|lag| &lag.responses)),
-    )
+    );
+    for said in special(picture, partition, now_ms) {
+        title.push('\n');
+        title.push_str(&said);
+    }
+    title
 }
 
-/// What holds the partitions up: the broker, after a crash, or the group.
-fn state(picture: &Picture, now_ms: Millis) -> String {
-    held(picture, now_ms).unwrap_or_else(|| group(picture))
+/// What there is to say of all partitions together, in a few words and in a sentence.
+fn state(picture: &Picture, now_ms: Millis) -> (String, String) {
+    let short = |words: String| (words.clone(), words);
+    if let Some(outage) = picture.kafka_outage() {
+        return short(outage.reason.clone());
+    }
+    if let Some(other) = others(picture).next() {
+        let words = format!("{} is in the group and no pod of ours", other.name);
+        return (words, other.sentence());
+    }
+    match (troubles(picture), crashed(picture, now_ms)) {
+        (Some(trouble), _) => short(trouble),
+        (None, Some(crashed)) => short(crashed),
+        (None, None) => short(group(picture)),
+    }
+}
+
+/// The same for who listens: what changes all the time would be read aloud all the time.
+fn alert(picture: &Picture) -> Option<String> {
+    if let Some(outage) = picture.kafka_outage() {
+        return Some(outage.reason.clone());
+    }
+    let others = others(picture).map(|other| format!("{} is in the group and is no pod", other.name));
+    let said: Vec<String> = others.chain(troubles(picture)).collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+fn others(picture: &Picture) -> impl Iterator<Item = &OtherMember> {
+    picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.others)
+}
+
+/// The most telling trouble, with its partitions.
+fn troubles(picture: &Picture) -> Option<String> {
+    let lag = picture.snapshot.lag.as_ref()?;
+    Trouble::ALL.into_iter().find_map(|trouble| {
+        let partitions = trouble.of(lag);
+        (!partitions.is_empty()).then(|| trouble.sentence(&partitions))
+    })
 }
 
 /// A crashed pod's transaction goes on holding its partitions, even when they have another owner already.
-fn held(picture: &Picture, now_ms: Millis) -> Option<String> {
+fn crashed(picture: &Picture, now_ms: Millis) -> Option<String> {
     let source = &picture.snapshot.source;
     let hold_ms = source.transaction_hold_ms?;
     let is_held = |marker: &Marker| {
@@ -162,6 +351,7 @@ fn group(picture: &Picture) -> String {
         Some("PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling") => {
             "rebalancing".to_owned()
         }
+        Some("Unknown") => "the coordinator does not say who owns them".to_owned(),
         Some(other) => format!("group: {}", other.to_lowercase()),
     }
 }
@@ -169,8 +359,7 @@ fn group(picture: &Picture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::figures::count;
-    use model::snapshot::{Handover, Lag, Ownership};
+    use model::snapshot::{Handover, Ownership};
 
     fn picture(requests: [u64; 12]) -> Picture {
         let mut picture = Picture::default();
@@ -196,7 +385,8 @@ mod tests {
         let mut picture = picture([0; 12]);
         let handover = Handover { at_ms: 10_000, took_ms: 1_300 };
         let owner = Owner { pod: Some("kstreams-a".into()), idle_since_ms: None, handover: Some(handover) };
-        picture.snapshot.ownership = Some(Ownership { state: "Stable".into(), partitions: vec![owner] });
+        picture.snapshot.ownership =
+            Some(Ownership { state: "Stable".into(), partitions: vec![owner], others: Vec::new() });
         assert_eq!(note(&picture, 0, 12_000).replace('\u{a0}', " "), "↻ 1.3 s");
         assert_eq!(note(&picture, 0, 60_000), "");
     }
@@ -213,7 +403,71 @@ mod tests {
             (None, 12_000, ""),
         ] {
             picture.snapshot.source.transaction_hold_ms = hold_ms;
-            assert_eq!(state(&picture, now_ms).replace('\u{a0}', " "), said, "{hold_ms:?} {now_ms}");
+            assert_eq!(state(&picture, now_ms).0.replace('\u{a0}', " "), said, "{hold_ms:?} {now_ms}");
         }
+    }
+
+    #[test]
+    fn what_is_special_is_written_under_the_tower_and_above_all_of_them() {
+        let held = Doubt::Held { records: 882, since_ms: 1_000 };
+        for (doubt, under, above, at_length) in [
+            (
+                held,
+                "882 held",
+                "an open transaction holds partition 3",
+                "an open transaction holds 882 requests for 12 s",
+            ),
+            (
+                Doubt::Ahead,
+                "ahead",
+                "commits beyond the end in partition 3",
+                "the commit in the requests is beyond the end of the log",
+            ),
+            (
+                Doubt::Gone,
+                "no commit",
+                "commits are gone in partition 3",
+                "the commits in the requests are gone: expired, or the topic was made anew",
+            ),
+            (
+                Doubt::NoLeader,
+                "no leader",
+                "no broker leads partition 3",
+                "no broker leads the requests: their lag is unknown",
+            ),
+            (Doubt::New, "new", "", "no commit in the requests yet"),
+        ] {
+            let mut picture = picture([0; 12]);
+            let lag = picture.snapshot.lag.as_mut().unwrap();
+            lag.doubts = vec![(Input::Requests, 3, doubt)];
+            if doubt == Doubt::NoLeader {
+                lag.requests[3] = None;
+            }
+            assert_eq!(note(&picture, 3, 13_000), under);
+            assert_eq!(state(&picture, 13_000).0, above);
+            assert_eq!(special(&picture, 3, 13_000).join("; ").replace('\u{a0}', " "), at_length);
+            assert_eq!(note(&picture, 4, 13_000), "");
+        }
+    }
+
+    #[test]
+    fn a_partition_of_one_input_has_a_tower_and_says_so() {
+        let mut picture = picture([0; 12]);
+        picture.snapshot.lag.as_mut().unwrap().requests.push(Some(1_000));
+        assert_eq!((partitions_of(&picture), pair(&picture, 12)), (13, Some(1_000)));
+        assert_eq!(note(&picture, 12, 0), "no responses");
+        assert_eq!(state(&picture, 0).0, "no GAME-FRAME-RS in partition 12");
+    }
+
+    #[test]
+    fn a_member_that_is_no_pod_is_named_before_all_else() {
+        let mut picture = picture([0; 12]);
+        let other = OtherMember { name: "other-app".into(), host: "127.0.0.1".into(), partitions: 6 };
+        picture.snapshot.ownership =
+            Some(Ownership { state: "Stable".into(), others: vec![other], ..Ownership::default() });
+        let (words, sentence) = state(&picture, 0);
+        assert_eq!(words, "other-app is in the group and no pod of ours");
+        assert!(sentence.contains("owns 6 partitions: it is not a pod of kstreams"), "{sentence}");
+        assert_eq!(alert(&picture).unwrap(), "other-app is in the group and is no pod");
     }
 }

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 use model::controls::Manner;
-use model::figures::count;
+use model::figures::{count, ranges};
 use model::policy::MAX_REPLICAS;
-use model::snapshot::{Cluster, Phase, Pod};
+use model::snapshot::{Cluster, Lag, Phase, Pod};
 use model::wire::Picture;
 use model::{Millis, PARTITIONS};
 
@@ -14,14 +14,16 @@ use crate::store::{Part, Store};
 use crate::words;
 
 pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
-    let class = store.text(&[Part::Cluster], |picture| {
+    let class = store.text(&[Part::Cluster, Part::Lag, Part::Ownership], |picture| {
         let crowd = match cards(picture) {
             0 => "none",
             1..=4 => "few",
             5..=6 => "some",
             _ => "many",
         };
-        format!("panel pods {crowd}")
+        // So many boxes would be too small to read: numbers in words take their place.
+        let numerous = if partitions(picture) > MOST_BOXES { " numerous" } else { "" };
+        format!("panel pods {crowd}{numerous}")
     });
     view! {
         <section class=class aria-labelledby="pods-title">
@@ -63,19 +65,13 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
         let rate = pod_in(picture, slot).and_then(|pod| rate(picture, pod));
         rate.map_or_else(|| words::UNKNOWN.to_owned(), |rate| format!("{} rec/s", count(rate.into())))
     });
-    let parts = (0..PARTITIONS).map(|partition| {
-        let class = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
-            let owner = owner(picture, partition);
-            let own = owner.is_some() && owner == pod_in(picture, slot).map(|pod| pod.name.as_str());
-            if own { "own".to_owned() } else { String::new() }
-        });
-        view! { <li class=class>{partition}</li> }
-    });
-    let owned = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
-        let Some(pod) = pod_in(picture, slot) else { return String::new() };
-        let own = (0..PARTITIONS).filter(|partition| owner(picture, *partition) == Some(pod.name.as_str()));
-        let own = own.map(|partition| partition.to_string()).collect::<Vec<_>>();
-        if own.is_empty() { "none".to_owned() } else { own.join(", ") }
+    let count = partition_count(store);
+    let parts = move || {
+        let boxes = 0..count.get().min(MOST_BOXES);
+        boxes.map(|partition| part(store, slot, partition)).collect_view()
+    };
+    let owned = store.text(&[Part::Ownership, Part::Cluster, Part::Lag], move |picture| {
+        pod_in(picture, slot).map(|pod| said(&owned(picture, pod), partitions(picture))).unwrap_or_default()
     });
     view! {
         <li class=class hidden=store.flag(&[Part::Cluster], move |picture| pod_in(picture, slot).is_none())>
@@ -83,7 +79,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
                 <span class="unseen">"Pod "</span>{of_pod(|pod| pod.short_name().to_owned())}
             </h3>
             <p class="state">{state}</p>
-            <ol class="owned" aria-hidden="true">{parts.collect_view()}</ol>
+            <ol class="owned" aria-hidden="true">{parts}</ol>
             <p class="owns"><span class="unseen">"Partitions: "</span>{owned}</p>
             <div class="gauge" aria-hidden="true"><i style=fill></i></div>
             <p class="rate">
@@ -94,6 +90,16 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
             {desk.map(|desk| buttons(store, desk, slot))}
         </li>
     }
+}
+
+/// The box of a partition, filled while the pod in this slot owns it.
+fn part(store: Store, slot: u8, partition: u32) -> impl IntoView {
+    let class = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
+        let owner = owner(picture, partition);
+        let own = owner.is_some() && owner == pod_in(picture, slot).map(|pod| pod.name.as_str());
+        if own { "own".to_owned() } else { String::new() }
+    });
+    view! { <li class=class>{partition}</li> }
 }
 
 fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
@@ -132,6 +138,35 @@ pub(super) fn owner(picture: &Picture, partition: u32) -> Option<&str> {
     ownership.partitions.get(partition as usize)?.pod.as_deref()
 }
 
+/// How many partitions there are; as many as the show's own topics have while nobody knows.
+pub(super) fn partitions(picture: &Picture) -> u32 {
+    let of_lag = picture.snapshot.lag.as_ref().map_or(0, Lag::count);
+    let owned = picture.snapshot.ownership.as_ref().map_or(0, |ownership| ownership.partitions.len());
+    match u32::try_from(of_lag.max(owned)) {
+        Ok(0) | Err(_) => PARTITIONS,
+        Ok(count) => count,
+    }
+}
+
+/// The same, for what is drawn anew when it changes.
+pub(super) fn partition_count(store: Store) -> Memo<u32> {
+    Memo::new(move |_| store.read(&[Part::Lag, Part::Ownership], partitions))
+}
+
+/// The partitions that a pod owns.
+fn owned(picture: &Picture, pod: &Pod) -> Vec<u32> {
+    let is_own = |partition: &u32| owner(picture, *partition) == Some(pod.name.as_str());
+    (0..partitions(picture)).filter(is_own).collect()
+}
+
+/// Partitions by number: one by one where there are few.
+fn said(owned: &[u32], partitions: u32) -> String {
+    if owned.is_empty() || partitions > MOST_BOXES {
+        return ranges(owned);
+    }
+    owned.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn cards(picture: &Picture) -> usize {
     (0..MAX_REPLICAS as u8).filter(|slot| pod_in(picture, *slot).is_some()).count()
 }
@@ -139,7 +174,7 @@ fn cards(picture: &Picture) -> usize {
 /// Records per second that a pod consumes: those of the partitions that it owns.
 fn rate(picture: &Picture, pod: &Pod) -> Option<u32> {
     let rates = picture.snapshot.rates.as_ref()?;
-    let own = (0..PARTITIONS).filter(|partition| owner(picture, *partition) == Some(pod.name.as_str()));
+    let own = owned(picture, pod).into_iter();
     Some(own.filter_map(|partition| rates.by_partition.get(partition as usize)).sum())
 }
 
@@ -179,5 +214,7 @@ fn limit(picture: &Picture) -> String {
     }
 }
 
+/// A card has room for so many boxes in a row.
+const MOST_BOXES: u32 = PARTITIONS;
 /// When the page says that a hand-over is long ago.
 pub(super) const HANDOVER_SHOWN_MS: Millis = 15_000;

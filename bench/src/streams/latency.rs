@@ -59,7 +59,6 @@ pub(crate) async fn run(
         brokers: broker.brokers.clone(),
         client_id: "bench-sessions".to_owned(),
         topic: run.sessions(),
-        partitions: PARTITIONS,
     };
     let records = sessions::tail(&tail, |_| true, cancel)?;
     let pending = Pending::default();

@@ -80,7 +80,7 @@ impl Show {
     fn set_lag(&self, total: u64) {
         let lag = vec![Some(total)];
         let lag = Lag { sampled_ms: now_ms(), requests: lag.clone(), responses: lag, ..Lag::default() };
-        let group = Group { state: "Stable".into(), owners: vec![None] };
+        let group = Group { state: "Stable".into(), owners: vec![None], members: Vec::new() };
         self.lag.send_replace(Some(LagView { lag, group: Some(group) }));
     }
 

@@ -6,6 +6,8 @@ mod ask;
 mod brokers;
 mod context;
 mod doubt;
+mod lasting;
+mod renewing;
 mod security;
 mod trouble;
 
@@ -20,6 +22,8 @@ pub use ask::{Description, check, describe_broker};
 pub(crate) use ask::{fetch_metadata, unanswered};
 pub use brokers::Brokers;
 pub use context::{Tracing, log};
+pub(crate) use lasting::Lasting;
+pub(crate) use renewing::{Answered, PATIENCE, Renewing};
 pub use security::{Credentials, Security};
 pub use trouble::{Trouble, Troubles};
 
@@ -39,8 +43,6 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for the sampler, which asks again soon; a long pause of the broker's garbage collector is shorter.
 pub(crate) const SAMPLE_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// librdkafka never frees its topic handles: a client that asks several times a second is replaced now and then.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
 /// What all our clients have in common: an identity, the connection's security, quick reconnects, no telemetry.
 #[must_use]

@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::client::{self, Brokers, REQUEST_TIMEOUT, Tracing};
 use crate::control::ControlWriter;
 use crate::sampler::list_offsets;
-use crate::{Error, blocking, groups};
+use crate::{Error, blocking, groups, layout};
 
 /// Carries out commands to Kafka.
 #[derive(Clone)]
@@ -26,7 +26,6 @@ struct Target {
     brokers: Brokers,
     group_id: String,
     inputs: [String; 2],
-    partitions: u32,
 }
 
 impl Controls {
@@ -34,19 +33,13 @@ impl Controls {
     pub fn new(brokers: &Brokers, client_id: &str) -> Result<Self, Error> {
         let writer = ControlWriter::new(brokers, client_id)?;
         let inputs = model::Input::ALL.map(|input| input.topic().to_owned());
-        Ok(Self::with(writer, brokers, model::GROUP_ID, inputs, model::PARTITIONS))
+        Ok(Self::with(writer, brokers, model::GROUP_ID, inputs))
     }
 
     /// Commands for another group, or for topics with other names.
     #[must_use]
-    pub fn with(
-        writer: ControlWriter,
-        brokers: &Brokers,
-        group_id: &str,
-        inputs: [String; 2],
-        partitions: u32,
-    ) -> Self {
-        let target = Target { brokers: brokers.clone(), group_id: group_id.to_owned(), inputs, partitions };
+    pub fn with(writer: ControlWriter, brokers: &Brokers, group_id: &str, inputs: [String; 2]) -> Self {
+        let target = Target { brokers: brokers.clone(), group_id: group_id.to_owned(), inputs };
         Self { writer, target: Arc::new(target) }
     }
 }
@@ -76,7 +69,8 @@ impl Target {
             let members = group.members.len();
             return Err(Error::GroupNotEmpty { group_id: self.group_id.clone(), members });
         }
-        let ends = list_offsets(&consumer, &self.inputs, self.partitions, Offset::End, REQUEST_TIMEOUT)
+        let counts = [self.count(&consumer, 0)?, self.count(&consumer, 1)?];
+        let ends = list_offsets(&consumer, &self.inputs, counts, Offset::End, REQUEST_TIMEOUT)
             .map_err(Error::ListOffsets)?;
         consumer.commit(&skipping_to(&ends)?, CommitMode::Sync).map_err(|source| {
             match source.rdkafka_error_code() {
@@ -87,6 +81,15 @@ impl Target {
                 _ => Error::CommitOffsets { group_id: self.group_id.clone(), source },
             }
         })
+    }
+}
+
+impl Target {
+    /// How many partitions an input has now: some may have been added.
+    fn count(&self, consumer: &BaseConsumer<Tracing>, input: usize) -> Result<usize, Error> {
+        let topic = &self.inputs[input];
+        let leaders = layout::leaders(consumer, topic, REQUEST_TIMEOUT).map_err(Error::FetchMetadata)?;
+        leaders.map(|leaders| leaders.len()).ok_or_else(|| Error::TopicMissing { topic: topic.clone() })
     }
 }
 

@@ -6,23 +6,22 @@ use std::time::Duration;
 
 use model::load::LoadSettings;
 use model::policy::Policy;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::util::Timeout;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{self, Brokers, Lasting, Tracing};
+use crate::tail::{Event, Follower, From, Tail};
 use crate::topics::CONTROL;
 
 const LOAD: &str = "load";
 const POLICY: &str = "policy";
-/// How long the follower's thread may sleep before it looks whether it should end.
-const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may hold a request back while there is no record.
+const PATIENCE: Duration = Duration::from_millis(500);
 const WRITE_TIMEOUT: &str = "5000";
 
 /// What the control topic says now.
@@ -54,35 +53,24 @@ pub fn follow_topic(
     topic: &str,
     cancel: CancellationToken,
 ) -> Result<watch::Receiver<Control>, Error> {
-    let mut config = client::reader(brokers, client_id);
-    config.set("group.id", client_id).set("enable.partition.eof", "true").set("fetch.wait.max.ms", "500");
-    let consumer: BaseConsumer<Tracing> = client::create(&config)?;
-    let mut assignment = TopicPartitionList::new();
-    let assigned = assignment.add_partition_offset(topic, 0, Offset::Beginning);
-    assigned
-        .and_then(|()| consumer.assign(&assignment))
-        .map_err(|source| Error::Assign { topic: topic.to_owned(), source })?;
+    let follower =
+        Tail { brokers, client_id, topic, from: From::Beginning, patience: PATIENCE }.follower()?;
     let (sender, receiver) = watch::channel(Control::default());
     std::thread::Builder::new()
         .name("kafka-control".to_owned())
-        .spawn(move || run(&consumer, &sender, &cancel))
+        .spawn(move || run(follower, &sender, &cancel))
         .map_err(|source| Error::SpawnThread { name: "kafka-control", source })?;
     Ok(receiver)
 }
 
-fn run(consumer: &BaseConsumer<Tracing>, sender: &watch::Sender<Control>, cancel: &CancellationToken) {
+fn run(mut follower: Follower, sender: &watch::Sender<Control>, cancel: &CancellationToken) {
     while !cancel.is_cancelled() && !sender.is_closed() {
-        match consumer.poll(POLL) {
-            Some(Ok(record)) => {
-                let (key, value) = (record.key().unwrap_or_default(), record.payload());
-                sender.send_if_modified(|control| control.fold(key, value));
-            }
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => {
-                sender.send_if_modified(|control| !std::mem::replace(&mut control.caught_up, true));
-            }
-            Some(Err(error)) => tracing::debug!(%error, "the control topic does not answer"),
-            None => {}
-        }
+        follower.step(&mut |event| {
+            sender.send_if_modified(|control| match event {
+                Event::Record(record) => control.fold(record.key().unwrap_or_default(), record.payload()),
+                Event::CaughtUp => !std::mem::replace(&mut control.caught_up, true),
+            });
+        });
     }
 }
 
@@ -118,7 +106,7 @@ fn replace<T: PartialEq + serde::de::DeserializeOwned>(
 /// Writes the control topic.
 #[derive(Clone)]
 pub struct ControlWriter {
-    producer: FutureProducer<Tracing>,
+    producer: Lasting<FutureProducer<Tracing>>,
     topic: String,
 }
 
@@ -135,7 +123,7 @@ impl ControlWriter {
             .set("delivery.report.only.error", "false")
             .set("linger.ms", "0")
             .set("message.timeout.ms", WRITE_TIMEOUT);
-        Ok(Self { producer: client::create(&config)?, topic: topic.to_owned() })
+        Ok(Self { producer: Lasting::new(config)?, topic: topic.to_owned() })
     }
 
     /// Puts other load settings in force; returns when Kafka has them.
@@ -151,7 +139,8 @@ impl ControlWriter {
     async fn write<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Error> {
         let value = serde_json::to_vec(value).map_err(|source| Error::Encode { topic: CONTROL, source })?;
         let record = FutureRecord::to(&self.topic).partition(0).key(key).payload(&value);
-        self.producer
+        let producer = self.producer.get()?;
+        producer
             .send(record, Timeout::After(Duration::ZERO))
             .await
             .map(drop)

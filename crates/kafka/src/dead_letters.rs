@@ -1,20 +1,16 @@
 //! The topic of dead letters: records that the application left out, as they came, with where they come from and why. Who
 //! follows it looks at the headers only: how many there are, why, and the newest of them.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use model::dead_letters::{DeadLetter, DeadLetters};
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
-use rdkafka::topic_partition_list::Offset;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::client::{Brokers, Tracing};
-use crate::tail::{POLL, Tail, header};
+use crate::client::Brokers;
+use crate::tail::{Event, Follower, From, Tail, header};
 
 const TOPIC: &str = "topic";
 const PARTITION: &str = "partition";
@@ -60,8 +56,6 @@ pub struct Config {
     pub client_id: String,
     /// The topic.
     pub topic: String,
-    /// Its partitions.
-    pub partitions: u32,
 }
 
 impl Config {
@@ -72,7 +66,6 @@ impl Config {
             brokers: brokers.clone(),
             client_id: client_id.to_owned(),
             topic: model::DEAD_LETTERS.to_owned(),
-            partitions: model::PARTITIONS,
         }
     }
 }
@@ -83,60 +76,50 @@ pub fn follow(
     config: &Config,
     cancel: CancellationToken,
 ) -> Result<watch::Receiver<Option<DeadLetters>>, Error> {
-    let consumer = Tail {
+    let follower = Tail {
         brokers: &config.brokers,
         client_id: &config.client_id,
         topic: &config.topic,
-        partitions: config.partitions,
-        from: Offset::Beginning,
+        from: From::Beginning,
         patience: PATIENCE,
     }
-    .consumer()?;
-    let partitions = (0..i32::try_from(config.partitions).unwrap_or(i32::MAX)).collect();
+    .follower()?;
     let (sender, receiver) = watch::channel(None);
-    let mut tally = Tally { letters: DeadLetters::default(), unread: partitions, untold: true };
     std::thread::Builder::new()
         .name("kafka-letters".to_owned())
-        .spawn(move || tally.run(&consumer, &sender, &cancel))
+        .spawn(move || run(follower, &sender, &cancel))
         .map_err(|source| Error::SpawnThread { name: "kafka-letters", source })?;
     Ok(receiver)
 }
 
-struct Tally {
-    letters: DeadLetters,
-    /// The partitions that were not read to their ends yet.
-    unread: HashSet<i32>,
-    /// Whether the readers have not heard of the newest ones.
-    untold: bool,
-}
-
-impl Tally {
-    fn run(
-        &mut self,
-        consumer: &BaseConsumer<Tracing>,
-        sender: &watch::Sender<Option<DeadLetters>>,
-        cancel: &CancellationToken,
-    ) {
-        let mut told: Option<Instant> = None;
-        while !cancel.is_cancelled() && !sender.is_closed() {
-            match consumer.poll(POLL) {
-                Some(Ok(record)) => {
-                    self.letters.add(letter(&record));
-                    self.untold = true;
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.unread.remove(&partition);
-                }
-                Some(Err(error)) => tracing::debug!(%error, "the dead letters do not arrive"),
-                None => {}
+fn run(mut follower: Follower, sender: &watch::Sender<Option<DeadLetters>>, cancel: &CancellationToken) {
+    let mut tally = Tally::default();
+    while !cancel.is_cancelled() && !sender.is_closed() {
+        follower.step(&mut |event| match event {
+            Event::Record(record) => {
+                tally.letters.add(letter(record));
+                tally.is_untold = true;
             }
-            let is_time = told.is_none_or(|told| told.elapsed() >= TELL);
-            if self.unread.is_empty() && self.untold && is_time {
-                sender.send_replace(Some(self.letters.clone()));
-                (self.untold, told) = (false, Some(Instant::now()));
-            }
+            Event::CaughtUp if !tally.is_known => (tally.is_known, tally.is_untold) = (true, true),
+            Event::CaughtUp => {}
+        });
+        let is_time = tally.told.is_none_or(|told| told.elapsed() >= TELL);
+        if tally.is_known && tally.is_untold && is_time {
+            sender.send_replace(Some(tally.letters.clone()));
+            (tally.is_untold, tally.told) = (false, Some(Instant::now()));
         }
     }
+}
+
+#[derive(Default)]
+struct Tally {
+    letters: DeadLetters,
+    /// Whether all partitions were read to their ends once.
+    is_known: bool,
+    /// Whether the readers have not heard of the newest ones.
+    is_untold: bool,
+    /// When they last heard.
+    told: Option<Instant>,
 }
 
 fn letter(record: &BorrowedMessage<'_>) -> DeadLetter {

@@ -38,6 +38,20 @@ pub enum Error {
     /// The list of brokers and topics could not be read. Retryable.
     #[error("cannot read the list of topics: {}", reason(.0))]
     FetchMetadata(#[source] KafkaError),
+    /// Brokers answer, but not the one that keeps the group's offsets. Retryable.
+    #[error(
+        "Kafka answers, but not the coordinator of {group_id}: the broker that keeps the group's offsets may be away"
+    )]
+    CoordinatorSilent {
+        /// Which group.
+        group_id: String,
+        /// What the client said.
+        #[source]
+        source: KafkaError,
+    },
+    /// Brokers answer, but not those that lead the partitions. Retryable.
+    #[error("Kafka answers, but not the leaders of all partitions: a broker may have just gone")]
+    LeadersSilent(#[source] KafkaError),
     /// A topic could not be made.
     #[error("cannot make the topic {topic}: {}", reason(source))]
     CreateTopic {
@@ -188,6 +202,8 @@ impl Error {
             }
             Self::Refused { trouble, .. } => trouble.is_retryable(),
             Self::Unreachable { .. }
+            | Self::CoordinatorSilent { .. }
+            | Self::LeadersSilent(_)
             | Self::FetchMetadata(_)
             | Self::TopicMissing { .. }
             | Self::AwaitLeaders { .. }

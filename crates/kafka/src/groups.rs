@@ -11,13 +11,10 @@ use ffi::Pending;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{self, Answered, Brokers, PATIENCE, Renewing, Tracing};
 use crate::{Error, blocking};
 
 const SILENT: &str = "its coordinator does not answer";
-/// A request that is pending for so long is given up together with its client: librdkafka forgets to ask for the
-/// coordinator again after some errors.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A group, as the coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,19 +37,37 @@ pub struct Member {
 }
 
 impl GroupDescription {
-    /// Who owns which pair of partitions: the member that owns partition p of both inputs owns pair p.
+    /// Who owns which pair of partitions: the member that owns partition p of both inputs owns pair p, or of the only input
+    /// that has this partition. The inputs have so many partitions each.
     #[must_use]
-    pub fn owners(&self, inputs: &[String; 2], partitions: u32) -> model::lag::Group {
-        let owner = |partition| {
+    pub fn owners(&self, inputs: &[String; 2], partitions: [usize; 2]) -> model::lag::Group {
+        let owner = |partition: usize| {
             let owns = |member: &&Member| {
                 let has = |topic: &String| {
-                    member.assignment.iter().any(|(name, owned)| name == topic && *owned == partition)
+                    let is_it = |(name, owned): &(String, u32)| name == topic && *owned as usize == partition;
+                    member.assignment.iter().any(is_it)
                 };
-                inputs.iter().all(has)
+                let halves = inputs.iter().zip(partitions).filter(|(_, count)| partition < *count);
+                halves.map(|(topic, _)| topic).all(has)
             };
             self.members.iter().find(owns).map(|member| member.client_id.clone())
         };
-        model::lag::Group { state: self.state.clone(), owners: (0..partitions).map(owner).collect() }
+        let [requests, responses] = inputs;
+        let members = self.members.iter().map(|member| {
+            let count = |topic: &String| {
+                let owned = member.assignment.iter().filter(|(name, _)| name == topic).count();
+                u32::try_from(owned).unwrap_or(u32::MAX)
+            };
+            model::lag::Member {
+                client_id: member.client_id.clone(),
+                host: member.host.trim_start_matches('/').to_owned(),
+                requests: count(requests),
+                responses: count(responses),
+            }
+        });
+        let members = members.filter(|member| member.requests + member.responses > 0).collect();
+        let owners = (0..partitions.into_iter().max().unwrap_or(0)).map(owner).collect();
+        model::lag::Group { state: self.state.clone(), owners, members }
     }
 }
 
@@ -82,46 +97,66 @@ pub(crate) fn follow(
     publish: impl Fn(Option<GroupDescription>),
     ended: impl Fn() -> bool,
 ) {
+    let mut client = None;
+    let mut is_unknown = false;
     while !ended() {
-        match client::create(config) {
-            Ok(consumer) => follow_with(&consumer, group_id, interval, &publish, &ended),
-            Err(error) => {
-                tracing::warn!(%error, "the group's owners are unknown");
-                publish(None);
-                std::thread::sleep(interval);
+        let began = Instant::now();
+        let answer = ready(&mut client, config).map_err(|error| error.to_string()).and_then(|client| {
+            let answer = ask(client.get(), group_id, interval, &publish, &ended);
+            client.note(began, Answered::whole(answer.is_ok()));
+            answer
+        });
+        match &answer {
+            Err(reason) if !is_unknown && !ended() => {
+                tracing::warn!(group_id, reason, "the group's owners are unknown");
             }
+            Ok(_) if is_unknown => tracing::info!(group_id, "the group's owners are known again"),
+            _ => {}
         }
+        is_unknown = answer.is_err();
+        publish(answer.ok());
+        std::thread::sleep(interval.saturating_sub(began.elapsed()));
     }
 }
 
-/// The same over one client, for as long as a client may live.
-fn follow_with(
+/// The client to ask with, made or made anew if need be.
+fn ready<'c>(
+    client: &'c mut Option<Renewing<BaseConsumer<Tracing>>>,
+    config: &ClientConfig,
+) -> Result<&'c mut Renewing<BaseConsumer<Tracing>>, Error> {
+    let ready = match client.take() {
+        Some(mut known) => {
+            known.renew()?;
+            known
+        }
+        None => {
+            let config = config.clone();
+            Renewing::new(move || client::create(&config))?
+        }
+    };
+    Ok(client.insert(ready))
+}
+
+/// One question. It is given up after a while, since librdkafka forgets to ask for the coordinator again after some errors;
+/// the client is then due to be replaced.
+fn ask(
     consumer: &BaseConsumer<Tracing>,
     group_id: &str,
     interval: Duration,
     publish: &impl Fn(Option<GroupDescription>),
     ended: &impl Fn() -> bool,
-) {
-    let started = Instant::now();
-    while !ended() && started.elapsed() < client::LIFETIME {
-        let asked = Instant::now();
-        let answer = Pending::new(consumer.client(), group_id).and_then(|pending| {
-            loop {
-                // Nobody else takes the log lines of this client out of its queue.
-                consumer.poll(Duration::ZERO);
-                match pending.wait(interval) {
-                    Some(answer) => return answer,
-                    None if ended() || asked.elapsed() > PATIENCE => return Err(SILENT.to_owned()),
-                    None if asked.elapsed() > client::SAMPLE_TIMEOUT => publish(None),
-                    None => {}
-                }
-            }
-        });
-        publish(answer.inspect_err(|reason| tracing::debug!(reason, "the group's owners are unknown")).ok());
-        if asked.elapsed() > PATIENCE {
-            return;
+) -> Result<GroupDescription, String> {
+    let asked = Instant::now();
+    let pending = Pending::new(consumer.client(), group_id)?;
+    loop {
+        // Nobody else takes the log lines of this client out of its queue.
+        consumer.poll(Duration::ZERO);
+        match pending.wait(interval) {
+            Some(answer) => return answer,
+            None if ended() || asked.elapsed() > PATIENCE => return Err(SILENT.to_owned()),
+            None if asked.elapsed() > client::SAMPLE_TIMEOUT => publish(None),
+            None => {}
         }
-        std::thread::sleep(interval.saturating_sub(asked.elapsed()));
     }
 }
 
@@ -143,8 +178,31 @@ mod tests {
                 member("b", &[("rs", 1), ("rs", 2), ("rq", 2), ("other", 3), ("rq", 3)]),
             ],
         };
-        let owners = group.owners(&["rq".to_owned(), "rs".to_owned()], 4).owners;
-        let owners: Vec<Option<&str>> = owners.iter().map(Option::as_deref).collect();
-        assert_eq!(owners, [Some("a"), None, Some("b"), None]);
+        let owners = |partitions| {
+            let owners = group.owners(&["rq".to_owned(), "rs".to_owned()], partitions).owners;
+            owners.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()
+        };
+        assert_eq!(owners([4, 4]), ["a", "", "b", ""]);
+        assert_eq!(owners([4, 3]), ["a", "", "b", "b"], "the other half of the last pair does not exist");
+        assert_eq!(owners([0, 0]), [""; 0]);
+    }
+
+    #[test]
+    fn members_are_told_by_what_they_own_of_the_inputs() {
+        let group = GroupDescription {
+            state: "Stable".to_owned(),
+            members: vec![
+                member("a", &[("rq", 0), ("rs", 0), ("rq", 1), ("other", 1)]),
+                member("watcher", &[("other", 3)]),
+            ],
+        };
+        let members = group.owners(&["rq".to_owned(), "rs".to_owned()], [2, 2]).members;
+        let expected = model::lag::Member {
+            client_id: "a".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            requests: 2,
+            responses: 1,
+        };
+        assert_eq!(members, [expected]);
     }
 }

@@ -12,7 +12,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{self, Brokers, Lasting, Tracing};
 use crate::topics::HISTORY;
 use crate::{Error, blocking};
 
@@ -36,7 +36,7 @@ impl ProducerContext<NoCustomPartitioner> for Tracing {
 
 /// Appends to the history.
 pub struct HistoryWriter {
-    producer: ThreadedProducer<Tracing>,
+    producer: Lasting<ThreadedProducer<Tracing>>,
     topic: String,
 }
 
@@ -50,7 +50,7 @@ impl HistoryWriter {
     pub fn with_topic(brokers: &Brokers, client_id: &str, topic: &str) -> Result<Self, Error> {
         let mut config = client::producer(brokers, client_id);
         config.set("queue.buffering.max.messages", "100").set("message.timeout.ms", MESSAGE_TIMEOUT);
-        Ok(Self { producer: client::create(&config)?, topic: topic.to_owned() })
+        Ok(Self { producer: Lasting::new(config)?, topic: topic.to_owned() })
     }
 
     /// Appends one record without waiting; a later failure is logged. The record's time is `at_ms`.
@@ -58,7 +58,8 @@ impl HistoryWriter {
         let timestamp = i64::try_from(at_ms).unwrap_or(i64::MAX);
         let record =
             BaseRecord::<'_, (), _>::to(&self.topic).partition(0).payload(value).timestamp(timestamp);
-        self.producer.send(record).map_err(|(source, _)| Error::Produce { topic: self.topic.clone(), source })
+        let failed = |source| Error::Produce { topic: self.topic.clone(), source };
+        self.producer.get()?.send(record).map_err(|(source, _)| failed(source))
     }
 }
 
@@ -94,7 +95,7 @@ fn read(consumer: &BaseConsumer<Tracing>, topic: &str, since_ms: Millis) -> Resu
 fn collect(consumer: &BaseConsumer<Tracing>) -> Vec<Vec<u8>> {
     let deadline = Instant::now() + READ_LIMIT;
     let mut records = VecDeque::new();
-    let mut size = 0;
+    let (mut size, mut left_out) = (0, 0);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -113,7 +114,11 @@ fn collect(consumer: &BaseConsumer<Tracing>) -> Vec<Vec<u8>> {
         }
         while size > SIZE_LIMIT {
             size -= records.pop_front().map_or(size, |oldest: Vec<u8>| oldest.len());
+            left_out += 1;
         }
+    }
+    if left_out > 0 {
+        tracing::warn!(left_out, "the history is larger than it should be: its oldest seconds are left out");
     }
     records.into()
 }

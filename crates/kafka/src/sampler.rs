@@ -1,16 +1,18 @@
 //! The sampler: every 250 ms, how far the group has come in both inputs and how long both logs are.
 //!
 //! It runs on threads of its own and publishes into a `watch` channel; there is one, however many people look. When
-//! Kafka does not answer it keeps the last sample, says since when and why, and goes on asking. The group's members
-//! are asked for on a second thread, so that a slow coordinator never delays the offsets.
+//! Kafka does not answer it keeps the last sample, says since when and why, and goes on asking. How many partitions there
+//! are, and the group's members, are asked for on threads of their own, so that a slow answer never delays the offsets.
 
 mod offsets;
+mod partitions;
+mod telling;
 mod timings;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::lag::{Group, Outage, Sampled};
+use model::lag::{Group, Memory, Outage, Sampled};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +20,14 @@ use crate::client::{self, Brokers};
 use crate::{Error, groups, now_ms};
 use offsets::Offsets;
 pub(crate) use offsets::list_offsets;
+use partitions::Partitions;
+use telling::Telling;
 pub use timings::Timings;
 
 /// The longest pause between two attempts during an outage: a broker that is back is seen within a second.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How often to look, at the start, whether it is known how many partitions there are.
+const FIRST_ANSWER: Duration = Duration::from_millis(5);
 
 /// What to sample, and how often.
 #[derive(Debug, Clone)]
@@ -32,8 +38,6 @@ pub struct Config {
     pub group_id: String,
     /// Its two inputs: requests, responses.
     pub inputs: [String; 2],
-    /// The partitions of each of them.
-    pub partitions: u32,
     /// The time from one sample to the next.
     pub interval: Duration,
 }
@@ -46,7 +50,6 @@ impl Config {
             brokers: brokers.clone(),
             group_id: model::GROUP_ID.to_owned(),
             inputs: model::Input::ALL.map(|input| input.topic().to_owned()),
-            partitions: model::PARTITIONS,
             interval: Duration::from_millis(250),
         }
     }
@@ -67,10 +70,24 @@ pub fn start(config: Config, cancel: CancellationToken) -> Result<Sampler, Error
     let (samples, sampled) = watch::channel(Sampled::default());
     let (durations, timings) = watch::channel(Timings::default());
     let (groups, group) = watch::channel(None);
-    let offsets = Offsets::new(Arc::clone(&config))?;
-    let run = Run { config: Arc::clone(&config), offsets, group, samples, durations, cancel: cancel.clone() };
+    let (layouts, partitions) = watch::channel(Partitions::default());
+    let run = Run {
+        config: Arc::clone(&config),
+        offsets: Offsets::new(Arc::clone(&config), partitions.clone())?,
+        partitions: partitions.clone(),
+        group,
+        memory: Memory::default(),
+        telling: Telling::default(),
+        samples,
+        durations,
+        cancel: cancel.clone(),
+    };
     spawn("kafka-sampler", move || run.run())?;
-    spawn("kafka-group", move || describe(&config, &groups, &cancel))?;
+    let (of_layouts, until) = (Arc::clone(&config), cancel.clone());
+    spawn("kafka-partitions", move || {
+        partitions::follow(&of_layouts, &layouts, || until.is_cancelled() || layouts.is_closed());
+    })?;
+    spawn("kafka-group", move || describe(&config, &partitions, &groups, &cancel))?;
     Ok(Sampler { sampled, timings })
 }
 
@@ -86,7 +103,11 @@ fn spawn(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(),
 struct Run {
     config: Arc<Config>,
     offsets: Offsets,
+    partitions: watch::Receiver<Partitions>,
     group: watch::Receiver<Option<Group>>,
+    /// What is remembered from sample to sample.
+    memory: Memory,
+    telling: Telling,
     samples: watch::Sender<Sampled>,
     durations: watch::Sender<Timings>,
     cancel: CancellationToken,
@@ -96,13 +117,20 @@ impl Run {
     fn run(mut self) {
         let mut next = Instant::now();
         let mut failures = 0;
-        while !self.cancel.is_cancelled() && !self.samples.is_closed() {
+        while self.partitions.borrow().is_awaited() && !self.has_ended() {
+            std::thread::sleep(FIRST_ANSWER);
+        }
+        while !self.has_ended() {
             let succeeded = self.attempt();
             failures = if succeeded { 0 } else { failures + 1 };
             // Ticks keep their distance; after a slow attempt the missed ones are left out.
             next = (next + self.pause(failures)).max(Instant::now());
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.cancel.is_cancelled() || self.samples.is_closed()
     }
 
     fn pause(&self, failures: u32) -> Duration {
@@ -119,7 +147,9 @@ impl Run {
         let took = started.elapsed();
         self.durations.send_modify(|timings| timings.add(sample.is_ok().then_some(took)));
         match sample {
-            Ok(sample) => {
+            Ok(mut sample) => {
+                self.memory.look(&mut sample);
+                self.telling.tell(&sample, &self.config.inputs);
                 let sampled = Sampled { sample: Some(sample), outage: None };
                 if self.samples.send_replace(sampled).outage.is_some() {
                     tracing::info!("Kafka answers the sampler again");
@@ -147,9 +177,15 @@ fn fail(sampled: &mut Sampled, started_ms: model::Millis, error: &Error) {
 }
 
 /// Asks for the group's members at the sampler's pace. An unanswered question leaves the owners unknown.
-fn describe(config: &Config, groups: &watch::Sender<Option<Group>>, cancel: &CancellationToken) {
+fn describe(
+    config: &Config,
+    partitions: &watch::Receiver<Partitions>,
+    groups: &watch::Sender<Option<Group>>,
+    cancel: &CancellationToken,
+) {
     let publish = |group: Option<groups::GroupDescription>| {
-        groups.send_replace(group.map(|group| group.owners(&config.inputs, config.partitions)));
+        let counts = partitions.borrow().counts();
+        groups.send_replace(group.map(|group| group.owners(&config.inputs, counts)));
     };
     let ended = || cancel.is_cancelled() || groups.is_closed();
     let client = client::base(&config.brokers, "sampler-group");
@@ -163,7 +199,13 @@ mod tests {
 
     #[test]
     fn an_outage_keeps_the_last_sample_and_its_own_beginning() {
-        let sample = Sample { sampled_ms: 1, requests: Vec::new(), responses: Vec::new(), group: None };
+        let sample = Sample {
+            sampled_ms: 1,
+            requests: Vec::new(),
+            responses: Vec::new(),
+            doubts: Vec::new(),
+            group: None,
+        };
         let mut sampled = Sampled { sample: Some(sample.clone()), outage: None };
         let error =
             |reason: &str| Error::DescribeGroup { group_id: "g".to_owned(), reason: reason.to_owned() };

@@ -6,16 +6,13 @@
 use std::time::Duration;
 
 use model::Millis;
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
-use rdkafka::topic_partition_list::Offset;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::client::{Brokers, Tracing};
-use crate::tail::{POLL, Tail, header};
+use crate::client::Brokers;
+use crate::tail::{Event, Follower, From, Tail, header};
 
 const POD: &str = "pod";
 const JOINED_AT: &str = "joined-at";
@@ -55,20 +52,13 @@ pub struct Config {
     pub client_id: String,
     /// The topic.
     pub topic: String,
-    /// Its partitions.
-    pub partitions: u32,
 }
 
 impl Config {
     /// All of `SESSIONS`.
     #[must_use]
     pub fn new(brokers: &Brokers, client_id: &str) -> Self {
-        Self {
-            brokers: brokers.clone(),
-            client_id: client_id.to_owned(),
-            topic: model::SESSIONS.to_owned(),
-            partitions: model::PARTITIONS,
-        }
+        Self { brokers: brokers.clone(), client_id: client_id.to_owned(), topic: model::SESSIONS.to_owned() }
     }
 }
 
@@ -88,39 +78,35 @@ pub fn tail(
     keep: impl Fn(&[u8]) -> bool + Send + 'static,
     cancel: CancellationToken,
 ) -> Result<mpsc::Receiver<SessionRecord>, Error> {
-    let consumer = Tail {
+    let follower = Tail {
         brokers: &config.brokers,
         client_id: &config.client_id,
         topic: &config.topic,
-        partitions: config.partitions,
-        from: Offset::End,
+        from: From::End,
         patience: PATIENCE,
     }
-    .consumer()?;
+    .follower()?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     std::thread::Builder::new()
         .name("kafka-sessions".to_owned())
-        .spawn(move || run(&consumer, &sender, &keep, &cancel))
+        .spawn(move || run(follower, &sender, &keep, &cancel))
         .map_err(|source| Error::SpawnThread { name: "kafka-sessions", source })?;
     Ok(receiver)
 }
 
 fn run(
-    consumer: &BaseConsumer<Tracing>,
+    mut follower: Follower,
     sender: &mpsc::Sender<SessionRecord>,
     keep: &impl Fn(&[u8]) -> bool,
     cancel: &CancellationToken,
 ) {
+    let mut hear = |event: Event<'_>| match event {
+        // Whether anybody still reads is looked at before the next one.
+        Event::Record(record) if record.key().is_some_and(keep) => drop(sender.blocking_send(copy(record))),
+        Event::Record(_) | Event::CaughtUp => {}
+    };
     while !cancel.is_cancelled() && !sender.is_closed() {
-        match consumer.poll(POLL) {
-            Some(Ok(record)) if record.key().is_some_and(keep) => {
-                if sender.blocking_send(copy(&record)).is_err() {
-                    return;
-                }
-            }
-            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
-            Some(Err(error)) => tracing::debug!(%error, "the sessions do not arrive"),
-        }
+        follower.step(&mut hear);
     }
 }
 

@@ -8,7 +8,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::Error;
-use crate::client::{self, Brokers, Tracing};
+use crate::client::{self, Brokers, Lasting, Tracing};
 
 /// Records, not taps: a tap is two.
 const QUEUE: &str = "4000";
@@ -39,7 +39,7 @@ pub struct Tap<'a> {
 /// Writes taps. Cheap to clone; all clones share one connection and one queue.
 #[derive(Clone)]
 pub struct Taps {
-    producer: FutureProducer<Tracing>,
+    producer: Lasting<FutureProducer<Tracing>>,
     inputs: [String; 2],
 }
 
@@ -57,7 +57,7 @@ impl Taps {
             .set("linger.ms", "1")
             .set("queue.buffering.max.messages", QUEUE)
             .set("message.timeout.ms", TIMEOUT);
-        Ok(Self { producer: client::create(&config)?, inputs })
+        Ok(Self { producer: Lasting::new(config)?, inputs })
     }
 
     /// Writes a tap, and returns when all replicas have both its records; at the latest after five seconds.
@@ -73,7 +73,7 @@ impl Taps {
     fn send(&self, topic: &str, partition: u32, key: &[u8], value: &[u8]) -> Result<DeliveryFuture, Error> {
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
         let record = FutureRecord::to(topic).partition(partition).key(key).payload(value);
-        self.producer.send_result(record).map_err(|(source, _)| match source {
+        self.producer.get()?.send_result(record).map_err(|(source, _)| match source {
             KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
                 Error::QueueFull { topic: topic.to_owned() }
             }

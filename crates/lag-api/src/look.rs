@@ -47,9 +47,9 @@ impl Sources {
     /// Looks now.
     #[must_use]
     pub fn look(&self) -> Look {
-        let sample = self.sampled.borrow().sample.clone();
+        let Sampled { sample, outage } = self.sampled.borrow().clone();
         let view = sample.as_ref().map(LagView::of);
-        Look { now_ms: self.clock.now_ms(), sample, view, pods: self.pods.borrow().clone() }
+        Look { now_ms: self.clock.now_ms(), sample, outage, view, pods: self.pods.borrow().clone() }
     }
 }
 
@@ -60,6 +60,7 @@ pub struct Look {
     pub now_ms: Millis,
     /// The newest sample.
     pub sample: Option<Sample>,
+    outage: Option<Outage>,
     view: Option<LagView>,
     pods: Pods,
 }
@@ -77,6 +78,7 @@ impl Look {
     /// When its value is unknown.
     pub fn group_values(&self, metric: GroupMetric) -> Result<Vec<Series>, Unknown> {
         values::group_values(metric, self.view.as_ref(), self.now_ms)
+            .map_err(|unknown| self.explained(unknown))
     }
 
     /// Every pod, with the records of one input that it owes; `None` for a pod that does not run.
@@ -86,15 +88,30 @@ impl Look {
     pub fn pod_values(&self, input: Input) -> Result<Vec<(&Pod, Option<u64>)>, Unknown> {
         let pods = self.known_pods()?;
         let states: Vec<(&str, PodState)> = pods.iter().map(|pod| (pod.name.as_str(), pod.state)).collect();
-        let values = values::pod_values(input, self.view.as_ref(), self.now_ms, &states)?;
+        let values = values::pod_values(input, self.view.as_ref(), self.now_ms, &states)
+            .map_err(|unknown| self.explained(unknown))?;
         Ok(pods.iter().zip(values).collect())
+    }
+
+    /// What is known of the lag, where it is fresh.
+    #[must_use]
+    pub fn fresh_view(&self) -> Option<&LagView> {
+        model::scaling::fresh(self.view.as_ref(), self.now_ms).ok()
     }
 
     /// The newest sample with its owners, where both are known and fresh.
     #[must_use]
     pub fn owned_sample(&self) -> Option<(&Sample, &LagView)> {
-        let view = model::scaling::fresh(self.view.as_ref(), self.now_ms).ok()?;
+        let view = self.fresh_view()?;
         self.sample.as_ref().zip(view.group.is_some().then_some(view))
+    }
+
+    /// With what the sampler last heard, where there is no fresh sample.
+    fn explained(&self, Unknown(unknown): Unknown) -> Unknown {
+        match &self.outage {
+            Some(outage) if self.fresh_view().is_none() => Unknown(format!("{unknown}: {}", outage.reason)),
+            _ => Unknown(unknown),
+        }
     }
 
     fn known_pods(&self) -> Result<&[Pod], Unknown> {

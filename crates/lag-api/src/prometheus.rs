@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use model::lag::PartitionOffsets;
+use model::lag::{Doubt, PartitionOffsets};
 use model::scaling::LagView;
+use model::snapshot::Lag;
 use model::{Input, Millis};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -47,6 +48,11 @@ impl Collector for LagCollector {
             }
         }
         encode_group(&mut encoder, &look)?;
+        if let Some(view) = look.fresh_view() {
+            encode_counts(&mut encoder, &view.lag)?;
+            encode_held(&mut encoder, &view.lag)?;
+            encode_doubts(&mut encoder, &view.lag)?;
+        }
         let since_ms = look.sampled_ms().unwrap_or(self.started_ms);
         let age = std::time::Duration::from_millis(look.now_ms.saturating_sub(since_ms));
         let age = ConstGauge::new(age.as_secs_f64());
@@ -105,7 +111,8 @@ fn records(
         }
         Distance::Lead => {
             let offsets = offsets?;
-            Some((offsets.committed_offset? - offsets.log_start_offset).max(0))
+            offsets.committed_offset?;
+            Some(offsets.position() - offsets.log_start_offset)
         }
     }
 }
@@ -130,6 +137,89 @@ fn encode_group(encoder: &mut DescriptorEncoder, look: &Look) -> Result<(), fmt:
         }
     }
     Ok(())
+}
+
+/// How many partitions each topic has: one that was added shows here first.
+fn encode_counts(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::Error> {
+    let help = "Partitions of a topic";
+    let mut gauge = encoder.encode_descriptor("kafka_partitions", help, None, MetricType::Gauge)?;
+    for input in Input::ALL {
+        let count = lag.partitions(input).len();
+        if count > 0 {
+            let labels = [("topic", input.topic())];
+            ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX))
+                .encode(gauge.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// What open transactions hold back. It is no lag, since nobody can read it.
+fn encode_held(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::Error> {
+    let help = "Records that an open transaction has held back for a second or longer";
+    let mut records = encoder.encode_descriptor("kafka_held_records", help, None, MetricType::Gauge)?;
+    for (input, partition, held, _) in held(lag) {
+        ConstGauge::new(held).encode(records.encode_family(&partition_labels(input, partition))?)?;
+    }
+    let help = "How long that transaction has held records back";
+    let unit = Some(&Unit::Seconds);
+    let mut seconds = encoder.encode_descriptor("kafka_held", help, unit, MetricType::Gauge)?;
+    for (input, partition, _, since_ms) in held(lag) {
+        let age = std::time::Duration::from_millis(lag.sampled_ms.saturating_sub(since_ms));
+        let labels = partition_labels(input, partition);
+        ConstGauge::new(age.as_secs_f64()).encode(seconds.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn held(lag: &Lag) -> impl Iterator<Item = (Input, u32, i64, Millis)> {
+    lag.doubts.iter().filter_map(|(input, partition, doubt)| match doubt {
+        Doubt::Held { records, since_ms } => {
+            Some((*input, *partition, i64::try_from(*records).unwrap_or(i64::MAX), *since_ms))
+        }
+        _ => None,
+    })
+}
+
+/// What makes the lag of single partitions special, as a gauge that is 1 while it does.
+fn encode_doubts(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::Error> {
+    let help = "1 while the lag of a partition is special: new, commits-gone, records-lost, commit-ahead, held, no-leader, \
+                no-answer, only-one-topic";
+    let mut gauge = encoder.encode_descriptor("kafka_lag_doubt", help, None, MetricType::Gauge)?;
+    for (input, partition, word) in doubts(lag) {
+        let [topic, partition] = partition_labels(input, partition);
+        let labels = [topic, partition, ("doubt", word.to_owned())];
+        ConstGauge::new(1_i64).encode(gauge.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn doubts(lag: &Lag) -> Vec<(Input, u32, &'static str)> {
+    let word = |doubt: &Doubt| match doubt {
+        Doubt::New => "new",
+        Doubt::Gone => "commits-gone",
+        Doubt::Lost => "records-lost",
+        Doubt::Ahead => "commit-ahead",
+        Doubt::Held { .. } => "held",
+        Doubt::NoLeader => "no-leader",
+    };
+    let told = lag.doubts.iter().map(|(input, partition, doubt)| (*input, *partition, word(doubt)));
+    let mut found: Vec<_> = told.collect();
+    for input in Input::ALL {
+        for (partition, value) in (0..).zip(lag.partitions(input)) {
+            if value.is_none() && !lag.doubts.contains(&(input, partition, Doubt::NoLeader)) {
+                found.push((input, partition, "no-answer"));
+            }
+            if lag.only(partition as usize) == Some(input) {
+                found.push((input, partition, "only-one-topic"));
+            }
+        }
+    }
+    found
+}
+
+fn partition_labels(input: Input, partition: u32) -> [(&'static str, String); 2] {
+    [("topic", input.topic().to_owned()), ("partition", partition.to_string())]
 }
 
 #[cfg(test)]
@@ -163,6 +253,37 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_special_about_a_partition_has_a_gauge() {
+        let (sources, publish) = sources();
+        let mut special = sampled(&[(3, Some("kstreams-a")), (4, None), (5, None)]);
+        let sample = special.sample.as_mut().unwrap();
+        sample.requests.push(None);
+        sample.requests[2].as_mut().unwrap().committed_offset = Some(10_000_000);
+        sample.doubts = vec![
+            (Input::Responses, 1, Doubt::Held { records: 882, since_ms: crate::testing::NOW_MS - 2_500 }),
+            (Input::Requests, 3, Doubt::NoLeader),
+        ];
+        publish.sampled.send_replace(special);
+        let text = scrape(sources);
+        for line in [
+            r#"kafka_partitions{topic="GAME-FRAME-RQ"} 4"#,
+            r#"kafka_partitions{topic="GAME-FRAME-RS"} 3"#,
+            r#"kafka_held_records{topic="GAME-FRAME-RS",partition="1"} 882"#,
+            r#"kafka_held_seconds{topic="GAME-FRAME-RS",partition="1"} 2.5"#,
+            r#"kafka_lag_doubt{topic="GAME-FRAME-RS",partition="1",doubt="held"} 1"#,
+            r#"kafka_lag_doubt{topic="GAME-FRAME-RQ",partition="2",doubt="commit-ahead"} 1"#,
+            r#"kafka_lag_doubt{topic="GAME-FRAME-RQ",partition="3",doubt="no-leader"} 1"#,
+            r#"kafka_lag_doubt{topic="GAME-FRAME-RQ",partition="3",doubt="only-one-topic"} 1"#,
+            r#"consumer_lag_game_frame_rq{client="",partition="2",topic="GAME-FRAME-RQ",metric="records-lag"} 65"#,
+            r#"consumer_lead_game_frame_rq{client="",partition="2",topic="GAME-FRAME-RQ",metric="records-lead"} 0"#,
+            r#"kafka_lag{group="KINGOFSCALING-APP",topic="GAME-FRAME-RS"} 12"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains(r#"kafka_lag{group="KINGOFSCALING-APP",topic="GAME-FRAME-RQ"}"#), "{text}");
     }
 
     #[test]

@@ -44,12 +44,19 @@ pub(crate) fn sampled(partitions: &[(u64, Option<&str>)]) -> Sampled {
             committed_offset: Some(committed),
             log_start_offset: 40,
             log_end_offset: committed + lag,
+            high_watermark: Some(committed + lag),
         })
     };
     let offsets: Vec<_> = partitions.iter().map(offsets).collect();
     let owners = partitions.iter().map(|(_, owner)| owner.map(str::to_owned)).collect();
-    let group = Some(Group { state: "Stable".to_owned(), owners });
-    let sample = Sample { sampled_ms: NOW_MS, requests: offsets.clone(), responses: offsets, group };
+    let group = Some(Group { state: "Stable".to_owned(), owners, members: Vec::new() });
+    let sample = Sample {
+        sampled_ms: NOW_MS,
+        requests: offsets.clone(),
+        responses: offsets,
+        doubts: Vec::new(),
+        group,
+    };
     Sampled { sample: Some(sample), outage: None }
 }
 

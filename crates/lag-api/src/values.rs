@@ -76,9 +76,10 @@ pub fn group_values(
     now_ms: Millis,
 ) -> Result<Vec<Series>, Unknown> {
     let lag = &fresh(view, now_ms).map_err(Unknown)?.lag;
-    let partial =
-        |input: Input| Unknown(format!("Kafka did not answer for every partition of {}", input.topic()));
-    let total = |input| lag.total(input).ok_or_else(|| partial(input));
+    let total = |input| match (lag.total(input), lag.unknown(input)) {
+        (Some(total), None) => Ok(total),
+        (_, reason) => Err(Unknown(reason.unwrap_or_else(|| "the lag is unknown".to_owned()))),
+    };
     // The largest of a part may not be the largest.
     let largest =
         |input| total(input).map(|_| lag.partitions(input).iter().copied().flatten().max().unwrap_or(0));
@@ -140,6 +141,7 @@ mod tests {
         let group = |owners: &[&str]| Group {
             state: "Stable".to_owned(),
             owners: owners.iter().map(owner).collect(),
+            members: Vec::new(),
         };
         let lag = Lag {
             sampled_ms: NOW_MS,
@@ -171,7 +173,7 @@ mod tests {
         let view = view(&[Some(5), None], &[Some(1), Some(0)], None);
         for metric in GroupMetric::ALL {
             let unknown = series(metric, &view).unwrap_err();
-            assert!(unknown.0.contains(model::REQUESTS), "{metric:?}: {unknown}");
+            assert_eq!(unknown.0, "no answer for GAME-FRAME-RQ 1", "{metric:?}");
         }
     }
 

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Adapters, forward};
 
@@ -67,9 +67,24 @@ impl Adapters {
         let mut config = config.clone();
         let kept = match timeout(CONTROL_WITHIN, control.wait_for(|control| control.caught_up)).await {
             Ok(Ok(control)) => control.policy.clone(),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(_)) => None,
+            Err(_) => {
+                warn!("the kept policy was not read in time: beginning with the default one");
+                None
+            }
         };
-        config.policy = kept.filter(|policy| policy.max <= config.max_pods).unwrap_or(config.policy);
+        if let Some(kept) = kept {
+            if kept.max <= config.max_pods {
+                config.policy = kept;
+            } else {
+                let (max, most) = (kept.max, config.max_pods);
+                warn!(
+                    max,
+                    most,
+                    "the kept policy asks for more pods than are allowed: beginning with the default one"
+                );
+            }
+        }
         let (views, view) = watch::channel(None);
         tasks.spawn(forward(sampled, views, |sampled| sampled.sample.as_ref().map(LagView::of)));
         let local = local::start(config, StdRng::from_rng(&mut rand::rng()), view, shutdown.token());

@@ -78,7 +78,7 @@ async fn what_makes_no_sense_is_refused_and_asks_for_nothing() {
     check(Command::Burst { factor: 1_000 }, refusal("A burst is 2, 5 or 10 times the base rate."), &[]).await;
     check(Command::Base { frames_per_second: 4_001 }, refusal("At most 4000 frames per second."), &[]).await;
     let hot = Command::Hot { partition: Some(12) };
-    check(hot, refusal("There is no such partition: they are 0 to 11."), &[]).await;
+    check(hot, refusal("The generator writes to the partitions 0 to 11 only."), &[]).await;
     let scale = Command::Scale { replicas: 2 };
     check(scale, refusal("The autoscaler decides: switch it off first."), &[]).await;
     let kill = Command::Kill { pod: Some("kstreams-z".into()), manner: Manner::Crash, confirmed: true };

@@ -6,7 +6,7 @@ use kafka::rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use kafka::topics::Topic;
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, unique, within};
+use crate::fixture::{LIMIT, Made, unique, within};
 
 fn headers(reason: &str, offset: i64) -> OwnedHeaders {
     let origin = Origin { topic: "GAME-FRAME-RQ", partition: 1, offset };
@@ -26,8 +26,7 @@ async fn dead_letters_are_counted_by_reason_from_the_beginning_and_the_newest_is
     put(headers("hits", 8)).await;
 
     let cancel = CancellationToken::new();
-    let config =
-        Config { topic: topic.clone(), partitions: PARTITIONS, ..Config::new(&made.brokers, "test") };
+    let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
     let mut letters = dead_letters::follow(&config, cancel.clone()).unwrap();
     assert_eq!(*letters.borrow(), None, "nothing is known before the log was read");
     let counted = async |letters: &mut tokio::sync::watch::Receiver<_>, wanted: u64| {
@@ -60,8 +59,7 @@ async fn dead_letters_are_counted_by_reason_from_the_beginning_and_the_newest_is
 async fn an_empty_log_is_known_to_have_none_and_what_was_rolled_back_does_not_count() {
     let (made, topic) = Made::one(Topic::dead_letters).await;
     let cancel = CancellationToken::new();
-    let config =
-        Config { topic: topic.clone(), partitions: PARTITIONS, ..Config::new(&made.brokers, "test") };
+    let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
     let mut letters = dead_letters::follow(&config, cancel.clone()).unwrap();
     within("the end of the log", letters.wait_for(|seen| seen.as_ref().is_some_and(|seen| seen.count == 0)))
         .await

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka::rdkafka::ClientConfig;
-use kafka::rdkafka::admin::{AdminClient, AdminOptions};
+use kafka::rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use kafka::rdkafka::client::DefaultClientContext;
 use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use kafka::rdkafka::util::Timeout;
@@ -79,6 +79,28 @@ impl Made {
                 FutureRecord::to(topic).partition(partition).payload("record");
             producer.send(record, Timeout::After(LIMIT)).await.unwrap();
         }
+    }
+
+    /// Adds partitions to a topic, up to so many.
+    pub(crate) async fn grow(&self, topic: &str, partitions: usize) {
+        let new = [NewPartitions::new(topic, partitions)];
+        let grown = self.admin().create_partitions(&new, &AdminOptions::new()).await.unwrap();
+        assert_eq!(grown, [Ok(topic.to_owned())]);
+    }
+
+    /// Deletes a topic and makes it again, with as many partitions.
+    pub(crate) async fn make_anew(&self, topic: &Topic) {
+        self.admin().delete_topics(&[&topic.name], &AdminOptions::new()).await.unwrap();
+        // The broker refuses the name until it has deleted the old one.
+        within("the topic made anew", async {
+            while topics::ensure(&self.brokers, std::slice::from_ref(topic))
+                .await
+                .is_ok_and(|made| made.is_empty())
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     pub(crate) async fn delete(self) {

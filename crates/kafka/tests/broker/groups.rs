@@ -14,17 +14,22 @@ use model::controls::{KafkaControls, Refusal};
 use crate::fixture::{LIMIT, Made, PARTITIONS, unique, within};
 
 /// A member of a group, which polls on a thread of its own until it is dropped.
-struct Joined {
+pub(crate) struct Joined {
     leave: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Joined {
-    fn new(brokers: &Brokers, pod: &str, group_id: &str, inputs: &[String; 2]) -> Self {
+    pub(crate) fn new(brokers: &Brokers, pod: &str, group_id: &str, inputs: &[String; 2]) -> Self {
+        Self::reading(brokers, pod, group_id, &[&inputs[0], &inputs[1]])
+    }
+
+    /// A member that reads these topics.
+    pub(crate) fn reading(brokers: &Brokers, pod: &str, group_id: &str, topics: &[&str]) -> Self {
         let membership = client::Membership::Classic { session_timeout: client::STOCK_SESSION_TIMEOUT };
         let config = client::pod_consumer(brokers, pod, group_id, membership);
         let consumer: BaseConsumer = config.create().unwrap();
-        consumer.subscribe(&[&inputs[0], &inputs[1]]).unwrap();
+        consumer.subscribe(topics).unwrap();
         let leave = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let leave = Arc::clone(&leave);
@@ -76,7 +81,7 @@ async fn a_group_is_described_with_its_members_and_their_pairs() {
     };
     let group = describe(&made.brokers, &group_id, assigned).await;
     assert!(group.members.iter().all(|member| member.host.starts_with('/')), "{group:?}");
-    let owners = group.owners(&inputs, PARTITIONS).owners;
+    let owners = group.owners(&inputs, [PARTITIONS as usize; 2]).owners;
     let count = |pod: &str| owners.iter().flatten().filter(|owner| *owner == pod).count();
     let mut counts = [count("pod-a"), count("pod-b")];
     counts.sort_unstable();
@@ -108,7 +113,7 @@ async fn offsets_move_to_the_end_only_when_the_group_is_empty() {
     let group_id = unique("group");
     made.produce(&inputs[0], 1, 5).await;
     let writer = ControlWriter::with_topic(&made.brokers, "test", "unused").unwrap();
-    let controls = Controls::with(writer, &made.brokers, &group_id, inputs.clone(), PARTITIONS);
+    let controls = Controls::with(writer, &made.brokers, &group_id, inputs.clone());
 
     let member = Joined::new(&made.brokers, "pod", &group_id, &inputs);
     describe(&made.brokers, &group_id, |group| group.state == "Stable").await;

@@ -11,3 +11,4 @@ mod managed;
 mod players;
 mod sampler;
 mod topics;
+mod unusual;

@@ -7,7 +7,7 @@ use kafka::topics::Ensured;
 use kafka::{Brokers, Error, client, topics};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, unique, within};
+use crate::fixture::{LIMIT, Made, unique, within};
 
 /// One of the variables that `cargo xtask test` sets beside `KING_TEST_KAFKA`.
 fn variable(name: &str) -> String {
@@ -60,7 +60,7 @@ async fn who_has_the_secret_and_the_ca_produces_and_samples() {
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
     let group_id = unique("group");
-    let config = Config { group_id, inputs, partitions: PARTITIONS, ..Config::new(&brokers) };
+    let config = Config { group_id, inputs, ..Config::new(&brokers) };
     let mut sampled = sampler::start(config, cancel).unwrap().sampled;
     let known = |sampled: &model::lag::Sampled| {
         let sample = sampled.sample.as_ref();

@@ -9,7 +9,7 @@ use kafka::topics::Topic;
 use kafka::{Brokers, Error};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, now_ms, within};
+use crate::fixture::{LIMIT, Made, now_ms, within};
 
 #[tokio::test]
 async fn a_tap_gets_the_offset_of_its_request() {
@@ -54,8 +54,7 @@ async fn sessions_arrive_from_the_end_on_and_only_those_that_are_wanted() {
     send(1, "player-before", 0).await;
 
     let cancel = CancellationToken::new();
-    let config =
-        Config { topic: topic.clone(), partitions: PARTITIONS, ..Config::new(&made.brokers, "test") };
+    let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
     let mut tail = sessions::tail(&config, |key| key.starts_with(b"player"), cancel.clone()).unwrap();
     // Where the end was found is not visible, so one record after the other is sent until one arrives.
     let first = within("the first session", async {

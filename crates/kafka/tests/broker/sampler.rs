@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka::rdkafka::admin::AdminOptions;
 use kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use kafka::rdkafka::mocking::MockCluster;
-use kafka::rdkafka::producer::{FutureProducer, Producer};
+use kafka::rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use kafka::sampler::{self, Config, Timings};
 use kafka::{Brokers, client};
@@ -15,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{LIMIT, Made, PARTITIONS, records, unique, within};
 
-fn config(brokers: &Brokers, group_id: &str, inputs: &[String; 2]) -> Config {
+pub(crate) fn config(brokers: &Brokers, group_id: &str, inputs: &[String; 2]) -> Config {
     Config {
         group_id: group_id.to_owned(),
         inputs: inputs.clone(),
-        partitions: PARTITIONS,
         interval: Duration::from_millis(50),
         ..Config::new(brokers)
     }
@@ -36,12 +35,17 @@ async fn sample(config: Config, expected: impl Fn(&Sample) -> bool) -> Sample {
     sampled.sample.clone().unwrap()
 }
 
-fn offsets(
+pub(crate) fn offsets(
     committed_offset: Option<i64>,
     log_start_offset: i64,
     log_end_offset: i64,
 ) -> Option<PartitionOffsets> {
-    Some(PartitionOffsets { committed_offset, log_start_offset, log_end_offset })
+    Some(PartitionOffsets {
+        committed_offset,
+        log_start_offset,
+        log_end_offset,
+        high_watermark: Some(log_end_offset),
+    })
 }
 
 #[tokio::test]
@@ -91,23 +95,12 @@ async fn an_open_transaction_neither_stops_the_sampler_nor_counts() {
     let (made, inputs) = Made::inputs().await;
     let group_id = unique("group");
     made.produce(&inputs[0], 0, 2).await;
-    let mut settings = made.config();
-    settings.set("transactional.id", unique("transaction"));
-    let producer: FutureProducer = settings.create().unwrap();
-    let producer = tokio::task::spawn_blocking(move || {
-        producer.init_transactions(LIMIT).unwrap();
-        producer.begin_transaction().unwrap();
-        producer
-    })
-    .await
-    .unwrap();
-    let record =
-        kafka::rdkafka::producer::FutureRecord::<(), str>::to(&inputs[0]).partition(0).payload("open");
-    producer.send(record, LIMIT).await.unwrap();
+    let producer = open_transaction(&made, &inputs[0], 0).await;
 
     let config = config(&made.brokers, &group_id, &inputs);
     let sample = sample(config, |sample| sample.offsets(Input::Requests)[0].is_some()).await;
-    assert_eq!(sample.offsets(Input::Requests)[0], offsets(None, 0, 2), "the last stable offset is the end");
+    let held = sample.offsets(Input::Requests)[0].unwrap();
+    assert_eq!((held.log_end_offset, held.high_watermark), (2, Some(3)), "the last stable offset is the end");
     tokio::task::spawn_blocking(move || producer.abort_transaction(LIMIT).unwrap()).await.unwrap();
     made.delete().await;
 }
@@ -153,7 +146,24 @@ async fn the_sampler_ends_when_it_is_told_to() {
     made.delete().await;
 }
 
-fn commit(made: &Made, group_id: &str, topic: &str, partition: i32, offset: i64) {
+/// A transaction with one record in it, which stays open until somebody ends it.
+pub(crate) async fn open_transaction(made: &Made, topic: &str, partition: i32) -> FutureProducer {
+    let mut settings = made.config();
+    settings.set("transactional.id", unique("transaction"));
+    let producer: FutureProducer = settings.create().unwrap();
+    let producer = tokio::task::spawn_blocking(move || {
+        producer.init_transactions(LIMIT).unwrap();
+        producer.begin_transaction().unwrap();
+        producer
+    })
+    .await
+    .unwrap();
+    let record = FutureRecord::<(), str>::to(topic).partition(partition).payload("open");
+    producer.send(record, LIMIT).await.unwrap();
+    producer
+}
+
+pub(crate) fn commit(made: &Made, group_id: &str, topic: &str, partition: i32, offset: i64) {
     let consumer: BaseConsumer = client::sampling(&made.brokers, "test", group_id).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();

@@ -20,11 +20,13 @@ pub async fn run(client: Client, believed: watch::Sender<Option<Arc<FrontProxy>>
     let config = watcher::Config::default().fields(&format!("metadata.name={NAME}"));
     let mut events = std::pin::pin!(follow(Api::<ConfigMap>::namespaced(client, NAMESPACE), config));
     let mut is_broken = false;
+    let mut is_listed = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                is_broken = false;
-                apply(event, &believed);
+                // A list that has only begun may still fail, as it did before.
+                is_broken &= matches!(event, Event::Init);
+                apply(event, &mut is_listed, &believed);
             }
             Err(error) if !is_broken => {
                 is_broken = true;
@@ -35,24 +37,33 @@ pub async fn run(client: Client, believed: watch::Sender<Option<Arc<FrontProxy>>
     }
 }
 
-fn apply(event: Event<ConfigMap>, believed: &watch::Sender<Option<Arc<FrontProxy>>>) {
+/// `is_listed` is kept from event to event: whether the list that is on its way holds the ConfigMap.
+fn apply(event: Event<ConfigMap>, is_listed: &mut bool, believed: &watch::Sender<Option<Arc<FrontProxy>>>) {
     match event {
-        Event::Apply(map) | Event::InitApply(map) => match FrontProxy::read(&map.data.unwrap_or_default()) {
-            Ok(front_proxy) => {
-                info!("the front proxy is known");
-                believed.send_replace(Some(Arc::new(front_proxy)));
+        Event::Init => *is_listed = false,
+        Event::Apply(map) | Event::InitApply(map) => {
+            *is_listed = true;
+            match FrontProxy::read(&map.data.unwrap_or_default()) {
+                Ok(front_proxy) => {
+                    info!("the front proxy is known");
+                    believed.send_replace(Some(Arc::new(front_proxy)));
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(error, "{NAMESPACE}/{NAME} is of no use: nobody is believed by a certificate");
+                    believed.send_replace(None);
+                }
             }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                warn!(error, "{NAMESPACE}/{NAME} is of no use: nobody is believed by a certificate");
-                believed.send_replace(None);
-            }
-        },
+        }
+        Event::InitDone if *is_listed => {}
+        Event::InitDone => {
+            warn!("{NAMESPACE}/{NAME} does not exist: nobody is believed by a certificate");
+            believed.send_replace(None);
+        }
         Event::Delete(_) => {
             warn!("{NAMESPACE}/{NAME} was deleted: nobody is believed by a certificate");
             believed.send_replace(None);
         }
-        Event::Init | Event::InitDone => {}
     }
 }
 
@@ -73,11 +84,25 @@ mod tests {
             front_proxy.is_some_and(|it| it.trusts(&[authority.client("aggregator").certificate]))
         };
         let (old, new) = (Authority::new("old"), Authority::new("new"));
-        apply(Event::InitApply(map(&old)), &believed);
+        let mut is_listed = false;
+        let mut apply = |event| apply(event, &mut is_listed, &believed);
+        apply(Event::InitApply(map(&old)));
         assert!(trusts(&old) && !trusts(&new));
-        apply(Event::Apply(map(&new)), &believed);
+        apply(Event::Apply(map(&new)));
         assert!(trusts(&new) && !trusts(&old));
-        apply(Event::Apply(ConfigMap::default()), &believed);
+        apply(Event::Apply(ConfigMap::default()));
         assert!(!trusts(&new));
+    }
+
+    #[test]
+    fn a_list_without_the_config_map_says_that_it_is_gone() {
+        let (believed, seen) = watch::channel(None::<Arc<FrontProxy>>);
+        let mut is_listed = false;
+        let mut apply = |event| apply(event, &mut is_listed, &believed);
+        let listed = [Event::Init, Event::InitApply(map(&Authority::new("ca"))), Event::InitDone];
+        listed.into_iter().for_each(&mut apply);
+        assert!(seen.borrow().is_some());
+        [Event::Init, Event::InitDone].into_iter().for_each(&mut apply);
+        assert!(seen.borrow().is_none());
     }
 }

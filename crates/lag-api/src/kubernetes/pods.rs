@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod as KubePod;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt};
@@ -23,31 +23,49 @@ pub async fn run(
     clock: Clock,
     seen: watch::Sender<Pods>,
 ) {
-    let config = watcher::Config::default().labels(&selector);
-    let mut events = std::pin::pin!(follow(Api::<KubePod>::namespaced(client, &namespace), config));
+    let api = Api::<KubePod>::namespaced(client, &namespace);
     let mut list = List::default();
+    loop {
+        let config = watcher::Config::default().labels(&selector);
+        watch_once(follow(api.clone(), config), &mut list, &clock, &seen).await;
+    }
+}
+
+/// Watches until the watch breaks. A watch that goes on after that says nothing until a pod changes, so whether the list is
+/// still right would stay unknown: the pods are listed anew instead.
+async fn watch_once(
+    events: impl Stream<Item = watcher::Result<Event<KubePod>>>,
+    list: &mut List,
+    clock: &Clock,
+    seen: &watch::Sender<Pods>,
+) {
+    let mut events = std::pin::pin!(events);
+    let mut is_listed = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if seen.borrow().outage.is_some() {
-                    info!("the API server shows the pods again");
+                if let Some(pods) = list.apply(event) {
+                    is_listed = true;
+                    seen.send_modify(|seen| publish(seen, pods));
                 }
-                let complete = list.apply(event);
-                seen.send_modify(|pods| publish(pods, complete));
             }
             Err(error) => {
                 let reason = error.to_string();
                 seen.send_modify(|pods| fail(pods, clock.now_ms(), reason));
+                if is_listed {
+                    return;
+                }
             }
         }
     }
 }
 
-fn publish(pods: &mut Pods, complete: Option<Vec<Pod>>) {
-    pods.outage = None;
-    if complete.is_some() {
-        pods.pods = complete;
+/// Only a whole list ends an outage: while the list is on its way, nobody knows which pods there are.
+fn publish(seen: &mut Pods, pods: Vec<Pod>) {
+    if seen.outage.take().is_some() {
+        info!("the API server shows the pods again");
     }
+    seen.pods = Some(pods);
 }
 
 fn fail(pods: &mut Pods, now_ms: model::Millis, reason: String) {
@@ -149,7 +167,47 @@ mod tests {
         fail(&mut pods, 10, "first".to_owned());
         fail(&mut pods, 20, "second".to_owned());
         assert_eq!(pods.outage, Some(Outage { since_ms: 10, reason: "second".to_owned() }));
-        publish(&mut pods, None);
+        publish(&mut pods, Vec::new());
         assert_eq!(pods, Pods { pods: Some(Vec::new()), outage: None });
+    }
+
+    #[tokio::test]
+    async fn an_outage_lasts_until_the_pods_were_listed_anew() {
+        let broken = || Err(watcher::Error::NoResourceVersion);
+        let begun = [Ok(Event::Init), Ok(Event::InitApply(pod("a", None)))];
+        let events = begun
+            .into_iter()
+            .chain([
+                broken(),
+                broken(),
+                Ok(Event::Init),
+                Ok(Event::InitApply(pod("b", None))),
+                Ok(Event::InitDone),
+            ])
+            .chain([Ok(Event::Apply(pod("c", None))), broken(), Ok(Event::Apply(pod("d", None)))]);
+        let (seen, looks) = watch::channel(Pods::default());
+        let mut list = List::default();
+        let mut times = Vec::new();
+        let events = futures::stream::iter(events).inspect(|_| {
+            let Pods { pods, outage } = looks.borrow().clone();
+            times.push((names(pods), outage.is_some()));
+        });
+        watch_once(events, &mut list, &Clock::new(|| 10), &seen).await;
+        let known = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        // What was known before each event.
+        let expected = [
+            (None, false),
+            (None, false),
+            (None, false),
+            (None, true),
+            (None, true),
+            (None, true),
+            (None, true),
+            (known(&["b"]), false),
+            (known(&["b", "c"]), false),
+        ];
+        assert_eq!(times, expected);
+        let Pods { pods, outage } = looks.borrow().clone();
+        assert_eq!((names(pods), outage.map(|outage| outage.since_ms)), (known(&["b", "c"]), Some(10)));
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::auth::PeerCertificates;
 
@@ -43,13 +43,20 @@ pub async fn serve(listener: TcpListener, config: ServerConfig, router: Router, 
         sleep(FAREWELL).await;
     };
     tokio::pin!(last_call);
+    let mut is_full = false;
     loop {
         let stream = tokio::select! {
             () = &mut last_call => break,
             stream = accept(&listener) => stream,
         };
         // With all places taken, whoever comes is sent away at once instead of waiting in line.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            if !std::mem::replace(&mut is_full, true) {
+                warn!("too many connections: whoever comes is sent away until some have ended");
+            }
+            continue;
+        };
+        is_full = false;
         let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), connections.watcher());
         tokio::spawn(async move {
             connection(stream, acceptor, router, watcher).await;
@@ -63,12 +70,15 @@ pub async fn serve(listener: TcpListener, config: ServerConfig, router: Router, 
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
+    let mut is_told = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
                 // Out of file descriptors, as a rule: others have to end first.
-                debug!(%error, "cannot accept a connection");
+                if !std::mem::replace(&mut is_told, true) {
+                    warn!(%error, "cannot accept connections, trying again");
+                }
                 sleep(Duration::from_millis(100)).await;
             }
         }

@@ -9,6 +9,8 @@ use crate::history::Life;
 use crate::lag::{Member, Sample};
 use crate::snapshot::{Handover, Lag, OtherMember, Owner, Ownership, Phase, Pod};
 
+/// The state of a group whose coordinator does not answer, in Kafka's own word.
+const UNKNOWN: &str = "Unknown";
 /// What a dead process had committed is seen within this time: two samples.
 const LAST_COMMIT_MS: Millis = 500;
 /// A member that no pod is known for is told after this time: the cluster may be slower than the coordinator.
@@ -56,7 +58,9 @@ impl Owners {
         let (state, mut owners) = match (group, before) {
             (Some(group), _) => (group.state.clone(), group.owners.clone()),
             (None, Some(before)) => {
-                (before.state.clone(), before.partitions.iter().map(|owner| owner.pod.clone()).collect())
+                // The last owners are shown on, and it is said that they are not known to be the owners any more.
+                let state = if sample.is_some() { UNKNOWN } else { &before.state };
+                (state.to_owned(), before.partitions.iter().map(|owner| owner.pod.clone()).collect())
             }
             (None, None) => return None,
         };

@@ -93,8 +93,9 @@ fn tell(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
 
 /// A story in which every field of the picture is set, changes, and becomes unknown again where it can.
 fn tell_all(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
+    type Step = Box<dyn FnMut(&mut Fold) -> Tick>;
     let now = START;
-    let mut steps: Vec<Box<dyn FnMut(&mut Fold) -> Tick>> = vec![
+    let mut steps: Vec<Step> = vec![
         Box::new(move |fold| fold.source(now, Source { kafka: "Kafka 4.3".into(), ..Source::default() })),
         Box::new(move |fold| fold.cluster(now, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, now)]))),
         Box::new(move |fold| fold.load(now, LoadSettings::default())),
@@ -396,6 +397,22 @@ fn a_member_that_is_no_pod_is_named_once_the_cluster_has_had_its_time() {
     assert_eq!(others(&fold).len(), 1, "a pod that died and a member without partitions are no strangers");
     fold.sampled(START + 2_500, &sample(START + 2_500, 0, 0, None));
     assert_eq!(others(&fold), []);
+}
+
+#[test]
+fn owners_that_nobody_confirms_any_more_are_told_as_unknown() {
+    let mut fold = fold();
+    let state = |fold: &Fold| fold.picture().snapshot.ownership.clone().unwrap().state;
+    fold.sampled(START + 250, &sample(START + 250, 0, 0, Some("kstreams-a")));
+    assert_eq!(state(&fold), "Stable");
+    let mut unconfirmed = sample(START + 500, 0, 0, None);
+    unconfirmed.sample.as_mut().unwrap().group = None;
+    fold.sampled(START + 500, &unconfirmed);
+    assert_eq!(state(&fold), "Unknown");
+    fold.cluster(START + 600, cluster(0, Vec::new()));
+    assert_eq!(state(&fold), "Unknown", "the cluster does not know better");
+    fold.sampled(START + 750, &sample(START + 750, 0, 0, Some("kstreams-a")));
+    assert_eq!(state(&fold), "Stable");
 }
 
 #[test]
