@@ -21,6 +21,10 @@ const EVENT_MS: i64 = 84_000;
 const SPEED: i64 = 12;
 /// The numbers of partitions that a load may have.
 const PARTITIONS: [u32; 4] = [4, 6, 8, 12];
+/// Makes another sequence of a seed for the partitions that are added.
+const BESIDE: u64 = 0x5eed;
+/// Into partitions that are added, records are written for so long, ms.
+const BESIDE_MS: i64 = 5_000;
 
 /// All that is written for a seed.
 #[derive(Debug)]
@@ -55,6 +59,21 @@ impl Load {
     pub fn of(seed: u64, start: i64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let partitions = PARTITIONS.choose(&mut rng).copied().unwrap_or(4);
+        Self::draw(rng, partitions, start)
+    }
+
+    /// What is written, from `at_ms` on, into the partitions that are added when `before` becomes `partitions`. It is another load of the same
+    /// seed, for other machines, of which only those in the new partitions play.
+    #[must_use]
+    pub fn beside(seed: u64, start: i64, before: u32, partitions: u32, at_ms: i64) -> Self {
+        let all = Self::draw(StdRng::seed_from_u64(seed ^ BESIDE), partitions, start);
+        let is_new = |record: &Planned| record.partition >= before && record.at_ms <= BESIDE_MS;
+        let records = all.records.into_iter().filter(is_new);
+        let records = records.map(|record| Planned { at_ms: record.at_ms + at_ms, ..record }).collect();
+        Self { partitions, records }
+    }
+
+    fn draw(rng: StdRng, partitions: u32, start: i64) -> Self {
         let mut script = Script { rng, partitions, start, lines: Vec::new() };
         for (header, hits) in machines::frames(&mut script.rng, partitions, start) {
             script.frame(header, &hits);
