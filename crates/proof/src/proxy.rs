@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -64,14 +64,15 @@ async fn accept(listener: TcpListener, to: SocketAddr, quality: Quality, mut rng
 }
 
 /// Carries both directions until one end closes, or the connection's life is over: then both ends get a reset.
-async fn carry(client: TcpStream, to: SocketAddr, quality: Quality, life: Duration) {
-    let Ok(broker) = TcpStream::connect(to).await else { return };
+async fn carry(mut client: TcpStream, to: SocketAddr, quality: Quality, life: Duration) {
+    let Ok(mut broker) = TcpStream::connect(to).await else { return };
     for stream in [&client, &broker] {
         // Nothing is lost but time if that fails: the connection then ends instead of breaking.
         let _ = stream.set_nodelay(true).and_then(|()| stream.set_zero_linger());
     }
-    let (from_client, to_client) = client.into_split();
-    let (from_broker, to_broker) = broker.into_split();
+    // Owned halves would end a connection in good order when they are dropped.
+    let (from_client, to_client) = client.split();
+    let (from_broker, to_broker) = broker.split();
     tokio::select! {
         () = one_way(from_client, to_broker, quality) => {}
         () = one_way(from_broker, to_client, quality) => {}
@@ -79,13 +80,13 @@ async fn carry(client: TcpStream, to: SocketAddr, quality: Quality, life: Durati
     }
 }
 
-async fn one_way(from: OwnedReadHalf, to: OwnedWriteHalf, quality: Quality) {
+async fn one_way(from: ReadHalf<'_>, to: WriteHalf<'_>, quality: Quality) {
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
     tokio::join!(read(from, sender, quality), write(to, receiver));
 }
 
 /// Reads chunks and says when each of them arrives.
-async fn read(mut from: OwnedReadHalf, sender: mpsc::Sender<(Instant, Vec<u8>)>, quality: Quality) {
+async fn read(mut from: ReadHalf<'_>, sender: mpsc::Sender<(Instant, Vec<u8>)>, quality: Quality) {
     let mut free_at = Instant::now();
     let mut buffer = vec![0; CHUNK];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
@@ -98,7 +99,7 @@ async fn read(mut from: OwnedReadHalf, sender: mpsc::Sender<(Instant, Vec<u8>)>,
     }
 }
 
-async fn write(mut to: OwnedWriteHalf, mut receiver: mpsc::Receiver<(Instant, Vec<u8>)>) {
+async fn write(mut to: WriteHalf<'_>, mut receiver: mpsc::Receiver<(Instant, Vec<u8>)>) {
     while let Some((at, chunk)) = receiver.recv().await {
         tokio::time::sleep_until(at).await;
         if to.write_all(&chunk).await.is_err() {

@@ -22,17 +22,25 @@ use crate::names::Names;
 use crate::pods::{Pods, Template};
 use crate::proxy::Proxy;
 use crate::report::{Compared, Report};
-use crate::schedule::{Action, Change, Ground, Schedule, Step, Timed};
+use crate::schedule::{Action, Change, Ground, Schedule, Step, Theme, Timed};
 use crate::setup::Setup;
 use crate::silence::{Silence, Watch};
 use crate::verdict;
 use crate::writer::{self, Pace};
 use truth::{FirstLife, Truth};
 
+/// How long ending all sessions may take after the last commit: an input counts as idle after 5 s.
+const FINAL_LIMIT: Duration = Duration::from_secs(12);
+/// Brokers that were started again on a busy machine are slow: a transaction that fails makes a pod wait for the idle input anew.
+const SLOW_LIMIT: Duration = Duration::from_secs(20);
+/// In a load of the present time the clock has to leave the last frame of a fast clock behind by a gap, too.
+const PRESENT_LIMIT: Duration = Duration::from_secs(30);
 /// A transaction whose pod died ends after its timeout of a second.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// How long ago in event time a load begins, ms.
 const START_AGO_MS: i64 = 3_600_000;
+/// A load of the present time begins when the pods have started, ms.
+const START_IN_MS: i64 = 4_000;
 /// With a capacity, all pods of the beginning together need about so long for the load, s.
 const SLOW_S: usize = 8;
 /// No partition with records and a living owner may stand still for longer without a word.
@@ -44,11 +52,11 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// When the harness itself cannot go on: the broker is gone, a topic cannot be made, the program cannot be started.
 pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -> Result<Report> {
     let begin = Instant::now();
-    let (schedule, names, start) = (Schedule::of(seed), Names::new(seed), now_ms() - START_AGO_MS);
-    let load = Load::of(seed, start);
+    let (schedule, names) = (Schedule::of(seed), Names::new(seed));
     let brokers = cluster.map_or(&setup.brokers, Cluster::brokers);
-    broker::create_topics(brokers, &names, load.partitions, replicas(&schedule, seed)).await?;
+    broker::create_topics(brokers, &names, Load::partitions(seed), replicas(&schedule, seed)).await?;
     let logs = fresh(&setup.logs.join(format!("seed-{seed}")))?;
+    let Plan { load, start, read_at, finals_limit } = Plan::of(&schedule, seed);
     let (_proxy, way) = way(setup, brokers, &schedule, seed).await?;
     let mut pods = Pods::new(template(setup, way, &load, &schedule, &names, logs.clone()));
     let watch = Watch::start(brokers, &names, pods.awake(), logs.clone());
@@ -58,7 +66,7 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
     let written = scene.act(&mut pods, &mut faults).await?;
     let Written { records, partitions, first_life } = written;
     let records = records + faults.foreign_records();
-    let truth = Truth::read(brokers, &names, first_life).await?;
+    let truth = Truth::read(brokers, &names, first_life, read_at.unwrap_or_else(now_ms)).await?;
     let mut complaints = Vec::new();
     if truth.records != records {
         complaints.push(Complaint::Inputs { read: truth.records, written: records });
@@ -66,7 +74,11 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
     if truth.finals.is_empty() {
         complaints.push(Complaint::NothingCompared);
     }
-    complaints.extend(wait::for_all(brokers, &names, partitions, truth.finals.len(), &mut pods).await?);
+    let expected = truth.finals.len();
+    complaints.extend(wait::for_commits(brokers, &names, partitions, &mut pods).await?);
+    if complaints.is_empty() {
+        complaints.extend(wait::for_finals(brokers, &names, expected, finals_limit, &mut pods).await?);
+    }
     let silence = watch.end();
     complaints.extend(silence.as_ref().and_then(too_long));
     complaints.extend(pods.end().await);
@@ -94,6 +106,31 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
     let compared = Compared { records: truth.records, sessions: truth.finals.len(), counts: truth.counts };
     let took = begin.elapsed();
     Ok(Report { seed, schedule, compared, silence, took, left_out: None, complaints, remarks })
+}
+
+/// A load, and what follows from when it is.
+struct Plan {
+    load: Load,
+    /// Where its event time begins, ms since the epoch.
+    start: i64,
+    /// When the reference reads, if that is not when it reads.
+    read_at: Option<i64>,
+    /// How long after the last commit all sessions are final.
+    finals_limit: Duration,
+}
+
+impl Plan {
+    fn of(schedule: &Schedule, seed: u64) -> Self {
+        if schedule.theme == Theme::Clocks {
+            let start = now_ms() + START_IN_MS;
+            let load = Load::of_two_clocks(seed, start, START_IN_MS);
+            Self { load, start, read_at: Some(start), finals_limit: FINAL_LIMIT + PRESENT_LIMIT }
+        } else {
+            let start = now_ms() - START_AGO_MS;
+            let slow = if schedule.theme.ground() == Ground::Cluster { SLOW_LIMIT } else { Duration::ZERO };
+            Self { load: Load::of(seed, start), start, read_at: None, finals_limit: FINAL_LIMIT + slow }
+        }
+    }
 }
 
 /// In half of all schedules on three brokers the inputs have no replica: some of their partitions are away with a broker.

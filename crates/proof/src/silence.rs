@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use kafka::rdkafka::TopicPartitionList;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::error::KafkaResult;
-use kafka::rdkafka::topic_partition_list::Offset;
+use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionListElem};
 use kafka::{Brokers, client, groups};
 use model::Input;
 use tokio::task::JoinHandle;
@@ -92,7 +92,7 @@ async fn watch(
 
 /// What is seen at one look.
 struct Sight {
-    /// Committed offset and readable end of each partition whose offsets are known.
+    /// Committed offset and readable end of each partition.
     positions: BTreeMap<Partition, (i64, i64)>,
     owners: HashMap<Partition, String>,
 }
@@ -127,23 +127,28 @@ async fn look(brokers: &Brokers, names: &Names, eyes: Option<Eyes>) -> Result<(E
 fn ask(eyes: &Eyes, topics: &[String; 2]) -> Result<BTreeMap<Partition, (i64, i64)>> {
     let mut list = TopicPartitionList::new();
     for topic in topics {
-        for partition in 0..broker::partitions(&eyes.committed, topic)? {
+        for partition in 0..broker::partitions(&eyes.ends, topic)? {
             list.add_partition_offset(topic, i32::try_from(partition)?, Offset::End)?;
         }
     }
-    let known = |list: KafkaResult<TopicPartitionList>| -> KafkaResult<BTreeMap<Partition, i64>> {
+    let offsets = |list: KafkaResult<TopicPartitionList>| -> KafkaResult<BTreeMap<Partition, Option<i64>>> {
         let list = list?;
-        let known = list.elements().into_iter().filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
-            _ => None,
-        });
-        Ok(known.collect())
+        let offset = |element: TopicPartitionListElem<'_>| {
+            element.error()?;
+            let offset = element.offset().to_raw().filter(|&offset| offset >= 0);
+            Ok(((element.topic().to_owned(), element.partition()), offset))
+        };
+        list.elements().into_iter().map(offset).collect()
     };
-    let committed = known(eyes.committed.committed_offsets(list.clone(), ANSWER))?;
-    let ends = known(eyes.ends.offsets_for_times(list, ANSWER))?;
-    // Nothing committed is the beginning.
-    let position = |partition: &Partition| committed.get(partition).copied().unwrap_or(0);
-    Ok(ends.into_iter().map(|(partition, end)| (partition.clone(), (position(&partition), end))).collect())
+    let committed = offsets(eyes.committed.committed_offsets(list.clone(), ANSWER))?;
+    let mut positions = BTreeMap::new();
+    for (partition, end) in offsets(eyes.ends.offsets_for_times(list, ANSWER))? {
+        let end = end.with_context(|| format!("the end of {}/{} is unknown", partition.0, partition.1))?;
+        // Nothing committed is the beginning.
+        let position = committed.get(&partition).copied().flatten().unwrap_or(0);
+        positions.insert(partition, (position, end));
+    }
+    Ok(positions)
 }
 
 /// Since when partitions stand still.

@@ -1,6 +1,7 @@
 //! Many seeds: some at once, each on the broker that its theme needs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
 use tokio::sync::{Mutex, Semaphore};
@@ -40,8 +41,10 @@ pub async fn prove_all(setup: &Setup, seeds: impl IntoIterator<Item = u64>, mut 
         }
         let (setup, grounds) = (setup.clone(), grounds.clone());
         running.spawn(async move {
+            let begin = Instant::now();
             let report = prove(&setup, &grounds, seed).await.unwrap_or_else(|error| Report {
                 complaints: vec![Complaint::Harness(format!("{error:#}"))],
+                took: begin.elapsed(),
                 ..Report::empty(seed)
             });
             drop(place);

@@ -116,6 +116,8 @@ async fn supervise(
             return;
         };
         let Some(stdout) = child.stdout.take() else { return };
+        // Waiting for a child would close it.
+        let pipe = child.stdin.take();
         let line = BufReader::new(stdout).lines().next_line().await;
         let pid = line.ok().flatten().and_then(|line| line.strip_prefix("pid ")?.parse().ok());
         note(pid.and_then(Pid::from_raw));
@@ -123,7 +125,7 @@ async fn supervise(
         tokio::select! {
             _ = child.wait() => note(None),
             () = is_over => {
-                drop(child.stdin.take());
+                drop(pipe);
                 let _ = child.wait().await;
                 return;
             }

@@ -6,7 +6,6 @@ use anyhow::Result;
 use kafka::Brokers;
 use model::Input;
 
-use crate::clock::now_ms;
 use crate::log::{self, Record};
 use crate::names::Names;
 use crate::reference::{self, Counts, Fault, Final, Outcome};
@@ -28,10 +27,12 @@ pub(super) struct Truth {
 pub(super) type FirstLife = (Input, Vec<Vec<Record>>);
 
 impl Truth {
+    /// Reads the logs, and folds them as pods do that read them at `now`, ms since the epoch.
     pub(super) async fn read(
         brokers: &Brokers,
         names: &Names,
         first_life: Option<FirstLife>,
+        now: i64,
     ) -> Result<Self> {
         let mut requests = log::read(brokers, &names.input(Input::Requests)).await?;
         let mut responses = log::read(brokers, &names.input(Input::Responses)).await?;
@@ -47,7 +48,7 @@ impl Truth {
         let mut truth = Self::default();
         for (partition, (requests, responses)) in (0..).zip(requests.iter().zip(&responses)) {
             truth.records += requests.len() + responses.len();
-            truth.add(names, partition, fold(requests, responses));
+            truth.add(names, partition, fold(requests, responses, now));
         }
         Ok(truth)
     }
@@ -64,8 +65,7 @@ impl Truth {
 }
 
 /// Folds two logs of which one may have a second life. Its `rq-offset` is the highest number, in whichever life.
-fn fold(requests: &[Record], responses: &[Record]) -> Outcome {
-    let now = now_ms();
+fn fold(requests: &[Record], responses: &[Record], now: i64) -> Outcome {
     let Outcome { dead, counts, .. } = reference::fold(requests, responses, now);
     let number = |record: &Record| Record { offset: record.offset % SECOND_LIFE, ..record.clone() };
     let requests: Vec<Record> = requests.iter().map(number).collect();

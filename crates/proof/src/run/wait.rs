@@ -13,27 +13,12 @@ use crate::names::Names;
 use crate::pods::Pods;
 use crate::{log, verdict};
 
-/// How long the group may take to commit the ends, and then to end all sessions: an input counts as idle after 5 s.
+/// How long the group may take to commit the ends.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
-const FINAL_LIMIT: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(250);
 
-/// Waits until the group has committed the ends of the inputs, and all final sessions are there; what is missing when that takes too
-/// long.
-pub(super) async fn for_all(
-    brokers: &Brokers,
-    names: &Names,
-    partitions: u32,
-    expected: usize,
-    pods: &mut Pods,
-) -> Result<Option<Complaint>> {
-    match for_commits(brokers, names, partitions, pods).await? {
-        None => for_finals(brokers, names, expected, pods).await,
-        missing => Ok(missing),
-    }
-}
-
-async fn for_commits(
+/// Waits until the group has committed the ends of the inputs; what is missing when that takes too long.
+pub(super) async fn for_commits(
     brokers: &Brokers,
     names: &Names,
     partitions: u32,
@@ -55,13 +40,15 @@ async fn for_commits(
     }
 }
 
-async fn for_finals(
+/// Waits until all final sessions are there.
+pub(super) async fn for_finals(
     brokers: &Brokers,
     names: &Names,
     expected: usize,
+    limit: Duration,
     pods: &mut Pods,
 ) -> Result<Option<Complaint>> {
-    let deadline = Instant::now() + FINAL_LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         pods.look();
         let finals = verdict::count_finals(&log::read(brokers, &names.sessions()).await?);

@@ -37,7 +37,7 @@ pub enum Theme {
     SmallChangelog,
     /// The pods' connections are slow, and break.
     SlowConnections,
-    /// The clock of the responses' writer is ten seconds ahead of the requests', in a load of the present time.
+    /// One writer's clock is ten seconds ahead of the other's, in a load of the present time.
     Clocks,
 }
 

@@ -1,7 +1,7 @@
 //! The proof that sessions are exactly right whatever happens: twenty seeded schedules of what is done to pods and to Kafka, each under load,
 //! each against a fold of the same logs. `crates/proof` says how.
 //!
-//! `KING_PROOF_SEED=N` runs one seed.
+//! `KING_PROOF_SEED=N` runs one seed, `KING_PROOF_SEED=N,M` two.
 
 use std::path::PathBuf;
 
@@ -25,8 +25,11 @@ async fn final_sessions_are_those_of_the_reference_whatever_happens_to_pods_and_
         program: env!("CARGO_BIN_EXE_streams").into(),
         logs: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("proof"),
     };
-    let one = std::env::var("KING_PROOF_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    let seeds: Vec<u64> = one.map_or_else(|| SEEDS.collect(), |seed| vec![seed]);
+    let some = std::env::var("KING_PROOF_SEED").ok();
+    let seeds: Vec<u64> = some.as_ref().map_or_else(
+        || SEEDS.collect(),
+        |seeds| seeds.split(',').map(|seed| seed.parse().expect("KING_PROOF_SEED has numbers")).collect(),
+    );
     let mut summary = Summary::default();
     proof::prove_all(&setup, seeds, |report| {
         println!("{report}");
@@ -42,7 +45,7 @@ async fn final_sessions_are_those_of_the_reference_whatever_happens_to_pods_and_
     assert!(failed.is_empty(), "seeds {failed:?} failed, see above; to replay:\n{}", commands.join("\n"));
     let total = summary.total();
     assert!(total.without_verdict <= WITHOUT_VERDICT, "too many seeds have no verdict: {total}");
-    if one.is_none() {
+    if some.is_none() {
         let unproved: Vec<String> = summary.unproved().map(|theme| theme.to_string()).collect();
         assert!(unproved.is_empty(), "no seed proved: {}", unproved.join(", "));
         assert!(total.sessions > 0, "nothing was compared");
