@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ::proof::Setup;
+use ::proof::{Setup, Summary, Surroundings};
 use anyhow::{Result, ensure};
 use kafka::Brokers;
 
 use crate::figure::Figure;
+
+/// No partition should stand still without a word for longer.
+const SILENCE_GOAL_S: f64 = 5.0;
 
 /// Which seeds, on which broker. `cargo xtask bench proof` starts one and says where it is.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,35 +44,43 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>> {
     let setup = Setup {
         brokers: options.kafka.clone(),
         broker_pid_file: options.kafka_pid_file.clone(),
+        surroundings: Surroundings::from_env()?,
         program: options.streams.clone(),
         logs,
     };
     println!(
-        "A seed decides a load of 9,000 to 28,000 records, and what is done to pods and broker while it runs. In the end the final \
-         sessions are compared byte by byte with a fold of the same two logs that shares no code with the application's."
+        "A seed decides a load of 9,000 to 28,000 records, and what is done to pods and Kafka while it runs. In the end the final \
+         sessions are compared byte by byte with a fold of the same logs that shares no code with the application's."
     );
     let begin = Instant::now();
-    let (mut passed, mut failed) = (0_u64, Vec::new());
+    let (mut summary, mut done) = (Summary::default(), 0_u64);
     let seeds = options.from..options.from.saturating_add(options.schedules);
     ::proof::prove_all(&setup, seeds, |report| {
-        if report.passed() {
-            passed += 1;
-        } else {
-            failed.push(report.seed);
-        }
-        let (done, minutes) = (passed + failed.len() as u64, begin.elapsed().as_secs() / 60);
-        println!(
-            "{report}\n  {done} of {} done in {minutes} min, {} failed",
-            options.schedules,
-            failed.len()
-        );
+        summary.add(&report);
+        done += 1;
+        let minutes = begin.elapsed().as_secs() / 60;
+        let failed = summary.failed().len();
+        println!("{report}\n  {done} of {} done in {minutes} min, {failed} failed", options.schedules);
     })
     .await;
-    failed.sort_unstable();
+    println!("{summary}");
+    let (failed, total) = (summary.failed(), summary.total());
     ensure!(
         failed.is_empty(),
-        "{passed} schedules passed, {} failed: seeds {failed:?}. One of them again: cargo xtask bench proof --schedules 1 --from SEED",
+        "{} schedules passed, {} failed: seeds {failed:?}. One of them again: cargo xtask bench proof --schedules 1 --from SEED",
+        total.passed,
         failed.len()
     );
-    Ok(vec![Figure::new("schedules that gave exactly the reference's sessions", passed as f64, "of all")])
+    ensure!(total.sessions > 0, "nothing was compared");
+    let mut figures = vec![
+        Figure::new("schedules that gave exactly the reference's sessions", total.passed as f64, "of all"),
+        Figure::new("schedules without a verdict", total.without_verdict as f64, "of all"),
+        Figure::new("schedules left out", total.left_out as f64, "of all"),
+        Figure::new("final sessions compared", total.sessions as f64, ""),
+    ];
+    if let Some(silence) = summary.silence() {
+        let name = "longest time that a partition with records and a living owner stood still without a word";
+        figures.push(Figure::new(name, silence.lasted.as_secs_f64(), "s").goal(SILENCE_GOAL_S));
+    }
+    Ok(figures)
 }

@@ -5,6 +5,7 @@ mod container;
 mod existing;
 mod jars;
 mod java;
+mod proxied;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,6 +24,7 @@ use java::Java;
 
 pub(crate) use access::{Access, forget};
 pub(crate) use existing::Existing;
+pub(crate) use proxied::Proxied;
 pub(crate) use tls::Tls;
 
 /// The release that is started; the pom says the same.
@@ -89,14 +91,14 @@ impl Source {
         }
     }
 
-    /// Starts it, at an address or else at a free port of the loopback, with its data and log in `directory`, and with a second
-    /// listener if there is one. It may take some seconds more to answer.
+    /// Starts it, at an address or else at a free port of the loopback, with its data and log in `directory`, and with more
+    /// listeners if it is for tests. It may take some seconds more to answer.
     pub(crate) fn start(
         self,
         workspace: &Workspace,
         directory: &Path,
         at: Option<SocketAddr>,
-        tls: Option<Tls>,
+        more: Option<TestListeners>,
         events: &Sender<Event>,
     ) -> Result<Broker> {
         if let Self::Existing(existing) = &self {
@@ -112,7 +114,7 @@ impl Source {
             Some(address) => (address.ip(), address.port()),
             None => (Ipv4Addr::LOCALHOST.into(), port::free()?),
         };
-        let listeners = Listeners { host, broker, controller: port::free()?, tls };
+        let listeners = Listeners { host, broker, controller: port::free()?, more };
         let command = match self {
             Self::Jars(java) => java.broker(workspace, directory, &listeners)?,
             Self::Container(engine) => engine.broker(directory, &listeners)?,
@@ -163,14 +165,39 @@ impl std::fmt::Display for Source {
     }
 }
 
+/// What else a broker listens to for tests.
+#[derive(Debug, Clone)]
+pub(crate) struct TestListeners {
+    /// As a managed Kafka does.
+    pub tls: Tls,
+    /// For clients that come through a proxy.
+    pub proxied: Proxied,
+}
+
+impl TestListeners {
+    fn ports(&self) -> [u16; 2] {
+        [self.tls.port(), self.proxied.port()]
+    }
+
+    /// As `listeners` wants them.
+    fn listeners(&self, bind: IpAddr) -> String {
+        format!("{}{}", self.tls.listener(&bind.to_string()), self.proxied.listener(bind))
+    }
+
+    /// As `advertised.listeners` wants them.
+    fn advertised(&self) -> String {
+        format!("{}{}", self.tls.listener("localhost"), self.proxied.advertised())
+    }
+}
+
 /// Where the broker listens.
 #[derive(Debug, Clone)]
 struct Listeners {
-    /// Where clients find it; the controller and TLS stay on the loopback.
+    /// Where clients find it; the controller and the tests' listeners stay on the loopback.
     host: IpAddr,
     broker: u16,
     controller: u16,
-    tls: Option<Tls>,
+    more: Option<TestListeners>,
 }
 
 impl Listeners {
@@ -180,21 +207,21 @@ impl Listeners {
 
     /// The ports of those that clients use.
     fn client_ports(&self) -> impl Iterator<Item = u16> {
-        std::iter::once(self.broker).chain(self.tls.as_ref().map(Tls::port))
+        std::iter::once(self.broker).chain(self.more.iter().flat_map(TestListeners::ports))
     }
 
     /// The settings that depend on the listeners, for a broker that listens at `bind`.
     fn settings(&self, bind: IpAddr) -> String {
-        let Self { host, broker, controller, tls } = self;
-        let more = |host: &str| tls.as_ref().map_or_else(String::new, |tls| tls.listener(host));
+        let Self { host, broker, controller, more } = self;
+        let of_more = |text: &dyn Fn(&TestListeners) -> String| more.as_ref().map_or_else(String::new, text);
         format!(
             "{SETTINGS}\
              listeners=PLAINTEXT://{bind}:{broker},CONTROLLER://127.0.0.1:{controller}{}\n\
              advertised.listeners=PLAINTEXT://{host}:{broker}{}\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n{}",
-            more(&bind.to_string()),
-            more("localhost"),
-            tls.as_ref().map_or_else(String::new, Tls::settings)
+            of_more(&|more| more.listeners(bind)),
+            of_more(&TestListeners::advertised),
+            of_more(&|more| more.tls.settings())
         )
     }
 }

@@ -1,47 +1,126 @@
-//! What a schedule needs of the broker: its own topics, how far its group is, and a sudden death.
+//! What every schedule needs of Kafka: its own topics, how far its group is, whether all transactions have ended.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use kafka::rdkafka::TopicPartitionList;
-use kafka::rdkafka::admin::{AdminClient, AdminOptions};
+use kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use kafka::rdkafka::client::DefaultClientContext;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use kafka::rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use kafka::rdkafka::topic_partition_list::Offset;
-use kafka::topics::{self, Topic};
-use kafka::{Brokers, client};
+use kafka::{Brokers, client, topics};
 use model::Input;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
+use crate::complaint::Complaint;
 use crate::names::Names;
 
 /// How long a broker may take from its death to its first answer.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
-const ANSWER: Duration = Duration::from_secs(3);
+pub(crate) const ANSWER: Duration = Duration::from_secs(3);
 
-/// Makes the topics of a schedule. Nothing in them grows old, and some records are in the future.
-pub(crate) async fn create_topics(brokers: &Brokers, names: &Names, partitions: u32) -> Result<()> {
-    let config = vec![
-        ("cleanup.policy", "delete"),
-        ("retention.ms", "-1"),
-        ("message.timestamp.after.max.ms", "9223372036854775807"),
-    ];
-    let topics =
-        names.topics().map(|name| Topic { partitions, config: config.clone(), ..Topic::records(&name) });
-    topics::ensure(brokers, &topics).await?;
+pub(crate) type Admin = AdminClient<DefaultClientContext>;
+
+pub(crate) fn admin(brokers: &Brokers) -> Result<Admin> {
+    client::base(brokers, "proof").create().context("cannot make an admin client")
+}
+
+/// The settings of a schedule's topics. Nothing in them grows old, and some records are in the future.
+pub(crate) const SETTINGS: [(&str, &str); 3] = [
+    ("cleanup.policy", "delete"),
+    ("retention.ms", "-1"),
+    ("message.timestamp.after.max.ms", "9223372036854775807"),
+];
+
+/// How often brokers keep what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replicas {
+    pub(crate) inputs: i32,
+    /// `SESSIONS`, changelog and dead letters.
+    pub(crate) own: i32,
+}
+
+/// Makes the topics of a schedule.
+pub(crate) async fn create_topics(
+    brokers: &Brokers,
+    names: &Names,
+    partitions: u32,
+    replicas: Replicas,
+) -> Result<()> {
+    let admin = admin(brokers)?;
+    for input in Input::ALL {
+        create(&admin, &names.input(input), partitions, replicas.inputs).await?;
+    }
+    for topic in names.own() {
+        create(&admin, &topic, partitions, replicas.own).await?;
+    }
+    let all = names.topics();
+    topics::wait_until_present(brokers, &all.each_ref().map(String::as_str)).await?;
     Ok(())
+}
+
+/// Makes one topic; it may take a moment until it has leaders.
+pub(crate) async fn create(admin: &Admin, topic: &str, partitions: u32, replicas: i32) -> Result<()> {
+    let in_sync = (replicas - 1).max(1).to_string();
+    let new = NewTopic::new(topic, i32::try_from(partitions)?, TopicReplication::Fixed(replicas))
+        .set("min.insync.replicas", &in_sync);
+    let new = SETTINGS.iter().fold(new, |new, (key, value)| new.set(key, value));
+    let deadline = Instant::now() + RESTART_LIMIT;
+    loop {
+        let results = admin.create_topics([&new], &AdminOptions::new()).await?;
+        match results.into_iter().next() {
+            Some(Ok(_)) => return Ok(()),
+            // What was deleted is there a little longer; a cluster that has just started may not know all of its brokers yet.
+            Some(Err((
+                _,
+                RDKafkaErrorCode::TopicAlreadyExists | RDKafkaErrorCode::InvalidReplicationFactor,
+            ))) if Instant::now() < deadline => {
+                tokio::time::sleep(POLL).await;
+            }
+            Some(Err((topic, code))) => bail!("cannot make {topic}: {code}"),
+            None => bail!("no answer about {topic}"),
+        }
+    }
 }
 
 /// Takes everything of a schedule away again. What cannot be deleted now is left to the broker's own end.
 pub(crate) async fn delete(brokers: &Brokers, names: &Names) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> = client::base(brokers, "proof").create()?;
+    let admin = admin(brokers)?;
     let topics = names.topics();
     admin.delete_topics(&topics.each_ref().map(String::as_str), &AdminOptions::new()).await?;
     admin.delete_groups(&[names.group()], &AdminOptions::new()).await?;
     Ok(())
+}
+
+/// The application's own topics that have fewer partitions than the inputs.
+pub(crate) async fn too_small(brokers: &Brokers, names: &Names, inputs: u32) -> Result<Vec<Complaint>> {
+    let (consumer, own): (BaseConsumer, _) = (client::base(brokers, "proof").create()?, names.own());
+    tokio::task::spawn_blocking(move || {
+        let mut complaints = Vec::new();
+        for topic in own {
+            let partitions = partitions(&consumer, &topic)?;
+            if partitions < inputs {
+                complaints.push(Complaint::TopicTooSmall { topic, partitions, inputs });
+            }
+        }
+        Ok(complaints)
+    })
+    .await?
+}
+
+/// How many partitions a topic has. Blocks.
+pub(crate) fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<u32> {
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER)?;
+    let found = metadata
+        .topics()
+        .iter()
+        .find(|found| found.name() == topic)
+        .map_or(0, |found| found.partitions().len());
+    Ok(u32::try_from(found)?)
 }
 
 /// Asks how far the group is.
@@ -51,10 +130,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(brokers: &Brokers, names: &Names, partitions: u32) -> Result<Self> {
+    pub(crate) fn new(brokers: &Brokers, names: &Names, inputs: &[Input], partitions: u32) -> Result<Self> {
         let consumer = client::sampling(brokers, "proof", names.group()).create()?;
         let mut list = TopicPartitionList::new();
-        for topic in Input::ALL.map(|input| names.input(input)) {
+        for topic in inputs.iter().map(|&input| names.input(input)) {
             for partition in 0..i32::try_from(partitions)? {
                 list.add_partition(&topic, partition);
             }
@@ -62,8 +141,17 @@ impl Progress {
         Ok(Self { consumer, partitions: list })
     }
 
-    /// The partitions whose end is not committed: topic, partition, committed offset, end. Blocks.
-    pub(crate) fn behind(&self) -> Result<Vec<String>> {
+    /// The partitions whose end is not committed: topic, partition, committed offset, end.
+    pub(crate) async fn behind(self) -> Result<(Self, Vec<String>)> {
+        tokio::task::spawn_blocking(move || {
+            let behind = self.ask().unwrap_or_else(|error| vec![error.to_string()]);
+            (self, behind)
+        })
+        .await
+        .context("asking for the group's offsets panicked")
+    }
+
+    fn ask(&self) -> KafkaResult<Vec<String>> {
         let committed = self.consumer.committed_offsets(self.partitions.clone(), ANSWER)?;
         let mut behind = Vec::new();
         for element in committed.elements() {
@@ -78,7 +166,7 @@ impl Progress {
 }
 
 /// Waits until no transaction is open in a topic: then what is committed is all there will be.
-pub(crate) async fn settled(brokers: &Brokers, topic: &str, partitions: u32, limit: Duration) -> Result<()> {
+pub(crate) async fn settled(brokers: &Brokers, topic: &str, limit: Duration) -> Result<Option<Complaint>> {
     let config = |isolation: &str| {
         let mut config = client::base(brokers, "proof");
         config.set("group.id", "proof").set("isolation.level", isolation).clone()
@@ -88,14 +176,42 @@ pub(crate) async fn settled(brokers: &Brokers, topic: &str, partitions: u32, lim
     let topic = topic.to_owned();
     let deadline = Instant::now() + limit;
     tokio::task::spawn_blocking(move || {
-        for partition in 0..i32::try_from(partitions)? {
-            let end = |consumer: &BaseConsumer| consumer.fetch_watermarks(&topic, partition, ANSWER);
-            while end(&stable)?.1 != end(&all)?.1 {
-                ensure!(Instant::now() < deadline, "a transaction in {topic}/{partition} stays open");
+        for partition in 0..partitions(&all, &topic)? {
+            let end = |consumer: &BaseConsumer| -> Result<i64> {
+                Ok(consumer.fetch_watermarks(&topic, i32::try_from(partition)?, ANSWER)?.1)
+            };
+            while end(&stable)? != end(&all)? {
+                if Instant::now() > deadline {
+                    return Ok(Some(Complaint::OpenTransaction { topic, partition: Some(partition) }));
+                }
                 std::thread::sleep(POLL);
             }
         }
-        Ok(())
+        Ok(None)
+    })
+    .await?
+}
+
+/// Waits until no transaction is open among the group's offsets: a client that asks for stable ones is not answered before.
+pub(crate) async fn group_settled(
+    brokers: &Brokers,
+    names: &Names,
+    limit: Duration,
+) -> Result<Option<Complaint>> {
+    let mut config = client::base(brokers, "proof");
+    let consumer: BaseConsumer =
+        config.set("group.id", names.group()).set("isolation.level", "read_committed").create()?;
+    let (input, group) = (names.input(Input::Requests), names.group().to_owned());
+    let deadline = Instant::now() + limit;
+    tokio::task::spawn_blocking(move || {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&input, 0);
+        while consumer.committed_offsets(list.clone(), Duration::from_secs(1)).is_err() {
+            if Instant::now() > deadline {
+                return Ok(Some(Complaint::OpenTransaction { topic: group, partition: None }));
+            }
+        }
+        Ok(None)
     })
     .await?
 }

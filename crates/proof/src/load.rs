@@ -19,8 +19,18 @@ use rand::{RngExt, SeedableRng};
 const EVENT_MS: i64 = 84_000;
 /// Event time passes so many times as fast as the clock.
 const SPEED: i64 = 12;
+/// A load of the present time lasts so long, ms.
+const PRESENT_MS: i64 = 5_000;
+/// In so short a time more machines have to play.
+const PRESENT_MACHINES: u32 = 3;
+/// A fast clock is so far ahead, ms.
+const FAST_MS: i64 = 10_000;
 /// The numbers of partitions that a load may have.
 const PARTITIONS: [u32; 4] = [4, 6, 8, 12];
+/// Makes another sequence of a seed for the partitions that are added.
+const BESIDE: u64 = 0x5eed;
+/// Into partitions that are added, records are written for so long, ms.
+const BESIDE_MS: i64 = 5_000;
 
 /// All that is written for a seed.
 #[derive(Debug)]
@@ -53,16 +63,49 @@ impl Load {
     /// future, and none is so old that a broker forgets its producer when it starts again.
     #[must_use]
     pub fn of(seed: u64, start: i64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let partitions = PARTITIONS.choose(&mut rng).copied().unwrap_or(4);
-        let mut script = Script { rng, partitions, start, lines: Vec::new() };
+        let (rng, partitions) = begin(seed);
+        Self::draw(rng, partitions, start)
+    }
+
+    /// How many partitions the inputs of a seed have at first.
+    #[must_use]
+    pub fn partitions(seed: u64) -> u32 {
+        begin(seed).1
+    }
+
+    /// What is written, from `at_ms` on, into the partitions that are added when `before` becomes `partitions`. It is another load of the same
+    /// seed, for other machines, of which only those in the new partitions play.
+    #[must_use]
+    pub fn beside(seed: u64, start: i64, before: u32, partitions: u32, at_ms: i64) -> Self {
+        let all = Self::draw(StdRng::seed_from_u64(seed ^ BESIDE), partitions, start);
+        let is_new = |record: &Planned| record.partition >= before && record.at_ms <= BESIDE_MS;
+        let records = all.records.into_iter().filter(is_new);
+        let records = records.map(|record| Planned { at_ms: record.at_ms + at_ms, ..record }).collect();
+        Self { partitions, records }
+    }
+
+    /// A load whose event time is the clock's, from `start` on (ms since the epoch, `at_ms` after the writing begins). A third of all machines has a
+    /// clock that is ten seconds fast. It keeps away from the edges: what a pod reads within some seconds is never late.
+    #[must_use]
+    pub fn of_two_clocks(seed: u64, start: i64, at_ms: i64) -> Self {
+        let (rng, partitions) = begin(seed);
+        let mut script = Script { rng, partitions, start, pace: Pace::Present, lines: Vec::new() };
+        for (header, hits) in machines::frames(&mut script.rng, PRESENT_MACHINES * partitions, start) {
+            if header.ts < start + PRESENT_MS {
+                script.frame(header, &hits);
+            }
+        }
+        let mut load = script.load();
+        load.records.iter_mut().for_each(|record| record.at_ms += at_ms);
+        load
+    }
+
+    fn draw(rng: StdRng, partitions: u32, start: i64) -> Self {
+        let mut script = Script { rng, partitions, start, pace: Pace::Fast, lines: Vec::new() };
         for (header, hits) in machines::frames(&mut script.rng, partitions, start) {
             script.frame(header, &hits);
         }
-        // The sort is stable: records of one moment stay in the order in which they were thought of.
-        script.lines.sort_by_key(|line| line.at);
-        let records = script.lines.into_iter().map(|line| line.record).collect();
-        Self { partitions, records }
+        script.load()
     }
 
     /// How long it takes to write it at its own pace, ms.
@@ -72,12 +115,28 @@ impl Load {
     }
 }
 
+fn begin(seed: u64) -> (StdRng, u32) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let partitions = PARTITIONS.choose(&mut rng).copied().unwrap_or(4);
+    (rng, partitions)
+}
+
 /// Where a load is drawn.
 struct Script {
     rng: StdRng,
     partitions: u32,
     start: i64,
+    pace: Pace,
     lines: Vec<Line>,
+}
+
+/// How event time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Faster than the clock, and near all edges of the semantics.
+    Fast,
+    /// As the clock, and away from those edges that depend on when a record is read.
+    Present,
 }
 
 struct Line {
@@ -87,20 +146,32 @@ struct Line {
 }
 
 impl Script {
+    /// All that was thought of, in the order of its writing.
+    fn load(mut self) -> Load {
+        // The sort is stable: records of one moment stay in the order in which they were thought of.
+        self.lines.sort_by_key(|line| line.at);
+        let records = self.lines.into_iter().map(|line| line.record).collect();
+        Load { partitions: self.partitions, records }
+    }
+
     /// Both records of a frame, or what fate leaves of them.
     fn frame(&mut self, header: FrameHeader, hits: &[Hit]) {
+        // It is written by the true clock.
+        let now = header.ts;
+        let is_fast = self.pace == Pace::Present && header.machine.id().is_multiple_of(3);
+        let header = FrameHeader { ts: header.ts + if is_fast { FAST_MS } else { 0 }, ..header };
         let (request_time, response_time) = self.record_times(header.ts);
         let fate = self.rng.random_range(0..1_000);
         let (asked, answered) = (fate >= 5, !(5..15).contains(&fate));
         if asked {
-            let at = header.ts + self.delay();
+            let at = now + self.delay();
             self.half(Input::Requests, at, request_time, header, hits);
         }
         if answered {
-            let at = header.ts + self.delay();
+            let at = now + self.delay();
             self.half(Input::Responses, at, response_time, header, hits);
         }
-        if self.rng.random_ratio(1, 50) {
+        if self.pace == Pace::Fast && self.rng.random_ratio(1, 50) {
             self.probe(header, hits);
         }
     }
@@ -118,7 +189,7 @@ impl Script {
         };
         self.add(input, at, header, (Some(game::avro::encode_header(&header)), Some(value), time));
         if self.rng.random_ratio(3, 100) {
-            let again = at + self.rng.random_range(0..=6_000);
+            let again = at + self.rng.random_range(0..=if self.pace == Pace::Fast { 6_000 } else { 100 });
             let other = &hits[..hits.len() / 2];
             let value = game::avro::encode_body(input == Input::Responses, other);
             let time = time + self.rng.random_range(-4_000..=4_000);
@@ -144,13 +215,15 @@ impl Script {
         let (key, value, timestamp) = record;
         let at = at - self.start;
         let partition = header.machine.partition(self.partitions);
-        let record = Planned { at_ms: at / SPEED, input, partition, key, value, timestamp };
+        let at_ms = if self.pace == Pace::Fast { at / SPEED } else { at };
+        let record = Planned { at_ms, input, partition, key, value, timestamp };
         self.lines.push(Line { at, record });
     }
 
     /// How long after its `ts` a record is written: mostly at once, sometimes within the grace, near its end or after it.
     fn delay(&mut self) -> i64 {
         match self.rng.random_range(0..100) {
+            _ if self.pace == Pace::Present => self.rng.random_range(0..=200),
             0..80 => self.rng.random_range(0..=200),
             80..92 => self.rng.random_range(200..=4_800),
             92..97 => self.rng.random_range(4_900..=5_100),
@@ -161,6 +234,8 @@ impl Script {
     /// The record times of a request and its response: mostly near each other, sometimes at the limit of the join or beyond it.
     fn record_times(&mut self, ts: i64) -> (i64, i64) {
         let request = match self.rng.random_range(0..200) {
+            // Sixty seconds ahead of a fast clock is too far in the future, or not, by when it is read.
+            _ if self.pace == Pace::Present => return self.near_times(ts),
             0 => ts - 60_000,
             1 => ts + 60_000,
             _ => return self.near_times(ts),

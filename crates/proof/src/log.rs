@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kafka::rdkafka::TopicPartitionList;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::error::KafkaError;
@@ -10,6 +10,8 @@ use kafka::rdkafka::message::{BorrowedMessage, Headers, Message};
 use kafka::rdkafka::topic_partition_list::Offset;
 use kafka::{Brokers, client};
 use tokio::time::Instant;
+
+use crate::broker;
 
 /// One record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,15 +57,24 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the topic cannot be read to its end in time.
-pub async fn read(brokers: &Brokers, topic: &str, partitions: u32) -> Result<Vec<Vec<Record>>> {
+pub async fn read(brokers: &Brokers, topic: &str) -> Result<Vec<Vec<Record>>> {
     let mut config = client::reader(brokers, "proof");
     config.set("group.id", "proof").set("enable.partition.eof", "true").set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer = config.create().context("cannot make a reader")?;
     let topic = topic.to_owned();
-    tokio::task::spawn_blocking(move || read_all(&consumer, &topic, partitions)).await?
+    tokio::task::spawn_blocking(move || read_all(&consumer, &topic)).await?
 }
 
-fn read_all(consumer: &BaseConsumer, topic: &str, partitions: u32) -> Result<Vec<Vec<Record>>> {
+fn read_all(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Vec<Record>>> {
+    let deadline = Instant::now() + LIMIT;
+    let partitions = loop {
+        match broker::partitions(consumer, topic) {
+            Ok(partitions @ 1..) => break partitions,
+            // A broker that is being started again.
+            _ => ensure!(Instant::now() < deadline, "{topic} is not there"),
+        }
+        std::thread::sleep(POLL);
+    };
     let mut assignment = TopicPartitionList::new();
     for partition in 0..i32::try_from(partitions)? {
         assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
@@ -71,14 +82,13 @@ fn read_all(consumer: &BaseConsumer, topic: &str, partitions: u32) -> Result<Vec
     consumer.assign(&assignment)?;
     let mut records = vec![Vec::new(); usize::try_from(partitions)?];
     let mut at_end = vec![false; records.len()];
-    let deadline = Instant::now() + LIMIT;
     while at_end.contains(&false) {
         match consumer.poll(POLL) {
             Some(Ok(message)) => records[usize::try_from(message.partition())?].push(Record::of(&message)),
             Some(Err(KafkaError::PartitionEOF(partition))) => at_end[usize::try_from(partition)?] = true,
             // A broker that is being started again: the client goes on by itself.
             Some(Err(_)) | None => {
-                anyhow::ensure!(Instant::now() < deadline, "{topic} is not read to its end in {LIMIT:?}");
+                ensure!(Instant::now() < deadline, "{topic} is not read to its end in {LIMIT:?}");
             }
         }
     }

@@ -8,7 +8,7 @@ pub(crate) struct Names(String);
 
 impl Names {
     pub(crate) fn new(seed: u64) -> Self {
-        let millis = crate::run::now_ms();
+        let millis = crate::clock::now_ms();
         Self(format!("proof-{seed}-{}-{millis}", std::process::id()))
     }
 
@@ -35,8 +35,14 @@ impl Names {
         format!("{}-DEAD-LETTERS", self.0)
     }
 
+    /// The topics that the application writes.
+    pub(crate) fn own(&self) -> [String; 3] {
+        [self.sessions(), self.changelog(), self.dead_letters()]
+    }
+
     pub(crate) fn topics(&self) -> [String; 5] {
         let [requests, responses] = Input::ALL.map(|input| self.input(input));
-        [requests, responses, self.sessions(), self.changelog(), self.dead_letters()]
+        let [sessions, changelog, dead_letters] = self.own();
+        [requests, responses, sessions, changelog, dead_letters]
     }
 }

@@ -1,9 +1,10 @@
 //! The pods of a schedule: processes of the program `streams`, and what is done to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,8 +16,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, timeout};
 
+use crate::complaint::Complaint;
 use crate::names::Names;
-use crate::schedule::{Protocol, Step};
+use crate::schedule::{Action, Protocol};
 
 /// How long a rolling upgrade waits for a new pod before it goes on without it.
 const READY_LIMIT: Duration = Duration::from_secs(5);
@@ -37,12 +39,17 @@ pub(crate) struct Template {
     pub(crate) logs: PathBuf,
 }
 
+/// The names of the pods that run and are not stopped: who watches them shares it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Awake(Arc<Mutex<BTreeSet<String>>>);
+
 /// The processes, by the pods' numbers.
 pub(crate) struct Pods {
     template: Template,
     running: BTreeMap<u32, Pod>,
     leaving: Vec<(u32, Pod)>,
-    complaints: Vec<String>,
+    awake: Awake,
+    complaints: Vec<Complaint>,
 }
 
 struct Pod {
@@ -50,48 +57,86 @@ struct Pod {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Pods {
-    pub(crate) fn new(template: Template) -> Self {
-        Self { template, running: BTreeMap::new(), leaving: Vec::new(), complaints: Vec::new() }
+impl Awake {
+    pub(crate) fn has(&self, pod: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(pod)
     }
 
-    /// Does what a step says; the broker's is not for pods. What finds no pod does nothing.
-    pub(crate) async fn apply(&mut self, step: Step) -> Result<()> {
+    fn add(&self, pod: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name(pod));
+    }
+
+    fn remove(&self, pod: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(pod));
+    }
+}
+
+/// What a pod is called, in the group and where its log is.
+fn name(pod: u32) -> String {
+    format!("pod-{pod}")
+}
+
+impl Pods {
+    pub(crate) fn new(template: Template) -> Self {
+        Self {
+            template,
+            running: BTreeMap::new(),
+            leaving: Vec::new(),
+            awake: Awake::default(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Who of them is awake, now and later.
+    pub(crate) fn awake(&self) -> Awake {
+        self.awake.clone()
+    }
+
+    /// Does what a step says. What finds no pod does nothing.
+    pub(crate) async fn apply(&mut self, pod: u32, action: Action) -> Result<()> {
         self.look();
-        match step {
-            Step::Start(pod) => self.start(pod)?,
-            Step::Ready(pod) => self.ready(pod).await,
-            Step::Kill(pod) => {
+        match action {
+            Action::Start => self.start(pod)?,
+            Action::Ready => self.ready(pod).await,
+            Action::Kill => {
+                self.awake.remove(pod);
                 if let Some(mut killed) = self.running.remove(&pod) {
                     killed.child.kill().await?;
                 }
             }
-            Step::Terminate(pod) => {
+            Action::Terminate => {
+                self.awake.remove(pod);
                 if let Some(leaving) = self.running.remove(&pod) {
                     leaving.signal(Signal::TERM);
                     self.leaving.push((pod, leaving));
                 }
             }
-            Step::Stop(pod) => self.signal(pod, Signal::STOP),
-            Step::Continue(pod) => self.signal(pod, Signal::CONT),
-            Step::KillBroker => {}
+            Action::Stop => {
+                self.awake.remove(pod);
+                self.signal(pod, Signal::STOP);
+            }
+            Action::Continue => {
+                self.signal(pod, Signal::CONT);
+                if self.running.contains_key(&pod) {
+                    self.awake.add(pod);
+                }
+            }
         }
         Ok(())
     }
 
     /// Notes pods that ended though nobody asked them to.
     pub(crate) fn look(&mut self) {
-        let complaints = &mut self.complaints;
-        self.running.retain(|pod, process| match process.child.try_wait() {
-            Ok(None) => true,
-            Ok(Some(status)) => {
-                complaints.push(format!("pod-{pod} ended by itself: {status}"));
-                false
-            }
-            Err(error) => {
-                complaints.push(format!("pod-{pod} cannot be looked at: {error}"));
-                false
-            }
+        let (complaints, awake) = (&mut self.complaints, &self.awake);
+        self.running.retain(|&pod, process| {
+            let problem = match process.child.try_wait() {
+                Ok(None) => return true,
+                Ok(Some(status)) => format!("ended by itself: {status}"),
+                Err(error) => format!("cannot be looked at: {error}"),
+            };
+            complaints.push(Complaint::Pod { pod, problem });
+            awake.remove(pod);
+            false
         });
     }
 
@@ -101,7 +146,7 @@ impl Pods {
     }
 
     /// Terminates all and waits for their ends. What was wrong with them, so far and now.
-    pub(crate) async fn end(mut self) -> Vec<String> {
+    pub(crate) async fn end(mut self) -> Vec<Complaint> {
         self.look();
         for (pod, process) in std::mem::take(&mut self.running) {
             process.signal(Signal::TERM);
@@ -109,24 +154,23 @@ impl Pods {
         }
         let deadline = Instant::now() + END_LIMIT;
         for (pod, process) in &mut self.leaving {
-            match tokio::time::timeout_at(deadline, process.child.wait()).await {
-                Ok(Ok(status)) if is_well(status) => {}
-                Ok(Ok(status)) => {
-                    self.complaints.push(format!("pod-{pod} ended after SIGTERM with {status}"))
-                }
-                Ok(Err(error)) => self.complaints.push(format!("pod-{pod} cannot be waited for: {error}")),
-                Err(_) => self.complaints.push(format!("pod-{pod} is there {END_LIMIT:?} after SIGTERM")),
-            }
+            let problem = match tokio::time::timeout_at(deadline, process.child.wait()).await {
+                Ok(Ok(status)) if is_well(status) => continue,
+                Ok(Ok(status)) => format!("ended after SIGTERM with {status}"),
+                Ok(Err(error)) => format!("cannot be waited for: {error}"),
+                Err(_) => format!("is there {END_LIMIT:?} after SIGTERM"),
+            };
+            self.complaints.push(Complaint::Pod { pod: *pod, problem });
         }
         self.complaints
     }
 
     fn start(&mut self, pod: u32) -> Result<()> {
         let Template { program, brokers, names, protocol, capacity, logs } = &self.template;
-        let log = File::options().create(true).append(true).open(logs.join(format!("pod-{pod}.log")))?;
+        let log = File::options().create(true).append(true).open(logs.join(format!("{}.log", name(pod))))?;
         let mut command = Command::new(program);
         command
-            .args(["--kafka", brokers.as_str(), "--pod", &format!("pod-{pod}"), "--group", names.group()])
+            .args(["--kafka", brokers.as_str(), "--pod", &name(pod), "--group", names.group()])
             .args(["--requests", &names.input(Input::Requests)])
             .args(["--responses", &names.input(Input::Responses)])
             .args(["--sessions", &names.sessions()])
@@ -141,6 +185,7 @@ impl Pods {
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("a pod without standard output")?;
         self.running.insert(pod, Pod { child, lines: BufReader::new(stdout).lines() });
+        self.awake.add(pod);
         Ok(())
     }
 

@@ -1,291 +1,288 @@
 //! One seed from its topics to its verdict.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod truth;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kafka::Brokers;
 use model::Input;
 use tokio::time::Instant;
 
-use crate::broker;
-use crate::load::Load;
-use crate::log::{self, Record};
+use crate::broker::{self, Replicas};
+use crate::clock::now_ms;
+use crate::cluster::Cluster;
+use crate::complaint::Complaint;
+use crate::faults::{Faults, change};
+use crate::load::{Load, Planned};
+use crate::log;
 use crate::names::Names;
 use crate::pods::{Pods, Template};
-use crate::reference::{self, Counts, Fault, Final};
-use crate::schedule::{Schedule, Step, Theme};
-use crate::verdict::{self, Origin};
+use crate::proxy::Proxy;
+use crate::report::{Compared, Report};
+use crate::schedule::{Action, Change, Ground, Schedule, Step, Theme, Timed};
+use crate::setup::Setup;
+use crate::silence::{Silence, Watch};
+use crate::verdict;
 use crate::writer::{self, Pace};
+use truth::{FirstLife, Truth};
 
-/// How long the group may take to commit the ends, and then to end all sessions: an input counts as idle after 5 s.
-const COMMIT_LIMIT: Duration = Duration::from_secs(30);
+/// How long ending all sessions may take after the last commit: an input counts as idle after 5 s.
 const FINAL_LIMIT: Duration = Duration::from_secs(12);
+/// Brokers that were started again on a busy machine are slow: a transaction that fails makes a pod wait for the idle input anew.
+const SLOW_LIMIT: Duration = Duration::from_secs(20);
+/// In a load of the present time the clock has to leave the last frame of a fast clock behind by a gap, too.
+const PRESENT_LIMIT: Duration = Duration::from_secs(30);
 /// A transaction whose pod died ends after its timeout of a second.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// How long ago in event time a load begins, ms.
 const START_AGO_MS: i64 = 3_600_000;
-const POLL: Duration = Duration::from_millis(250);
+/// A load of the present time begins when the pods have started, ms.
+const START_IN_MS: i64 = 4_000;
 /// With a capacity, all pods of the beginning together need about so long for the load, s.
 const SLOW_S: usize = 8;
+/// No partition with records and a living owner may stand still for longer without a word.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// With what a proof runs.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The broker.
-    pub brokers: Brokers,
-    /// The file with the id of its process, which somebody starts again when it dies. Without it no broker is killed.
-    pub broker_pid_file: Option<PathBuf>,
-    /// The program `streams`.
-    pub program: PathBuf,
-    /// Where the pods' logs go, a directory a seed; only those of failed seeds stay.
-    pub logs: PathBuf,
-}
-
-/// What came of a seed.
-#[derive(Debug)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// What was done to pods and broker.
-    pub schedule: Schedule,
-    /// How many records were written.
-    pub records: usize,
-    /// How many sessions had to come out.
-    pub sessions: usize,
-    /// What the reference says became of the records.
-    pub counts: Counts,
-    /// How long it took.
-    pub took: Duration,
-    /// Everything that is wrong; nothing when the seed passed.
-    pub complaints: Vec<String>,
-}
-
-impl Report {
-    /// Nothing can be said of a seed when the broker does not answer, or a transaction never ends.
-    pub(crate) fn of_error(seed: u64, error: &anyhow::Error) -> Self {
-        Self {
-            seed,
-            schedule: Schedule::of(seed),
-            records: 0,
-            sessions: 0,
-            counts: Counts::default(),
-            took: Duration::ZERO,
-            complaints: vec![format!("{error:#}")],
-        }
-    }
-
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.complaints.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, schedule, records, sessions, counts, took, complaints } = self;
-        let verdict = if complaints.is_empty() { "passed" } else { "FAILED" };
-        write!(
-            f,
-            "seed {seed} {verdict} in {:.1} s: {:?}, {records} records, {} frames, {sessions} sessions, {} late, {} duplicates, \
-             {} expired, {} malformed",
-            took.as_secs_f64(),
-            schedule.theme,
-            counts.joined,
-            counts.late,
-            counts.duplicates,
-            counts.expired,
-            counts.malformed
-        )?;
-        if complaints.is_empty() {
-            return Ok(());
-        }
-        write!(f, "\n{schedule}")?;
-        complaints.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
-
-/// Runs one seed.
+/// Runs one seed, on the cluster if its theme needs one.
 ///
 /// # Errors
 /// When the harness itself cannot go on: the broker is gone, a topic cannot be made, the program cannot be started.
-pub(crate) async fn prove(setup: &Setup, seed: u64) -> Result<Report> {
-    let start = Instant::now();
-    let (load, schedule) = (Load::of(seed, now_ms() - START_AGO_MS), Schedule::of(seed));
-    let names = Names::new(seed);
-    broker::create_topics(&setup.brokers, &names, load.partitions).await?;
-    let logs = setup.logs.join(format!("seed-{seed}"));
-    let _ = std::fs::remove_dir_all(&logs);
-    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let mut pods = Pods::new(template(setup, &load, &schedule, &names, logs.clone()));
+pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -> Result<Report> {
+    let begin = Instant::now();
+    let (schedule, names) = (Schedule::of(seed), Names::new(seed));
+    let brokers = cluster.map_or(&setup.brokers, Cluster::brokers);
+    broker::create_topics(brokers, &names, Load::partitions(seed), replicas(&schedule, seed)).await?;
+    let logs = fresh(&setup.logs.join(format!("seed-{seed}")))?;
+    let Plan { load, start, read_at, finals_limit } = Plan::of(&schedule, seed);
+    let (_proxy, way) = way(setup, brokers, &schedule, seed).await?;
+    let mut pods = Pods::new(template(setup, way, &load, &schedule, &names, logs.clone()));
+    let watch = Watch::start(brokers, &names, pods.awake(), logs.clone());
 
-    act(setup, &names, &load, &schedule, &mut pods).await?;
-    let truth = Truth::read(setup, &names, load.partitions).await?;
-    let mut complaints = truth.gaps.clone();
-    if truth.records != load.records.len() {
-        complaints.push(format!("{} records in the inputs, {} written", truth.records, load.records.len()));
+    let mut faults = Faults::new(setup, cluster, brokers, &names, load.partitions, (seed, schedule.protocol));
+    let scene = Scene { brokers, names: &names, schedule: &schedule, load: &load, seed, start };
+    let written = scene.act(&mut pods, &mut faults).await?;
+    let Written { records, partitions, first_life } = written;
+    let records = records + faults.foreign_records();
+    let truth = Truth::read(brokers, &names, first_life, read_at.unwrap_or_else(now_ms)).await?;
+    let mut complaints = Vec::new();
+    if truth.records != records {
+        complaints.push(Complaint::Inputs { read: truth.records, written: records });
     }
-    complaints.extend(wait(setup, &names, &load, &truth, &mut pods).await?);
+    if truth.finals.is_empty() {
+        complaints.push(Complaint::NothingCompared);
+    }
+    let expected = truth.finals.len();
+    complaints.extend(wait::for_commits(brokers, &names, partitions, &mut pods).await?);
+    if complaints.is_empty() {
+        complaints.extend(wait::for_finals(brokers, &names, expected, finals_limit, &mut pods).await?);
+    }
+    let silence = watch.end();
+    complaints.extend(silence.as_ref().and_then(too_long));
     complaints.extend(pods.end().await);
 
-    let read = |topic| async move { log::read(&setup.brokers, topic, load.partitions).await };
-    let (sessions, letters) = (names.sessions(), names.dead_letters());
-    for topic in [&sessions, &letters] {
-        broker::settled(&setup.brokers, topic, load.partitions, SETTLE_LIMIT).await?;
+    complaints.extend(broker::too_small(brokers, &names, partitions).await?);
+    for topic in names.own() {
+        complaints.extend(broker::settled(brokers, &topic, SETTLE_LIMIT).await?);
     }
-    complaints.extend(verdict::sessions(&truth.finals, &read(&sessions).await?));
-    complaints.extend(verdict::dead_letters(&truth.dead, &read(&letters).await?));
+    complaints.extend(broker::group_settled(brokers, &names, SETTLE_LIMIT).await?);
+    let counts = [load.partitions, partitions];
+    complaints.extend(verdict::sessions(
+        &truth.finals,
+        &log::read(brokers, &names.sessions()).await?,
+        &counts,
+    ));
+    complaints.extend(verdict::dead_letters(&truth.dead, &log::read(brokers, &names.dead_letters()).await?));
     // What is left of it goes with the broker.
-    let _ = broker::delete(&setup.brokers, &names).await;
+    let _ = broker::delete(brokers, &names).await;
+    let mut remarks = Vec::new();
     if complaints.is_empty() {
         let _ = std::fs::remove_dir_all(&logs);
     } else {
-        complaints.push(format!("the pods' logs are in {}", logs.display()));
+        remarks.push(format!("the pods' logs are in {}", logs.display()));
     }
-    let (records, counts) = (truth.records, truth.counts);
-    Ok(Report {
-        seed,
-        schedule,
-        records,
-        sessions: truth.finals.len(),
-        counts,
-        took: start.elapsed(),
-        complaints,
-    })
+    let compared = Compared { records: truth.records, sessions: truth.finals.len(), counts: truth.counts };
+    let took = begin.elapsed();
+    Ok(Report { seed, schedule, compared, silence, took, left_out: None, complaints, remarks })
 }
 
-fn template(setup: &Setup, load: &Load, schedule: &Schedule, names: &Names, logs: PathBuf) -> Template {
-    let first = schedule.steps.iter().filter(|timed| timed.at.is_zero()).count().max(1);
-    let slow = load.records.len() / SLOW_S / first;
+/// A load, and what follows from when it is.
+struct Plan {
+    load: Load,
+    /// Where its event time begins, ms since the epoch.
+    start: i64,
+    /// When the reference reads, if that is not when it reads.
+    read_at: Option<i64>,
+    /// How long after the last commit all sessions are final.
+    finals_limit: Duration,
+}
+
+impl Plan {
+    fn of(schedule: &Schedule, seed: u64) -> Self {
+        if schedule.theme == Theme::Clocks {
+            let start = now_ms() + START_IN_MS;
+            let load = Load::of_two_clocks(seed, start, START_IN_MS);
+            Self { load, start, read_at: Some(start), finals_limit: FINAL_LIMIT + PRESENT_LIMIT }
+        } else {
+            let start = now_ms() - START_AGO_MS;
+            let slow = if schedule.theme.ground() == Ground::Cluster { SLOW_LIMIT } else { Duration::ZERO };
+            Self { load: Load::of(seed, start), start, read_at: None, finals_limit: FINAL_LIMIT + slow }
+        }
+    }
+}
+
+/// In half of all schedules on three brokers the inputs have no replica: some of their partitions are away with a broker.
+fn replicas(schedule: &Schedule, seed: u64) -> Replicas {
+    match schedule.theme.ground() {
+        Ground::Cluster => Replicas { inputs: if (seed / 20).is_multiple_of(2) { 1 } else { 3 }, own: 3 },
+        Ground::Shared | Ground::Mortal | Ground::Proxy => Replicas { inputs: 1, own: 1 },
+    }
+}
+
+fn fresh(logs: &Path) -> Result<PathBuf> {
+    let _ = std::fs::remove_dir_all(logs);
+    std::fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    Ok(logs.to_owned())
+}
+
+/// How the pods reach the broker, and the proxy if it is on the way.
+async fn way(
+    setup: &Setup,
+    brokers: &Brokers,
+    schedule: &Schedule,
+    seed: u64,
+) -> Result<(Option<Proxy>, Brokers)> {
+    match (schedule.theme.ground(), setup.surroundings.behind_proxy) {
+        (Ground::Proxy, Some(behind)) => {
+            let proxy = Proxy::start(behind.advertised, behind.listener, seed).await?;
+            Ok((Some(proxy), behind.advertised.to_string().parse()?))
+        }
+        _ => Ok((None, brokers.clone())),
+    }
+}
+
+fn template(
+    setup: &Setup,
+    brokers: Brokers,
+    load: &Load,
+    schedule: &Schedule,
+    names: &Names,
+    logs: PathBuf,
+) -> Template {
+    let is_first = |timed: &&Timed| timed.at.is_zero() && matches!(timed.step, Step::Pod(_, Action::Start));
+    let first = schedule.steps.iter().filter(is_first).count().max(1);
+    let slow = u32::try_from(load.records.len() / SLOW_S / first).unwrap_or(0);
     Template {
         program: setup.program.clone(),
-        brokers: setup.brokers.clone(),
+        brokers,
         names: names.clone(),
         protocol: schedule.protocol,
-        capacity: if schedule.theme == Theme::Broker { u32::try_from(slow).unwrap_or(0) } else { 0 },
+        capacity: if schedule.theme.is_written_before() { slow } else { 0 },
         logs,
     }
 }
 
-/// Writes the load and does what the schedule says meanwhile.
-async fn act(setup: &Setup, names: &Names, load: &Load, schedule: &Schedule, pods: &mut Pods) -> Result<()> {
-    if schedule.theme == Theme::Broker {
-        writer::write(&setup.brokers, names, load, Pace::AtOnce).await?;
-        return follow(setup, schedule, pods).await;
-    }
-    let written = writer::write(&setup.brokers, names, load, Pace::Live);
-    tokio::try_join!(written, follow(setup, schedule, pods)).map(drop)
+fn too_long(silence: &Silence) -> Option<Complaint> {
+    let Silence { lasted, partition } = silence.clone();
+    (lasted > SILENCE_LIMIT).then_some(Complaint::Silence { lasted, partition })
 }
 
-async fn follow(setup: &Setup, schedule: &Schedule, pods: &mut Pods) -> Result<()> {
-    let start = Instant::now();
-    for timed in &schedule.steps {
-        tokio::time::sleep_until(start + timed.at).await;
-        match (timed.step, &setup.broker_pid_file) {
-            (Step::KillBroker, Some(file)) => broker::kill(file)?,
-            (step, _) => pods.apply(step).await?,
-        }
-    }
-    broker::answers(&setup.brokers).await
+/// What happens, and where.
+struct Scene<'a> {
+    brokers: &'a Brokers,
+    names: &'a Names,
+    schedule: &'a Schedule,
+    load: &'a Load,
+    seed: u64,
+    /// Where the load's event time begins.
+    start: i64,
 }
 
-/// What the reference makes of the inputs.
-struct Truth {
+/// What was written.
+struct Written {
     records: usize,
-    /// Offsets of the inputs that cannot be read: the producer writes one record after the other, so there are none.
-    gaps: Vec<String>,
-    finals: BTreeMap<Vec<u8>, Final>,
-    dead: BTreeMap<Origin, Fault>,
-    counts: Counts,
+    /// How many partitions the inputs have in the end.
+    partitions: u32,
+    first_life: Option<FirstLife>,
 }
 
-impl Truth {
-    async fn read(setup: &Setup, names: &Names, partitions: u32) -> Result<Self> {
-        let requests = log::read(&setup.brokers, &names.input(Input::Requests), partitions).await?;
-        let responses = log::read(&setup.brokers, &names.input(Input::Responses), partitions).await?;
-        let count = |logs: &[Vec<Record>]| logs.iter().map(Vec::len).sum::<usize>();
-        let mut truth = Self {
-            records: count(&requests) + count(&responses),
-            gaps: [("requests", &requests), ("responses", &responses)]
-                .into_iter()
-                .flat_map(|(input, logs)| gaps(input, logs))
-                .collect(),
-            finals: BTreeMap::new(),
-            dead: BTreeMap::new(),
-            counts: Counts::default(),
+impl Scene<'_> {
+    /// Writes the load and does what the schedule says meanwhile.
+    async fn act(&self, pods: &mut Pods, faults: &mut Faults<'_>) -> Result<Written> {
+        let written = if self.schedule.theme.is_written_before() {
+            self.write(&self.load.records, Pace::AtOnce).await?;
+            self.follow(pods, faults).await?;
+            self.written()
+        } else {
+            tokio::try_join!(self.write_live(Instant::now()), self.follow(pods, faults))?.0
         };
-        for (partition, (requests, responses)) in (0..).zip(requests.iter().zip(&responses)) {
-            let outcome = reference::fold(requests, responses, now_ms());
-            truth.finals.extend(outcome.finals);
-            truth.counts += outcome.counts;
-            truth.dead.extend(outcome.dead.into_iter().map(|((input, offset), fault)| {
-                (Origin { topic: names.input(input), partition, offset }, fault)
-            }));
-        }
-        Ok(truth)
+        broker::answers(self.brokers).await?;
+        Ok(written)
     }
-}
 
-fn gaps(input: &str, logs: &[Vec<Record>]) -> Vec<String> {
-    let mut gaps = Vec::new();
-    for (partition, log) in logs.iter().enumerate() {
-        let mut next = 0;
-        for record in log {
-            if record.offset != next {
-                gaps.push(format!("{input}/{partition}: nothing from offset {next} to {}", record.offset));
+    async fn follow(&self, pods: &mut Pods, faults: &mut Faults<'_>) -> Result<()> {
+        let start = Instant::now();
+        for timed in &self.schedule.steps {
+            tokio::time::sleep_until(start + timed.at).await;
+            match timed.step {
+                Step::Pod(pod, action) => pods.apply(pod, action).await?,
+                Step::Kafka(disturbance) => faults.apply(disturbance).await?,
             }
-            next = record.offset + 1;
         }
+        Ok(())
     }
-    gaps
-}
 
-/// Waits until the group has committed all and ended all sessions; what is missing when that takes too long.
-async fn wait(
-    setup: &Setup,
-    names: &Names,
-    load: &Load,
-    truth: &Truth,
-    pods: &mut Pods,
-) -> Result<Option<String>> {
-    let mut progress = Some(broker::Progress::new(&setup.brokers, names, load.partitions)?);
-    let deadline = Instant::now() + COMMIT_LIMIT;
-    while let Some(asked) = progress.take() {
-        pods.look();
-        let (behind, asked) = tokio::task::spawn_blocking(move || (asked.behind(), asked)).await?;
-        let behind = behind.unwrap_or_else(|error| vec![error.to_string()]);
-        if behind.is_empty() {
-            break;
-        }
-        if Instant::now() > deadline || !pods.any() {
-            return Ok(Some(format!("not committed to the ends: {}", behind.join(", "))));
-        }
-        progress = Some(asked);
-        tokio::time::sleep(POLL).await;
+    async fn write(&self, records: impl IntoIterator<Item = &Planned>, pace: Pace) -> Result<()> {
+        writer::write(self.brokers, self.names, records, pace).await
     }
-    let deadline = Instant::now() + FINAL_LIMIT;
-    loop {
-        pods.look();
-        let written = log::read(&setup.brokers, &names.sessions(), load.partitions).await?;
-        let finals = verdict::count_finals(&written);
-        if finals >= truth.finals.len() {
-            return Ok(None);
-        }
-        if Instant::now() > deadline || !pods.any() {
-            return Ok(Some(format!(
-                "{finals} final sessions of {} {FINAL_LIMIT:?} after the last commit",
-                truth.finals.len()
-            )));
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
 
-/// Milliseconds since the epoch.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    async fn write_live(&self, start: Instant) -> Result<Written> {
+        match self.schedule.change {
+            None => {
+                self.write(&self.load.records, Pace::Live(start)).await?;
+                Ok(self.written())
+            }
+            Some(Change::Grow { at, more }) => self.write_and_grow(start, at, more).await,
+            Some(Change::Recreate { at, input }) => self.write_two_lives(start, at, input).await,
+        }
+    }
+
+    fn written(&self) -> Written {
+        let Load { partitions, records } = self.load;
+        Written { records: records.len(), partitions: *partitions, first_life: None }
+    }
+
+    /// Beside the load, another one is written into the partitions that are added.
+    async fn write_and_grow(&self, start: Instant, at: Duration, more: u32) -> Result<Written> {
+        let (before, partitions) = (self.load.partitions, self.load.partitions + more);
+        let at_ms = i64::try_from(at.as_millis())?;
+        let beside = Load::beside(self.seed, self.start, before, partitions, at_ms);
+        let grown = async {
+            tokio::time::sleep_until(start + at).await;
+            change::grow(self.brokers, self.names, partitions).await?;
+            self.write(&beside.records, Pace::Live(start)).await
+        };
+        tokio::try_join!(self.write(&self.load.records, Pace::Live(start)), grown)?;
+        let records = self.load.records.len() + beside.records.len();
+        Ok(Written { records, partitions, first_life: None })
+    }
+
+    /// The one input ends for a while, is made anew and goes on; the other one goes on meanwhile.
+    async fn write_two_lives(&self, start: Instant, at: Duration, input: Input) -> Result<Written> {
+        let at_ms = i64::try_from(at.as_millis())?;
+        let (of_input, of_other): (Vec<&Planned>, Vec<&Planned>) =
+            self.load.records.iter().partition(|record| record.input == input);
+        let (first, second): (Vec<&Planned>, Vec<&Planned>) =
+            of_input.into_iter().partition(|record| record.at_ms < at_ms);
+        let lives = async {
+            self.write(first, Pace::Live(start)).await?;
+            let old = change::recreate(self.brokers, self.names, input, self.load.partitions).await?;
+            self.write(second, Pace::Live(start)).await?;
+            Ok(old)
+        };
+        let (old, ()) = tokio::try_join!(lives, self.write(of_other, Pace::Live(start)))?;
+        Ok(Written { first_life: Some((input, old)), ..self.written() })
+    }
 }

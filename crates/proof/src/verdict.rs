@@ -1,76 +1,88 @@
 //! Whether what the pods wrote is what had to come out.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
 use game::{GameSession, avro};
 
+use crate::complaint::{Complaint, Wrong};
 use crate::log::Record;
 use crate::reference::{Fault, Final};
 
-/// No kind of difference takes more lines.
-const LINES: usize = 10;
 /// An update carries at most so many hits.
 const KEPT_HITS: usize = 20;
 /// A session with so many hits is full: an older frame that comes later may take later ones away from it.
 const FULL_HITS: u32 = 500;
 
-/// Compares what is in `SESSIONS`, a list a partition, with the final sessions that had to come out, all partitions together. A line a
-/// difference; none when nothing is wrong.
+/// Compares what is in `SESSIONS`, a list a partition, with the final sessions that had to come out, all partitions together. A machine may
+/// be in its partition of any of these `counts` of partitions: the inputs have grown from the first to the last.
 #[must_use]
-pub fn sessions(expected: &BTreeMap<Vec<u8>, Final>, written: &[Vec<Record>]) -> Vec<String> {
+pub fn sessions(
+    expected: &BTreeMap<Vec<u8>, Final>,
+    written: &[Vec<Record>],
+    counts: &[u32],
+) -> Vec<Complaint> {
     let mut found = Found::default();
-    for (partition, records) in written.iter().enumerate() {
-        records.iter().for_each(|record| found.take(partition, written.len(), record));
+    for (partition, records) in (0..).zip(written) {
+        records.iter().for_each(|record| found.take(partition, counts, record));
     }
-    let mut lines = Vec::new();
     let missing = expected.iter().filter(|(key, _)| !found.finals.contains_key(*key));
-    some(&mut lines, "missing", missing.map(|(key, is)| format!("{}: {}", name(key), describe(is))));
     let unexpected = found.finals.iter().filter(|(key, _)| !expected.contains_key(*key));
-    some(&mut lines, "unexpected", unexpected.map(|(key, is)| format!("{}: {}", name(key), describe(is))));
     let different = found.finals.iter().filter_map(|(key, is)| {
         let other = expected.get(key).filter(|&other| other != is)?;
         Some(format!("{}: {}, not {}", name(key), describe(is), describe(other)))
     });
-    some(&mut lines, "different", different);
-    for (problem, records) in found.problems {
-        some(&mut lines, problem, records);
-    }
-    lines
+    let describe = |(key, is): (&Vec<u8>, &Final)| format!("{}: {}", name(key), describe(is));
+    let mut complaints = vec![
+        Complaint::about(Wrong::FinalMissing, missing.map(describe)),
+        Complaint::about(Wrong::FinalUnexpected, unexpected.map(describe)),
+        Complaint::about(Wrong::FinalDifferent, different),
+    ];
+    complaints.extend(found.problems.into_iter().map(|(wrong, records)| Complaint::about(wrong, records)));
+    complaints.into_iter().flatten().collect()
 }
 
-/// Compares the dead letters, a list a partition, with those that had to come out, by origin.
+/// Compares the dead letters, a list a partition, with those that had to come out, by origin. An offset of a topic that was made anew may
+/// have been dead twice.
 #[must_use]
-pub fn dead_letters(expected: &BTreeMap<Origin, Fault>, written: &[Vec<Record>]) -> Vec<String> {
-    let mut found = BTreeMap::<Origin, &str>::new();
-    let (mut twice, mut unnamed) = (Vec::new(), Vec::new());
+pub fn dead_letters(expected: &BTreeMap<Origin, Vec<Fault>>, written: &[Vec<Record>]) -> Vec<Complaint> {
+    let mut found = BTreeMap::<Origin, Vec<&str>>::new();
+    let mut unnamed = Vec::new();
     for record in written.iter().flatten() {
         match Origin::of(record) {
-            Some(origin) => match found.entry(origin) {
-                Entry::Vacant(entry) => drop(entry.insert(record.header("reason").unwrap_or_default())),
-                Entry::Occupied(entry) => twice.push(entry.key().to_string()),
-            },
+            Some(origin) => {
+                found.entry(origin).or_default().push(record.header("reason").unwrap_or_default());
+            }
             None => unnamed.push(format!("{:?}", record.headers)),
         }
     }
-    let mut lines = Vec::new();
-    let missing = expected.iter().filter(|(origin, _)| !found.contains_key(*origin));
-    some(&mut lines, "missing dead letter", missing.map(|(origin, fault)| format!("{origin}: {fault:?}")));
-    let unexpected = found.iter().filter(|(origin, _)| !expected.contains_key(*origin));
-    some(
-        &mut lines,
-        "unexpected dead letter",
-        unexpected.map(|(origin, reason)| format!("{origin}: {reason}")),
-    );
-    let misnamed = found.iter().filter_map(|(origin, reason)| {
-        let fault = expected.get(origin).filter(|fault| !fault.is_called(reason))?;
-        Some(format!("{origin}: {reason}, not {fault:?}"))
-    });
-    some(&mut lines, "dead letter for a wrong reason", misnamed);
-    some(&mut lines, "dead letter that comes twice", twice);
-    some(&mut lines, "dead letter without its origin", unnamed);
-    lines
+    let (mut missing, mut unexpected, mut misnamed, mut twice) = (vec![], vec![], vec![], vec![]);
+    for (origin, faults) in expected {
+        if found.get(origin).map_or(0, Vec::len) < faults.len() {
+            missing.push(format!("{origin}: {faults:?}"));
+        }
+    }
+    for (origin, reasons) in &found {
+        let Some(faults) = expected.get(origin) else {
+            unexpected.push(format!("{origin}: {reasons:?}"));
+            continue;
+        };
+        if reasons.len() > faults.len() {
+            twice.push(origin.to_string());
+        }
+        // In their order, which is that of the log.
+        if reasons.iter().zip(faults).any(|(reason, fault)| !fault.is_called(reason)) {
+            misnamed.push(format!("{origin}: {reasons:?}, not {faults:?}"));
+        }
+    }
+    let complaints = [
+        Complaint::about(Wrong::LetterMissing, missing),
+        Complaint::about(Wrong::LetterUnexpected, unexpected),
+        Complaint::about(Wrong::LetterReason, misnamed),
+        Complaint::about(Wrong::LetterTwice, twice),
+        Complaint::about(Wrong::LetterOrigin, unnamed),
+    ];
+    complaints.into_iter().flatten().collect()
 }
 
 /// Where a dead letter comes from, as its headers say.
@@ -110,33 +122,33 @@ struct Found {
     finals: BTreeMap<Vec<u8>, Final>,
     /// The largest update of each key: frames and hits.
     updates: HashMap<Vec<u8>, (u32, u32)>,
-    problems: BTreeMap<&'static str, Vec<String>>,
+    problems: BTreeMap<Wrong, Vec<String>>,
 }
 
 impl Found {
-    fn take(&mut self, partition: usize, partitions: usize, record: &Record) {
+    fn take(&mut self, partition: u32, counts: &[u32], record: &Record) {
         let (Some(key), Some(value), Some(session)) = (&record.key, &record.value, decode(record)) else {
             return self
-                .complain("not a session", format!("partition {partition}, offset {}", record.offset));
+                .complain(Wrong::NoSession, format!("partition {partition}, offset {}", record.offset));
         };
         let rq_offset = record.header("rq-offset").and_then(|offset| offset.parse().ok()).unwrap_or(-1);
         let is = Final { value: value.clone(), rq_offset };
         let text = || format!("{}: {}", name(key), describe(&is));
         let header = avro::decode_header(key);
         let home = header.as_ref().is_ok_and(|key| {
-            let of = key.machine.partition(u32::try_from(partitions).unwrap_or(0));
-            of as usize == partition && key.machine.to_string() == session.machine && key.ts == session.start
+            let is_home = counts.iter().any(|&count| key.machine.partition(count) == partition);
+            is_home && key.machine.to_string() == session.machine && key.ts == session.start
         });
         if !home {
-            self.complain("under a wrong key or in a wrong partition", text());
+            self.complain(Wrong::SessionMisplaced, text());
         }
         if session.is_final {
             self.take_final(key, &session, is);
         } else if self.finals.contains_key(key) {
-            self.complain("update after its final session", text());
+            self.complain(Wrong::UpdateAfterFinal, text());
         } else {
             if session.hits.len() != (session.count as usize).min(KEPT_HITS) {
-                self.complain("update with a wrong number of hits", text());
+                self.complain(Wrong::UpdateHits, text());
             }
             let largest = self.updates.entry(key.clone()).or_default();
             *largest = (largest.0.max(session.frames), largest.1.max(session.count));
@@ -147,17 +159,17 @@ impl Found {
         let (frames, hits) = self.updates.get(key).copied().unwrap_or_default();
         if (frames > session.frames || hits > session.count) && session.count < FULL_HITS {
             let text = format!("{}: {frames} frames, {hits} hits, then {}", name(key), describe(&is));
-            self.complain("update of more than the final session", text);
+            self.complain(Wrong::UpdateOfMore, text);
         }
         if self.finals.contains_key(key) {
-            self.complain("final a second time", format!("{}: {}", name(key), describe(&is)));
+            self.complain(Wrong::FinalTwice, format!("{}: {}", name(key), describe(&is)));
         } else {
             self.finals.insert(key.to_vec(), is);
         }
     }
 
-    fn complain(&mut self, problem: &'static str, text: String) {
-        self.problems.entry(problem).or_default().push(text);
+    fn complain(&mut self, wrong: Wrong, text: String) {
+        self.problems.entry(wrong).or_default().push(text);
     }
 }
 
@@ -182,15 +194,6 @@ fn describe(is: &Final) -> String {
             )
         },
     )
-}
-
-/// Some of the differences of a kind, and how many there are.
-fn some(lines: &mut Vec<String>, kind: &str, differences: impl IntoIterator<Item = String>) {
-    let differences: Vec<String> = differences.into_iter().collect();
-    lines.extend(differences.iter().take(LINES).map(|difference| format!("{kind}: {difference}")));
-    if differences.len() > LINES {
-        lines.push(format!("{kind}: {} more", differences.len() - LINES));
-    }
 }
 
 #[cfg(test)]

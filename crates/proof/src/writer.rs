@@ -1,4 +1,4 @@
-//! Writes a load into the two topics, at its pace or all at once.
+//! Writes a load into the two topics, at its pace or all at once, and changes the topics on the way where the schedule says so.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use kafka::{Brokers, client};
 use model::Input;
 use tokio::time::Instant;
 
-use crate::load::{Load, Planned};
+use crate::load::Planned;
 use crate::names::Names;
 
 /// How the load is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// As its times say, while the pods read it.
-    Live,
+    /// As its times say from this instant on, while the pods read it.
+    Live(Instant),
     /// As fast as it goes.
     AtOnce,
 }
@@ -26,7 +26,12 @@ pub(crate) enum Pace {
 ///
 /// # Errors
 /// When a record cannot be written.
-pub(crate) async fn write(brokers: &Brokers, names: &Names, load: &Load, pace: Pace) -> Result<()> {
+pub(crate) async fn write<'a>(
+    brokers: &Brokers,
+    names: &Names,
+    records: impl IntoIterator<Item = &'a Planned>,
+    pace: Pace,
+) -> Result<()> {
     let mut config = client::producer(brokers, "proof");
     config
         .set("delivery.report.only.error", "false")
@@ -36,36 +41,34 @@ pub(crate) async fn write(brokers: &Brokers, names: &Names, load: &Load, pace: P
         .set("linger.ms", "20");
     let producer: FutureProducer = config.create().context("cannot make a producer")?;
     let topics = Input::ALL.map(|input| names.input(input));
-    let start = Instant::now();
-    let mut deliveries = Vec::with_capacity(load.records.len());
-    for planned in &load.records {
-        if pace == Pace::Live {
+    let mut deliveries = Vec::new();
+    for planned in records {
+        if let Pace::Live(start) = pace {
             let at_ms = u64::try_from(planned.at_ms).unwrap_or(0);
             tokio::time::sleep_until(start + Duration::from_millis(at_ms)).await;
         }
         let topic = &topics[usize::from(planned.input == Input::Responses)];
-        loop {
+        let delivery = loop {
             match producer.send_result(record(topic, planned)?) {
-                Ok(delivery) => break deliveries.push(delivery),
+                Ok(delivery) => break delivery,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 Err((error, _)) => return Err(error).context("cannot write a record"),
             }
-        }
+        };
+        deliveries.push((planned.input, planned.partition, delivery));
     }
     let mut next = HashMap::new();
-    for (planned, delivery) in load.records.iter().zip(deliveries) {
+    for (input, partition, delivery) in deliveries {
         let delivery = delivery.await?.map_err(|(error, _)| error).context("a record was not written")?;
-        let next = next.entry((planned.input, planned.partition)).or_insert(0);
+        let next = next.entry((input, partition)).or_insert(0);
         ensure!(
-            delivery.offset == *next,
-            "a record of {:?}/{} is at offset {}, not {next}: the log is not as the seed says",
-            planned.input,
-            planned.partition,
+            delivery.offset >= *next,
+            "a record of {input:?}/{partition} is at offset {}, before {next}: the log is not as the seed says",
             delivery.offset
         );
-        *next += 1;
+        *next = delivery.offset + 1;
     }
     Ok(())
 }

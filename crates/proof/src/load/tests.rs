@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::*;
 use crate::log::Record;
@@ -65,4 +65,36 @@ fn a_load_reaches_every_edge() {
     assert!(sessions.iter().any(|session| session.count >= 500));
     assert!(sessions.iter().any(|session| session.end - session.start == 60_000));
     assert!(sessions.iter().any(|session| session.frames == 1));
+}
+
+#[test]
+fn in_a_load_of_two_clocks_nobody_is_late_as_long_as_it_is_read_while_it_is_new() {
+    for seed in 1..=20 {
+        let load = Load::of_two_clocks(seed, START, 4_000);
+        let mut counts = Counts::default();
+        for [requests, responses] in logs(&load) {
+            counts += reference::fold(&requests, &responses, START).counts;
+        }
+        assert!(counts.joined > 200 && counts.duplicates > 5, "seed {seed}: {counts:?}");
+        let is_fast = |record: &&Planned| record.timestamp > START + record.at_ms - 4_000 + 8_000;
+        let fast: HashSet<u32> = load.records.iter().filter(is_fast).map(|record| record.partition).collect();
+        assert_eq!(fast.len(), load.partitions as usize, "seed {seed}: both clocks in each partition");
+        for record in &load.records {
+            assert!((4_000..10_000).contains(&record.at_ms), "seed {seed}: {record:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_beside_a_load_goes_into_the_partitions_that_are_added() {
+    for seed in 1..=20 {
+        let load = Load::beside(seed, START, 8, 10, 2_000);
+        let mut last = HashMap::new();
+        for record in &load.records {
+            assert!((8..10).contains(&record.partition) && record.at_ms >= 2_000, "seed {seed}");
+            let before = last.insert((record.input, record.partition), record.at_ms).unwrap_or(2_000);
+            assert!(record.at_ms - before < 2_000, "seed {seed}: {before} {}", record.at_ms);
+        }
+        assert_eq!(last.len(), 4, "seed {seed}");
+    }
 }
