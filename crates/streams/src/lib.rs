@@ -93,7 +93,7 @@ fn work(
     let Some(outside) = outside else { return Ok(()) };
     let schemas = outside?;
     info!(pod = config.pod, capacity = config.capacity, "working");
-    let trimmer = Trimmer::start(config, shutdown, runtime)?;
+    let trimmer = Trimmer::start(config, shutdown, runtime);
     let mut session_timeout: Duration = SESSION_TIMEOUT;
     let mut stalled: Option<Instant> = None;
     loop {

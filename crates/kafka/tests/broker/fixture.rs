@@ -95,7 +95,7 @@ impl Made {
         within("the topic made anew", async {
             while topics::ensure(&self.brokers, std::slice::from_ref(topic))
                 .await
-                .is_ok_and(|made| made.is_empty())
+                .is_ok_and(|ensured| ensured.made.is_empty() && ensured.grown.is_empty())
             {
                 tokio::task::yield_now().await;
             }
