@@ -1,6 +1,7 @@
 //! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
 
-use model::figures::{count, plural};
+use model::clocks::{Apart, Clocks, Whose};
+use model::figures::{count, duration, plural};
 use model::history::Event;
 use model::hpa::Hpa;
 use model::lag::Doubt;
@@ -150,6 +151,29 @@ pub(crate) fn doubt(input: Input, doubt: Doubt, now_ms: Millis) -> String {
     }
 }
 
+/// That clocks disagree, and which one by how much the most; empty while they agree.
+#[must_use]
+pub(crate) fn farthest_clock(clocks: &Clocks) -> String {
+    clocks.0.first().map_or_else(String::new, |farthest| format!("clocks disagree: {}", apart(farthest)))
+}
+
+/// All clocks that are far from the server's, in a sentence.
+#[must_use]
+pub(crate) fn clocks(clocks: &Clocks) -> String {
+    let all = clocks.0.iter().map(apart).collect::<Vec<_>>().join(", ");
+    format!("Compared with the server's clock: {all}")
+}
+
+fn apart(Apart { whose, by_ms }: &Apart) -> String {
+    let whose = match whose {
+        Whose::Generator => "the generator's is".to_owned(),
+        Whose::Players => "that of other writers of players' frames is".to_owned(),
+        Whose::Pod(pod) => format!("pod {}'s is", short_name(pod)),
+    };
+    let way = if *by_ms < 0 { "behind" } else { "ahead" };
+    format!("{whose} {} {way}", duration(by_ms.unsigned_abs()))
+}
+
 /// What happened, in a sentence without a full stop.
 #[must_use]
 pub(crate) fn event(event: &Event) -> String {
@@ -238,6 +262,21 @@ mod tests {
         );
         assert_eq!(autoscaler(None, 0), "");
         assert!(autoscaler(Some(&Hpa::default()), 0).contains("no HorizontalPodAutoscaler"));
+    }
+
+    #[test]
+    fn clocks_that_disagree_are_told_by_whose_and_by_how_much() {
+        assert_eq!(farthest_clock(&Clocks::default()), "");
+        let clocks_apart = Clocks(vec![
+            Apart { whose: Whose::Generator, by_ms: 8_000 },
+            Apart { whose: Whose::Pod("kstreams-7c9d8f6b5-kx7w2".into()), by_ms: -3_200 },
+        ]);
+        let said = |text: String| text.replace('\u{a0}', " ");
+        assert_eq!(said(farthest_clock(&clocks_apart)), "clocks disagree: the generator's is 8.0 s ahead");
+        assert_eq!(
+            said(clocks(&clocks_apart)),
+            "Compared with the server's clock: the generator's is 8.0 s ahead, pod kx7w2's is 3.2 s behind"
+        );
     }
 
     #[test]

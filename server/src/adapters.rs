@@ -12,6 +12,7 @@ use kafka::registry::{RegistryConfig, Schemas, Topics};
 use kafka::topics::Ensured;
 use kafka::{Brokers, client, dead_letters, sampler, sessions, topics};
 use model::Millis;
+use model::clocks::Watch;
 use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
 use model::lag::{Outage, Sampled};
@@ -71,6 +72,8 @@ pub struct Adapters {
     pub commander: Arc<Commander>,
     /// Gets what comes back.
     pub arena: Arc<Mutex<Arena>>,
+    /// Looks at what comes back, for the clocks of who wrote it.
+    pub clocks: Arc<Mutex<Watch>>,
     /// Gets the sampler's timings.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -105,9 +108,7 @@ impl Adapters {
         tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
         tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
         tasks.spawn(self.taps().run(shutdown.clone()));
-        let letters =
-            dead_letters::follow(&dead_letters::Config::new(&self.brokers, CLIENT_ID), token.clone())?;
-        tasks.spawn(forward(letters, self.outlets.dead_letters.clone(), |letters| letters));
+        self.follow_dead_letters(tasks, shutdown)?;
         let metrics = Arc::clone(&self.metrics);
         tasks.spawn(async move {
             while sampler.timings.changed().await.is_ok() {
@@ -119,6 +120,34 @@ impl Adapters {
         });
         tasks.spawn(tell_source(self.brokers.clone(), label, self.outlets.notes.clone(), shutdown.clone()));
         self.start_local_pods(tasks, sampler.sampled, control, shutdown).await;
+        Ok(())
+    }
+
+    /// Tells the show what was put aside, and the arena what of it is a player's.
+    fn follow_dead_letters(
+        &self,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<()> {
+        let (schemas, arena) = (Arc::clone(&self.schemas), Arc::clone(&self.arena));
+        let written = Arc::clone(&schemas);
+        let dead_letters::Followed { tally, mut awaited } = dead_letters::follow(
+            &dead_letters::Config::new(&self.brokers, CLIENT_ID),
+            // Before it is known how taps are written, nobody waits for one.
+            move |key| written.get().is_some_and(|schemas| play::is_players(schemas.codec(), key)),
+            shutdown.token(),
+        )?;
+        tasks.spawn(forward(tally, self.outlets.dead_letters.clone(), |letters| letters));
+        tasks.spawn(async move {
+            while let Some(awaited) = awaited.recv().await {
+                let header =
+                    schemas.get().and_then(|schemas| schemas.codec().decode_header(&awaited.key).ok());
+                if let Some(header) = header {
+                    lock(&arena).put_aside(&header, awaited.letter);
+                }
+            }
+            Ok(())
+        });
         Ok(())
     }
 
@@ -157,6 +186,7 @@ impl Adapters {
             registry: self.registry.clone(),
             schemas: Arc::clone(&self.schemas),
             arena: Arc::clone(&self.arena),
+            clocks: Arc::clone(&self.clocks),
             clock: self.clock.clone(),
         }
     }
@@ -220,6 +250,7 @@ struct ReturningTaps {
     registry: Option<RegistryConfig>,
     schemas: Arc<OnceLock<Schemas>>,
     arena: Arc<Mutex<Arena>>,
+    clocks: Arc<Mutex<Watch>>,
     clock: Clock,
 }
 
@@ -232,9 +263,14 @@ impl ReturningTaps {
             }
         };
         let codec = schemas.codec().clone();
+        let (clocks, clock) = (Arc::clone(&self.clocks), self.clock.clone());
         let mut sessions = sessions::tail(
             &sessions::Config::new(&self.brokers, CLIENT_ID),
-            move |key| play::is_players(&codec, key),
+            move |record| {
+                let joined = record.pod().zip(record.joined_at_ms());
+                play::look_at_clocks(&mut lock(&clocks), clock.now_ms(), &codec, record.key(), joined);
+                play::is_players(&codec, record.key())
+            },
             shutdown.token(),
         )?;
         let schemas = self.schemas.get_or_init(|| schemas);

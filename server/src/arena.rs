@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use game::{Frame, FrameHeader, Game, Level, Machine, Zone};
+use model::dead_letters::{DeadLetter, HITS};
 use model::play::{Direction, FIGHTERS, Key, MAX_PLAYERS, Player as PlayerName, Standing, Tap, TapAnswer};
 use model::snapshot::{Arena as Standings, Leader};
 use model::{Millis, PARTITIONS};
@@ -167,7 +168,7 @@ impl Arena {
             game_of(machine),
         );
         let header = FrameHeader { ts: player.next_ts(now_ms), machine, zone: zone_of(machine) };
-        let number = player.begin(now_ms, key, direction, &hit);
+        let number = player.begin(now_ms, header.ts, (key, direction), &hit);
         self.count_sent(now_ms);
         let frame = Frame { header, hits: vec![hit] };
         Ok(Draft { machine, number, frame, partition: machine.partition(PARTITIONS) })
@@ -199,6 +200,18 @@ impl Arena {
         self.revision += 1;
         if let Some(player) = self.players.get_mut(&machine) {
             player.returned(now_ms, self.revision, returned);
+        }
+    }
+
+    /// The application has put a record of a tap aside, its request or its response: the tap does not count.
+    pub fn put_aside(&mut self, header: &FrameHeader, letter: DeadLetter) {
+        if letter.reason.as_deref() == Some(HITS) {
+            // The record counts without the hits that do not decode.
+            return;
+        }
+        self.revision += 1;
+        if let Some(player) = self.players.get_mut(&header.machine) {
+            player.put_aside(header.ts, self.revision, letter);
         }
     }
 

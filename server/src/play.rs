@@ -8,6 +8,7 @@ use game::{Frame, Machine};
 use kafka::registry::Schemas;
 use kafka::taps::Taps;
 use model::Millis;
+use model::clocks::Watch;
 use model::controls::Refusal;
 use model::play::{Direction, Key, TapAnswer};
 
@@ -83,6 +84,22 @@ pub fn is_players(codec: &Codec, key: &[u8]) -> bool {
     match codec.decode_header(key) {
         Ok(header) => header.machine.is_player(),
         Err(error) => matches!(error, DecodeError::UnknownId { .. }),
+    }
+}
+
+/// Looks at the times in a record of `SESSIONS`, anybody's: that of its first frame, and the pod's when it joined.
+pub fn look_at_clocks(
+    clocks: &mut Watch,
+    now_ms: Millis,
+    codec: &Codec,
+    key: &[u8],
+    joined: Option<(&str, Millis)>,
+) {
+    if let Ok(header) = codec.decode_header(key) {
+        clocks.frame(now_ms, header.machine.is_player(), header.ts);
+    }
+    if let Some((pod, at_ms)) = joined {
+        clocks.joined(now_ms, pod, at_ms);
     }
 }
 

@@ -66,9 +66,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         max_pods: config.max_pods,
         own_policy: matches!(pods, Pods::Local(_)).then(Policy::default),
     }));
+    let clocks = Arc::default();
     let show = Show {
         hub: Arc::clone(&hub),
         arena: Arc::clone(&arena),
+        clocks: Arc::clone(&clocks),
         keep,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
@@ -82,6 +84,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         outlets,
         commander: Arc::clone(&commander),
         arena: Arc::clone(&arena),
+        clocks,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
     };

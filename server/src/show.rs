@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kafka::control::Control;
 use model::GROUP_ID;
+use model::clocks;
 use model::dead_letters::DeadLetters;
 use model::history::{Event, Second};
 use model::lag::{Outage, Sample, Sampled};
@@ -82,6 +83,8 @@ pub struct Show {
     pub hub: Arc<Hub>,
     /// The players, whose taps wait for what is folded here.
     pub arena: Arc<Mutex<Arena>>,
+    /// Looks at the clocks of others.
+    pub clocks: Arc<Mutex<clocks::Watch>>,
     /// Where the seconds go.
     pub keep: Box<dyn Keep>,
     /// What is counted.
@@ -159,6 +162,10 @@ impl Show {
         self.metrics.players(standings.players);
         if self.hub.look(|picture| picture.snapshot.arena != standings) {
             self.step(|fold, now_ms| fold.arena(now_ms, standings));
+        }
+        let clocks = lock(&self.clocks).clocks(now_ms);
+        if self.hub.look(|picture| picture.snapshot.clocks != clocks) {
+            self.step(|fold, now_ms| fold.clocks(now_ms, clocks));
         }
         let mut closed = None;
         self.step(|fold, now_ms| {

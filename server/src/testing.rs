@@ -12,6 +12,7 @@ use game::Frame;
 use http::{HeaderMap, Request, Response, header};
 use kafka::control::Control;
 use model::Millis;
+use model::clocks::Watch;
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
 use model::dead_letters::DeadLetters;
 use model::fold::Fold;
@@ -144,6 +145,7 @@ pub(crate) struct Stage {
     pub(crate) cluster: watch::Sender<Option<Cluster>>,
     pub(crate) control: watch::Sender<Control>,
     pub(crate) dead_letters: watch::Sender<Option<DeadLetters>>,
+    pub(crate) clocks: Arc<Mutex<Watch>>,
     pub(crate) notes: Notes,
     pub(crate) record: Record,
     pub(crate) stuck: Arc<Mutex<Option<String>>>,
@@ -172,6 +174,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     std::fs::write(site.path().join("app-1.js.br"), "smaller").unwrap();
     let hub = Arc::new(Hub::new(Fold::new(START, Source::default(), History::default(), START)));
     let arena = Arc::new(Mutex::new(Arena::new(START)));
+    let clocks = Arc::default();
     let (metrics, shutdown, record) = (Arc::new(Metrics::new()), Shutdown::new(), Record::default());
     let stuck = Arc::default();
     let (sampled, sampled_feed) = watch::channel(Sampled::default());
@@ -193,6 +196,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     let show = Show {
         hub: Arc::clone(&hub),
         arena: Arc::clone(&arena),
+        clocks: Arc::clone(&clocks),
         keep: Box::new(KeepNothing),
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
@@ -221,7 +225,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         places: Server::all_places(),
     });
     let router = crate::router::router(Arc::clone(&server));
-    Stage { server, router, sampled, cluster, control, dead_letters, notes, record, stuck, now, site }
+    Stage { server, router, sampled, cluster, control, dead_letters, notes, record, stuck, now, clocks, site }
 }
 
 impl Stage {

@@ -1,6 +1,7 @@
 //! The invented pictures.
 
 use app::{Boot, Page, PlayerView};
+use model::clocks::{Apart, Clocks, Whose};
 use model::dead_letters::{DeadLetter, DeadLetters};
 use model::history::{Condition, Event, Life, Marker, Point};
 use model::lag::{Doubt, Outage};
@@ -63,6 +64,7 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
             at_ms: Some(NOW - 12_000),
         });
     }
+    behind.snapshot.clocks = Clocks(vec![Apart { whose: Whose::Generator, by_ms: 8_000 }]);
     let presenter = |picture| Boot { presenter: true, ..boot(picture) };
     vec![
         ("busy", Page::Show, busy),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use model::Millis;
+use model::dead_letters::LATE;
 use model::play::{Direction, Key, PhoneTick, Player, Stage, TAPS_PER_SECOND, Tap, TapAnswer};
 
 use crate::actions::TapRequest;
@@ -115,10 +116,11 @@ fn limited(retry_in_ms: u32, room: bool) -> String {
     format!("{who}. Again in {}.", model::figures::duration(retry_in_ms.max(100).into()))
 }
 
-/// Adds a tap or brings a known one up to date. The stream may tell that a tap was counted before its own answer comes.
+/// Adds a tap or brings a known one up to date. The stream may tell what became of a tap before its own answer comes.
 fn put(known: &mut Vec<Tap>, tap: Tap) {
     match known.iter_mut().find(|other| other.number == tap.number) {
-        Some(Tap { stage: Stage::Counted { .. }, .. }) if matches!(tap.stage, Stage::Waiting { .. }) => {}
+        Some(Tap { stage: Stage::Counted { .. } | Stage::PutAside { .. }, .. })
+            if matches!(tap.stage, Stage::Waiting { .. }) => {}
         Some(other) => *other = tap,
         None => {
             let place = known.iter().position(|other| other.number < tap.number).unwrap_or(known.len());
@@ -135,6 +137,26 @@ pub(super) fn progress(tap: &Tap) -> String {
         Stage::Waiting { ahead: Some(ahead), .. } => format!("{} before it", model::figures::count(*ahead)),
         Stage::Waiting { ahead: None, .. } => "on its way".to_owned(),
         Stage::Counted { total_ms, .. } => model::figures::duration((*total_ms).into()),
+        Stage::PutAside { reason: Some(reason), .. } if reason == LATE => "too late".to_owned(),
+        Stage::PutAside { .. } => "does not count".to_owned(),
+    }
+}
+
+/// Why a tap took long, or does not count; empty where there is nothing to say.
+pub(super) fn remark(tap: &Tap) -> String {
+    match &tap.stage {
+        Stage::Counted { hurt: Some(pod), total_ms, .. } => {
+            format!("{pod} was killed: this hit waited {}", model::figures::duration((*total_ms).into()))
+        }
+        Stage::Counted { hurt: None, .. } | Stage::Waiting { .. } => String::new(),
+        Stage::PutAside { reason, error } => {
+            // A tap is stamped and written at once: it is late where somebody's clock is not this server's.
+            let what = match reason.as_deref() {
+                Some(LATE) => "clocks disagree, and this hit came too late to count",
+                _ => "the application put this hit aside",
+            };
+            error.as_ref().map_or_else(|| what.to_owned(), |error| format!("{what}: {error}"))
+        }
     }
 }
 
@@ -188,6 +210,25 @@ mod tests {
     fn a_tap_says_where_it_is() {
         assert_eq!(progress(&tap(1, WAITING)), "3 before it");
         assert_eq!(progress(&tap(1, counted())).replace('\u{a0}', " "), "80 ms");
+    }
+
+    #[test]
+    fn a_tap_that_does_not_count_says_so_and_why() {
+        let aside = |reason: &str| Stage::PutAside {
+            reason: Some(reason.into()),
+            error: Some("its time is 8.0 s behind its partition's".into()),
+        };
+        let mut known = vec![tap(1, aside("late"))];
+        put(&mut known, tap(1, WAITING));
+        assert_eq!(progress(&known[0]), "too late");
+        assert_eq!(
+            remark(&known[0]),
+            "clocks disagree, and this hit came too late to count: its time is 8.0 s behind its partition's"
+        );
+        let other = tap(2, aside("datum"));
+        assert_eq!(progress(&other), "does not count");
+        assert!(remark(&other).starts_with("the application put this hit aside: "));
+        assert_eq!(remark(&tap(3, WAITING)), "");
     }
 
     #[test]

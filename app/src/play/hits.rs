@@ -1,10 +1,9 @@
 //! The last hits, and what happened to them.
 
 use leptos::prelude::*;
-use model::figures::duration;
 use model::play::{Direction, Impact, Key, Stage, Tap};
 
-use super::hand::{Hand, progress};
+use super::hand::{Hand, progress, remark};
 
 pub(super) fn hits(hand: Hand) -> impl IntoView {
     let rows = move || hand.taps.get().into_iter().map(row).collect_view();
@@ -20,22 +19,18 @@ pub(super) fn hits(hand: Hand) -> impl IntoView {
 fn row(tap: Tap) -> impl IntoView {
     let class = match (&tap.stage, tap.impact) {
         (Stage::Waiting { .. }, _) => "waits",
+        (Stage::PutAside { .. }, _) => "aside",
         (_, Impact::Fatal | Impact::Critical) => "strong",
         (_, Impact::Missed) => "missed",
         _ => "",
     };
-    let hurt = match &tap.stage {
-        Stage::Counted { hurt: Some(pod), total_ms, .. } => {
-            format!("{pod} was killed: this hit waited {}", duration((*total_ms).into()))
-        }
-        _ => String::new(),
-    };
-    let points = if tap.points == 0 { "0".to_owned() } else { format!("+{}", tap.points) };
+    let counts = !matches!(tap.stage, Stage::PutAside { .. });
+    let points = if counts && tap.points > 0 { format!("+{}", tap.points) } else { "0".to_owned() };
     view! {
         <li class=class>
             <span class="what">{what(&tap)}</span><span class="points">{points}</span>
             <span class="back">{progress(&tap)}</span>
-            <span class="hurt">{hurt}</span>
+            <span class="hurt">{remark(&tap)}</span>
         </li>
     }
 }

@@ -1,6 +1,7 @@
 //! The way of the last hit: phone, partition, pod, counted, each with its milliseconds.
 
 use leptos::prelude::*;
+use model::dead_letters::LATE;
 use model::figures::{count, duration};
 use model::play::{Stage, Tap};
 
@@ -15,6 +16,7 @@ pub(super) fn way(hand: Hand) -> impl IntoView {
             None => "none",
             Some(Stage::Waiting { .. }) => "waits",
             Some(Stage::Counted { .. }) => "counted",
+            Some(Stage::PutAside { .. }) => "aside",
         });
         format!("panel way {stage}")
     });
@@ -47,13 +49,17 @@ fn told(tap: &Tap) -> (String, String) {
             ("Your hit waits: records before it".to_owned(), count(*ahead))
         }
         Stage::Waiting { ahead: None, .. } => ("Your hit is on its way".to_owned(), String::new()),
+        Stage::PutAside { reason: Some(reason), .. } if reason == LATE => {
+            ("Your hit does not count:".to_owned(), "too late".to_owned())
+        }
+        Stage::PutAside { .. } => ("Your hit does not count".to_owned(), String::new()),
     }
 }
 
 fn pod(tap: &Tap) -> String {
     match &tap.stage {
         Stage::Counted { pod, .. } => pod.clone(),
-        Stage::Waiting { .. } => "pod".to_owned(),
+        Stage::Waiting { .. } | Stage::PutAside { .. } => "pod".to_owned(),
     }
 }
 
@@ -61,12 +67,13 @@ fn joined(tap: &Tap) -> String {
     match &tap.stage {
         Stage::Counted { joined_ms, .. } => duration((*joined_ms).into()),
         Stage::Waiting { .. } => "in line".to_owned(),
+        Stage::PutAside { .. } => "put aside".to_owned(),
     }
 }
 
 fn total(tap: &Tap) -> String {
     match &tap.stage {
         Stage::Counted { total_ms, .. } => duration((*total_ms).into()),
-        Stage::Waiting { .. } => "\u{a0}".to_owned(),
+        Stage::Waiting { .. } | Stage::PutAside { .. } => "\u{a0}".to_owned(),
     }
 }

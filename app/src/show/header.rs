@@ -22,6 +22,9 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                 <span class="chip away" title=store.text(&[Part::Outages], reason) hidden=store.flag(&[Part::Outages], |picture| away(picture, 0).is_none())>
                     {store.text_now(&[Part::Outages], |picture, now_ms| away(picture, now_ms).unwrap_or_default())}
                 </span>
+                <span class="chip clocks" title=store.text(&[Part::Clocks], |p| words::clocks(&p.snapshot.clocks)) hidden=store.flag(&[Part::Clocks], |p| p.snapshot.clocks.0.is_empty())>
+                    {store.text(&[Part::Clocks], |p| words::farthest_clock(&p.snapshot.clocks))}
+                </span>
             </p>
             <p class="freshness" hidden=is_behind>{fresh(store)}</p>
             <p class="behind">

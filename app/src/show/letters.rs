@@ -25,7 +25,7 @@ pub(super) fn letters(store: Store) -> impl IntoView {
     view! {
         <details class="letters" hidden=none>
             <summary title="Records that the application could not make use of, and put aside">
-                <span>"malformed"</span>
+                <span>"put aside"</span>
                 <b>{total}</b>
             </summary>
             <div class="sheet">
@@ -33,6 +33,7 @@ pub(super) fn letters(store: Store) -> impl IntoView {
                     <caption>"Put aside in "{model::DEAD_LETTERS}</caption>
                     <tbody>{move || reasons.get().into_iter().map(line).collect_view()}</tbody>
                 </table>
+                <p hidden=store.flag(PARTS, |picture| late(picture).is_empty())>{store.text(PARTS, late)}</p>
                 <p>{store.text_now(PARTS, newest)}</p>
             </div>
         </details>
@@ -41,6 +42,16 @@ pub(super) fn letters(store: Store) -> impl IntoView {
 
 fn known(picture: &Picture) -> Option<&DeadLetters> {
     picture.snapshot.dead_letters.as_ref().filter(|letters| letters.count > 0)
+}
+
+/// How many came too late to count, by partition; empty while none did.
+fn late(picture: &Picture) -> String {
+    let late = known(picture).map(|letters| letters.late.as_slice()).unwrap_or_default();
+    let partitions = late.iter().map(|(partition, many)| format!("{partition}: {}", count(*many)));
+    match partitions.collect::<Vec<_>>().join(", ") {
+        partitions if partitions.is_empty() => String::new(),
+        partitions => format!("Too late to count, by partition: {partitions}"),
+    }
 }
 
 /// Where the newest one came from, by whom it was put aside, and why.
@@ -74,6 +85,18 @@ mod tests {
         let letters = picture.snapshot.dead_letters.insert(DeadLetters::default());
         letters.add(letter);
         newest(&picture, 60_000).replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn late_ones_are_told_by_partition() {
+        let mut picture = Picture::default();
+        assert_eq!(late(&picture), "");
+        let letters = picture.snapshot.dead_letters.insert(DeadLetters::default());
+        for partition in [7, 3, 7] {
+            let (reason, partition) = (Some("late".into()), Some(partition));
+            letters.add(DeadLetter { reason, partition, ..DeadLetter::default() });
+        }
+        assert_eq!(late(&picture), "Too late to count, by partition: 3: 1, 7: 2");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub const GRACE_MS: EventTime = 5_000;
 pub const AHEAD_MS: EventTime = 2_000;
 /// How far the time of an idle input follows the clock.
 pub const IDLE_MS: EventTime = 5_000;
+/// How far the records of one writer may be ahead of another's: a record further in the future is refused.
+pub const APART_MS: EventTime = 60_000;
 /// How far in the future of the clock a record may bring the high time of its input. Well below the grace: what is
 /// written at the right time counts, though somebody else's clock is fast.
 pub const FAST_MS: EventTime = 1_000;
@@ -70,6 +72,33 @@ pub enum Ahead {
     MayBeRead,
     /// It waits for the other one.
     Waits,
+}
+
+/// Who stamps frames: each has a clock of his own, and so a time of his own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The generator.
+    Generator,
+    /// The server, for its players.
+    Server,
+}
+
+impl Writer {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Generator, Self::Server];
+
+    /// Who stamps the frames of this machine.
+    #[must_use]
+    pub const fn of(machine: Machine) -> Self {
+        if machine.is_player() { Self::Server } else { Self::Generator }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Generator => Self::Server,
+            Self::Server => Self::Generator,
+        }
+    }
 }
 
 /// What became of a record.
@@ -127,8 +156,8 @@ pub struct Fold {
     /// Where the clock has brought an idle input.
     idle: [Option<EventTime>; 2],
     machines: HashMap<Machine, Frames>,
-    /// One entry a machine: when to look at it next.
-    agenda: BinaryHeap<Reverse<(EventTime, Machine)>>,
+    /// Of the machines of each writer, one entry a machine: when to look at it next.
+    agenda: [BinaryHeap<Reverse<(EventTime, Machine)>>; 2],
     /// Machines with updates to be written.
     changed: Vec<Machine>,
     /// Final sessions to be written.
@@ -148,7 +177,7 @@ impl Fold {
             times: Times::default(),
             idle: [None; 2],
             machines: HashMap::new(),
-            agenda: BinaryHeap::new(),
+            agenda: Default::default(),
             changed: Vec::new(),
             finals: Vec::new(),
             changes: Changes::default(),
@@ -202,7 +231,7 @@ impl Fold {
         let [request, response] = Side::ALL.map(|side| self.time(side));
         let behind = if response < request { Side::Response } else { Side::Request };
         // The time of an idle input is kept behind the clock, up to which the other one may be read.
-        let is_idle = self.idle[behind as usize] > self.times.high[behind as usize];
+        let is_idle = self.idle[behind as usize] > self.high(behind);
         let most = if is_idle { AHEAD_MS + IDLE_MS } else { AHEAD_MS };
         let is_near = match (self.time(behind), self.time(behind.other())) {
             (Some(behind), Some(ahead)) => ahead.saturating_sub(behind) <= most,
@@ -214,13 +243,27 @@ impl Fold {
     /// How far an input has come in event time; `None` before its first record.
     #[must_use]
     pub fn time(&self, side: Side) -> Option<EventTime> {
-        self.times.high[side as usize].max(self.idle[side as usize])
+        self.high(side).max(self.idle[side as usize])
     }
 
-    /// Everything below has come; `None` until both inputs brought a record.
+    /// Everything of a writer below has come; `None` until both inputs brought a record.
     #[must_use]
-    pub fn complete(&self) -> Option<EventTime> {
-        self.times.complete
+    pub fn complete(&self, writer: Writer) -> Option<EventTime> {
+        self.times.complete[writer as usize]
+    }
+
+    /// The highest of the high times of an input.
+    fn high(&self, side: Side) -> Option<EventTime> {
+        let [generator, server] = self.times.high[side as usize];
+        generator.max(server)
+    }
+
+    /// How far an input has come in the time of a writer, as its records tell. A writer who writes nothing follows the
+    /// other one, as far behind as he could be.
+    fn high_of(&self, side: Side, writer: Writer) -> Option<EventTime> {
+        let high = self.times.high[side as usize];
+        let follows = high[writer.other() as usize].map(|other| other.saturating_sub(APART_MS));
+        high[writer as usize].max(follows)
     }
 
     /// Takes what is to be written since the last call: final sessions first, then an update of each session that changed.
@@ -248,31 +291,46 @@ impl Fold {
     /// Whether a block with frames up to `high_ts` is of no more use: all of them are final, or were given up.
     #[must_use]
     pub fn outlived(&self, high_ts: Option<EventTime>) -> bool {
+        let Some(high_ts) = high_ts else { return true };
         let lasts = self.limits.longest_ms.saturating_add(self.limits.gap_ms);
-        let due = self.agenda.peek().map_or(EventTime::MAX, |&Reverse((due, _))| due);
-        let over = self.times.complete.map(|complete| complete.min(due));
-        high_ts.is_none_or(|ts| over.is_some_and(|over| over > ts.saturating_add(lasts)))
+        let is_over = |time: Option<EventTime>| time.is_some_and(|time| time > high_ts.saturating_add(lasts));
+        // Of a writer of whom nothing is kept no frame is open.
+        let [generator, server] = self.times.complete;
+        is_over(generator.max(server))
+            && Writer::ALL.into_iter().all(|writer| {
+                let due = self.due(writer);
+                due.is_none_or(|due| is_over(self.complete(writer).map(|complete| complete.min(due))))
+            })
     }
 
     /// Whether final sessions wait to be found: then [`Fold::catch_up`] has more to do.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        let due = self.agenda.peek().map(|&Reverse((due, _))| due);
-        due.is_some_and(|due| self.times.complete >= Some(due))
+        Writer::ALL.into_iter().any(|writer| {
+            let due = self.due(writer);
+            due.is_some() && self.complete(writer) >= due
+        })
     }
 
     /// Looks at some of the machines of which something may be over.
     pub fn catch_up(&mut self) {
-        let Some(complete) = self.times.complete else { return };
-        for _ in 0..LOOKS {
-            match self.agenda.peek() {
-                Some(&Reverse((due, machine))) if due <= complete => {
-                    self.agenda.pop();
-                    self.look_at(machine, complete);
+        for writer in Writer::ALL {
+            let Some(complete) = self.complete(writer) else { continue };
+            for _ in 0..LOOKS {
+                match self.agenda[writer as usize].peek() {
+                    Some(&Reverse((due, machine))) if due <= complete => {
+                        self.agenda[writer as usize].pop();
+                        self.look_at(machine, complete);
+                    }
+                    _ => break,
                 }
-                _ => return,
             }
         }
+    }
+
+    /// When to look next at a machine of a writer; `None` when nothing of him is kept.
+    fn due(&self, writer: Writer) -> Option<EventTime> {
+        self.agenda[writer as usize].peek().map(|&Reverse((due, _))| due)
     }
 
     /// Final sessions and updates that wait to be taken.
@@ -307,8 +365,9 @@ impl Fold {
     /// What becomes of a record that does not count, since it is late or a duplicate; `None` for one that counts.
     fn leave_out(&mut self, side: Side, FrameHeader { ts, machine, zone }: FrameHeader) -> Option<Taken> {
         // An idle input's time may have completed what its own records have not.
-        let completed = self.times.complete.map(|complete| complete.saturating_add(GRACE_MS));
-        let behind = self.times.high[side as usize].max(completed).map(|high| high.saturating_sub(ts));
+        let writer = Writer::of(machine);
+        let completed = self.complete(writer).map(|complete| complete.saturating_add(GRACE_MS));
+        let behind = self.high_of(side, writer).max(completed).map(|high| high.saturating_sub(ts));
         if let Some(by_ms) = behind.filter(|&by_ms| by_ms > GRACE_MS) {
             match side {
                 Side::Request => self.counts.late_requests += 1,
@@ -325,7 +384,7 @@ impl Fold {
 
     fn frames_of(&mut self, machine: Machine, ts: EventTime) -> &mut Frames {
         self.machines.entry(machine).or_insert_with(|| {
-            self.agenda.push(Reverse((ts.saturating_add(1), machine)));
+            self.agenda[Writer::of(machine) as usize].push(Reverse((ts.saturating_add(1), machine)));
             Frames::default()
         })
     }
@@ -347,7 +406,7 @@ impl Fold {
         }
         // What is written at the right time must not be late because of one fast clock.
         let reached = Some(ts.min(now.saturating_add(FAST_MS)));
-        let high = &mut self.times.high[side as usize];
+        let high = &mut self.times.high[side as usize][Writer::of(machine) as usize];
         if *high < reached {
             *high = reached;
             self.advance();
@@ -357,10 +416,13 @@ impl Fold {
 
     /// Brings completeness up to date. When many sessions end at once they are found bit by bit.
     fn advance(&mut self) {
-        let (Some(request), Some(response)) = (self.time(Side::Request), self.time(Side::Response)) else {
-            return;
-        };
-        self.times.complete = self.times.complete.max(Some(request.min(response).saturating_sub(GRACE_MS)));
+        for writer in Writer::ALL {
+            let [request, response] =
+                Side::ALL.map(|side| self.high_of(side, writer).max(self.idle[side as usize]));
+            let (Some(request), Some(response)) = (request, response) else { return };
+            let complete = &mut self.times.complete[writer as usize];
+            *complete = (*complete).max(Some(request.min(response).saturating_sub(GRACE_MS)));
+        }
         self.catch_up();
     }
 
@@ -373,7 +435,7 @@ impl Fold {
         }
         frames.drop_alone(complete, &mut self.counts);
         match frames.due(&self.limits) {
-            Some(due) => self.agenda.push(Reverse((due, machine))),
+            Some(due) => self.agenda[Writer::of(machine) as usize].push(Reverse((due, machine))),
             None => drop(self.machines.remove(&machine)),
         }
     }
@@ -435,14 +497,14 @@ impl Restoring {
     #[must_use]
     pub fn finish(self) -> Fold {
         let Self(mut fold) = self;
-        let complete = fold.times.complete.unwrap_or(EventTime::MIN);
         // Their other half was in a block that is gone, or they were given up before.
         let mut given_up = Counts::default();
         fold.machines.retain(|machine, frames| {
-            frames.drop_alone(complete, &mut given_up);
+            let writer = Writer::of(*machine);
+            frames.drop_alone(fold.times.complete[writer as usize].unwrap_or(EventTime::MIN), &mut given_up);
             frames.forget_updates();
             let due = frames.due(&fold.limits);
-            fold.agenda.extend(due.map(|due| Reverse((due, *machine))));
+            fold.agenda[writer as usize].extend(due.map(|due| Reverse((due, *machine))));
             due.is_some()
         });
         fold.noted = fold.times;

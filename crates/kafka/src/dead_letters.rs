@@ -1,11 +1,12 @@
 //! The topic of dead letters: records that the application left out, as they came, with where they come from and why. Who
-//! follows it looks at the headers only: how many there are, why, and the newest of them.
+//! follows it looks at the headers only: how many there are, why, and the newest of them. Of those that somebody waits for,
+//! he hears one by one.
 
 use std::time::{Duration, Instant};
 
 use model::dead_letters::{DeadLetter, DeadLetters};
 use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -22,6 +23,9 @@ const POD: &str = "pod";
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the readers hear of something new, at most: thousands may come in a second.
 const TELL: Duration = Duration::from_millis(250);
+
+/// Awaited ones that may wait to be taken.
+const QUEUE: usize = 1_024;
 
 /// Where a dead letter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +74,31 @@ impl Config {
     }
 }
 
-/// Follows the topic on a thread of its own until `cancel` fires or the receiver is dropped. The value is `None` until all
-/// partitions were read to their ends once.
+/// What is heard of the dead letters.
+#[derive(Debug)]
+pub struct Followed {
+    /// What is known of all of them; `None` until all partitions were read to their ends once.
+    pub tally: watch::Receiver<Option<DeadLetters>>,
+    /// Each new one that somebody waits for. Who does not take them slows everything down that comes after them.
+    pub awaited: mpsc::Receiver<Awaited>,
+}
+
+/// A dead letter that somebody waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The key's bytes.
+    pub key: Vec<u8>,
+    /// What its headers say.
+    pub letter: DeadLetter,
+}
+
+/// Follows the topic on a thread of its own until `cancel` fires or the tally's receiver is dropped. `is_awaited` decides by
+/// the key's bytes which new ones are told one by one.
 pub fn follow(
     config: &Config,
+    is_awaited: impl FnMut(&[u8]) -> bool + Send + 'static,
     cancel: CancellationToken,
-) -> Result<watch::Receiver<Option<DeadLetters>>, Error> {
+) -> Result<Followed, Error> {
     let follower = Tail {
         brokers: &config.brokers,
         client_id: &config.client_id,
@@ -84,35 +107,24 @@ pub fn follow(
         patience: PATIENCE,
     }
     .follower()?;
-    let (sender, receiver) = watch::channel(None);
+    let (sender, tally) = watch::channel(None);
+    let (to_who_waits, awaited) = mpsc::channel(QUEUE);
+    let reader = Reader {
+        letters: DeadLetters::default(),
+        is_known: false,
+        is_untold: false,
+        told: None,
+        is_awaited,
+        awaited: to_who_waits,
+    };
     std::thread::Builder::new()
         .name("kafka-letters".to_owned())
-        .spawn(move || run(follower, &sender, &cancel))
+        .spawn(move || reader.run(follower, &sender, &cancel))
         .map_err(|source| Error::SpawnThread { name: "kafka-letters", source })?;
-    Ok(receiver)
+    Ok(Followed { tally, awaited })
 }
 
-fn run(mut follower: Follower, sender: &watch::Sender<Option<DeadLetters>>, cancel: &CancellationToken) {
-    let mut tally = Tally::default();
-    while !cancel.is_cancelled() && !sender.is_closed() {
-        follower.step(&mut |event| match event {
-            Event::Record(record) => {
-                tally.letters.add(letter(record));
-                tally.is_untold = true;
-            }
-            Event::CaughtUp if !tally.is_known => (tally.is_known, tally.is_untold) = (true, true),
-            Event::CaughtUp => {}
-        });
-        let is_time = tally.told.is_none_or(|told| told.elapsed() >= TELL);
-        if tally.is_known && tally.is_untold && is_time {
-            sender.send_replace(Some(tally.letters.clone()));
-            (tally.is_untold, tally.told) = (false, Some(Instant::now()));
-        }
-    }
-}
-
-#[derive(Default)]
-struct Tally {
+struct Reader<F> {
     letters: DeadLetters,
     /// Whether all partitions were read to their ends once.
     is_known: bool,
@@ -120,6 +132,44 @@ struct Tally {
     is_untold: bool,
     /// When they last heard.
     told: Option<Instant>,
+    is_awaited: F,
+    awaited: mpsc::Sender<Awaited>,
+}
+
+impl<F: FnMut(&[u8]) -> bool> Reader<F> {
+    fn run(
+        mut self,
+        mut follower: Follower,
+        sender: &watch::Sender<Option<DeadLetters>>,
+        cancel: &CancellationToken,
+    ) {
+        while !cancel.is_cancelled() && !sender.is_closed() {
+            follower.step(&mut |event| match event {
+                Event::Record(record) => self.take(record),
+                Event::CaughtUp if !self.is_known => (self.is_known, self.is_untold) = (true, true),
+                Event::CaughtUp => {}
+            });
+            let is_time = self.told.is_none_or(|told| told.elapsed() >= TELL);
+            if self.is_known && self.is_untold && is_time {
+                sender.send_replace(Some(self.letters.clone()));
+                (self.is_untold, self.told) = (false, Some(Instant::now()));
+            }
+        }
+    }
+
+    fn take(&mut self, record: &BorrowedMessage<'_>) {
+        let letter = letter(record);
+        // Nobody waits for those of the past.
+        let is_new = self.is_known;
+        if let Some(key) = record.key().filter(|key| is_new && (self.is_awaited)(key)) {
+            let awaited = Awaited { key: key.to_vec(), letter: letter.clone() };
+            if self.awaited.blocking_send(awaited).is_err() {
+                tracing::debug!("nobody waits for dead letters any more");
+            }
+        }
+        self.letters.add(letter);
+        self.is_untold = true;
+    }
 }
 
 fn letter(record: &BorrowedMessage<'_>) -> DeadLetter {
@@ -133,4 +183,5 @@ fn letter(record: &BorrowedMessage<'_>) -> DeadLetter {
         pod: text(POD),
         at_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
     }
+    .shortened()
 }

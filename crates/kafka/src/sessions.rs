@@ -1,6 +1,6 @@
 //! The topic `SESSIONS` from its end on: what the application writes comes back to those who wait for it.
 //!
-//! Thousands of records a second may pass; a filter on the key's bytes decides which are copied at all. A reader that
+//! Thousands of records a second may pass; a filter looks at each and decides which are copied at all. A reader that
 //! does not keep up slows the tail down, never the application.
 
 use std::time::Duration;
@@ -71,11 +71,35 @@ pub fn headers(pod: &str, joined_at_ms: Millis, rq_offset: i64) -> OwnedHeaders 
         .insert(Header { key: RQ_OFFSET, value: Some(&rq_offset.to_string()) })
 }
 
-/// Tails the topic on a thread of its own until `cancel` fires or the receiver is dropped. Only records whose key
-/// passes `keep` are copied and sent.
+/// A record that passes, before it is copied.
+#[derive(Clone, Copy)]
+pub struct Passing<'a, 'b>(&'a BorrowedMessage<'b>);
+
+impl Passing<'_, '_> {
+    /// The key's bytes.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.0.key().unwrap_or_default()
+    }
+
+    /// The pod that wrote it.
+    #[must_use]
+    pub fn pod(&self) -> Option<&str> {
+        header(self.0, POD)
+    }
+
+    /// When the newest frame in it was joined, by the pod's clock.
+    #[must_use]
+    pub fn joined_at_ms(&self) -> Option<Millis> {
+        header(self.0, JOINED_AT).and_then(|text| text.parse().ok())
+    }
+}
+
+/// Tails the topic on a thread of its own until `cancel` fires or the receiver is dropped. Only records that `keep`
+/// wants are copied and sent; it sees all that have a key.
 pub fn tail(
     config: &Config,
-    keep: impl Fn(&[u8]) -> bool + Send + 'static,
+    keep: impl FnMut(&Passing<'_, '_>) -> bool + Send + 'static,
     cancel: CancellationToken,
 ) -> Result<mpsc::Receiver<SessionRecord>, Error> {
     let follower = Tail {
@@ -89,7 +113,7 @@ pub fn tail(
     let (sender, receiver) = mpsc::channel(QUEUE);
     std::thread::Builder::new()
         .name("kafka-sessions".to_owned())
-        .spawn(move || run(follower, &sender, &keep, &cancel))
+        .spawn(move || run(follower, &sender, keep, &cancel))
         .map_err(|source| Error::SpawnThread { name: "kafka-sessions", source })?;
     Ok(receiver)
 }
@@ -97,12 +121,14 @@ pub fn tail(
 fn run(
     mut follower: Follower,
     sender: &mpsc::Sender<SessionRecord>,
-    keep: &impl Fn(&[u8]) -> bool,
+    mut keep: impl FnMut(&Passing<'_, '_>) -> bool,
     cancel: &CancellationToken,
 ) {
     let mut hear = |event: Event<'_>| match event {
         // Whether anybody still reads is looked at before the next one.
-        Event::Record(record) if record.key().is_some_and(keep) => drop(sender.blocking_send(copy(record))),
+        Event::Record(record) if record.key().is_some() && keep(&Passing(record)) => {
+            drop(sender.blocking_send(copy(record)))
+        }
         Event::Record(_) | Event::CaughtUp => {}
     };
     while !cancel.is_cancelled() && !sender.is_closed() {
@@ -117,7 +143,7 @@ fn copy(record: &BorrowedMessage<'_>) -> SessionRecord {
         key: record.key().unwrap_or_default().to_vec(),
         value: record.payload().unwrap_or_default().to_vec(),
         pod: header(record, POD).map(str::to_owned),
-        joined_at_ms: header(record, JOINED_AT).and_then(|text| text.parse().ok()),
+        joined_at_ms: Passing(record).joined_at_ms(),
         rq_offset: header(record, RQ_OFFSET).and_then(|text| text.parse().ok()),
         timestamp_ms: record.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()),
     }

@@ -11,6 +11,9 @@ pub struct DeadLetters {
     pub count: u64,
     /// How many for each reason, the most frequent first.
     pub reasons: Vec<(String, u64)>,
+    /// How many were late in each partition of both inputs, by partition; those without are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<(u32, u64)>,
     /// The newest ones, newest first.
     pub newest: Vec<DeadLetter>,
 }
@@ -42,6 +45,12 @@ pub struct DeadLetter {
     pub at_ms: Option<Millis>,
 }
 
+/// The reason of a record that came too late to count.
+pub const LATE: &str = "late";
+/// The reason of a record that counts without some of its hits.
+pub const HITS: &str = "hits";
+/// So many partitions are told apart; there are seldom more.
+const MOST_PARTITIONS: usize = 64;
 /// So many of the newest are remembered.
 const KEPT: usize = 3;
 /// So many reasons are told apart; the application has fewer.
@@ -59,6 +68,9 @@ impl DeadLetters {
         let letter = letter.shortened();
         self.count += 1;
         self.count_reason(letter.reason.as_deref().unwrap_or(UNKNOWN));
+        if let (Some(LATE), Some(partition)) = (letter.reason.as_deref(), letter.partition) {
+            self.count_late(partition);
+        }
         self.newest.insert(0, letter);
         self.newest.truncate(KEPT);
     }
@@ -72,10 +84,21 @@ impl DeadLetters {
         }
         self.reasons.sort_by(|(a, more), (b, fewer)| fewer.cmp(more).then_with(|| a.cmp(b)));
     }
+
+    fn count_late(&mut self, partition: u32) {
+        match self.late.binary_search_by_key(&partition, |(partition, _)| *partition) {
+            Ok(at) => self.late[at].1 += 1,
+            Err(at) if self.late.len() < MOST_PARTITIONS => self.late.insert(at, (partition, 1)),
+            // It counts for its reason all the same.
+            Err(_) => {}
+        }
+    }
 }
 
 impl DeadLetter {
-    fn shortened(self) -> Self {
+    /// Without what nobody would read: somebody may have written megabytes into its headers.
+    #[must_use]
+    pub fn shortened(self) -> Self {
         let short = |text: Option<String>| {
             text.map(|text| if text.len() > LONGEST { text.chars().take(LONGEST).collect() } else { text })
         };
@@ -110,6 +133,20 @@ mod tests {
         assert_eq!(reasons, [("hits", 3), ("datum", 2), ("time", 1), ("unknown", 1)]);
         let offsets: Vec<_> = letters.newest.iter().map(|letter| letter.offset).collect();
         assert_eq!(offsets, [None, Some(5), Some(4)]);
+    }
+
+    #[test]
+    fn late_ones_are_counted_by_partition() {
+        let mut letters = DeadLetters::default();
+        for (partition, reason) in [(7, LATE), (3, LATE), (5, "time"), (7, LATE)] {
+            letters.add(DeadLetter { partition: Some(partition), ..letter(reason, 0) });
+        }
+        letters.add(letter(LATE, 0));
+        assert_eq!(letters.late, [(3, 1), (7, 2)]);
+        for partition in 0..1_000 {
+            letters.add(DeadLetter { partition: Some(partition), ..letter(LATE, 0) });
+        }
+        assert_eq!((letters.late.len(), letters.count), (MOST_PARTITIONS, 1_005));
     }
 
     #[test]

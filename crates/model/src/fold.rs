@@ -9,6 +9,7 @@ mod markers;
 mod ownership;
 
 use crate::Millis;
+use crate::clocks::Clocks;
 use crate::dead_letters::DeadLetters;
 use crate::history::{Event, History, Life, Marker, Point, Second};
 use crate::lag::{Doubt, Outage, Sample, Sampled};
@@ -119,6 +120,11 @@ impl Fold {
     /// Folds what the application could not make use of.
     pub fn dead_letters(&mut self, now_ms: Millis, dead_letters: DeadLetters) -> Tick {
         self.step(now_ms, |fold, _| fold.picture.snapshot.dead_letters = Some(dead_letters))
+    }
+
+    /// Folds which clocks are far from the server's.
+    pub fn clocks(&mut self, now_ms: Millis, clocks: Clocks) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.clocks = clocks)
     }
 
     /// Folds the players' standings.

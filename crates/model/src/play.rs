@@ -119,6 +119,15 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hurt: Option<String>,
     },
+    /// Left out by the application, which put it aside: it does not count.
+    PutAside {
+        /// Why, in one word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Why, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
 }
 
 /// What the server answers to a tap.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clocks::Clocks;
 use crate::dead_letters::DeadLetters;
 use crate::figures;
 use crate::hpa::Hpa;
@@ -31,6 +32,9 @@ pub struct Snapshot {
     /// What the application could not make use of; `None` until its log was read.
     #[serde(default)]
     pub dead_letters: Option<DeadLetters>,
+    /// Clocks that are far from the server's.
+    #[serde(default)]
+    pub clocks: Clocks,
     /// The people who play.
     pub arena: Arena,
     /// What outside does not answer, so that its part of this is old.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::clocks::Clocks;
 use crate::dead_letters::DeadLetters;
 use crate::history::{History, Life, Marker, Point};
 use crate::lag::Outage;
@@ -112,6 +113,9 @@ pub struct Tick {
     /// What was put aside.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub dead_letters: Option<Option<DeadLetters>>,
+    /// Clocks that are far from the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<Clocks>,
     /// Players.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
@@ -154,6 +158,7 @@ impl Tick {
             cluster,
             load,
             dead_letters,
+            clocks,
             arena,
             outages,
             progress,
@@ -167,6 +172,7 @@ impl Tick {
             cluster: changed(&before.cluster, cluster),
             load: changed(&before.load, load),
             dead_letters: changed(&before.dead_letters, dead_letters),
+            clocks: changed(&before.clocks, clocks),
             arena: changed(&before.arena, arena),
             outages: changed(&before.outages, outages),
             progress: changed(&before.progress, progress),
@@ -188,6 +194,7 @@ impl Tick {
             cluster,
             load,
             dead_letters,
+            clocks,
             arena,
             outages,
             progress,
@@ -201,6 +208,7 @@ impl Tick {
             cluster: Some(cluster),
             load: Some(load),
             dead_letters: Some(dead_letters),
+            clocks: Some(clocks),
             arena: Some(arena),
             outages: Some(outages),
             progress: Some(progress),
@@ -234,6 +242,7 @@ impl Picture {
             cluster,
             load,
             dead_letters,
+            clocks,
             arena,
             outages,
             progress,
@@ -250,6 +259,7 @@ impl Picture {
         put(&mut now.cluster, cluster);
         put(&mut now.load, load);
         put(&mut now.dead_letters, dead_letters);
+        put(&mut now.clocks, clocks);
         put(&mut now.arena, arena);
         put(&mut now.outages, outages);
         put(&mut now.progress, progress);

@@ -14,6 +14,8 @@ use crate::log::Record;
 const GRACE_MS: i64 = 5_000;
 /// How far above the clock a record may bring the high time, ms.
 const FAST_MS: i64 = 1_000;
+/// How far below one writer's high time another's is at most, ms.
+const APART_MS: i64 = 60_000;
 /// How far apart the record times of a pair may be, ms.
 const JOIN_MS: i64 = 3_000;
 /// How far a record time may be from its `ts`, and how far in the clock's future, ms.
@@ -133,7 +135,8 @@ pub fn fold(requests: &[Record], responses: &[Record], now: i64) -> Outcome {
 
 /// The records of one input that take part in the join: the first of each header that is neither malformed nor late.
 fn admit(input: Input, records: &[Record], now: i64, outcome: &mut Outcome) -> HashMap<FrameHeader, Half> {
-    let mut high = None;
+    // By whether the writer is the server, which writes its players' frames.
+    let mut highs = BTreeMap::<bool, i64>::new();
     let mut halves = HashMap::new();
     for record in records {
         let (header, half, bad_hits) = match decode(input, record, now) {
@@ -144,7 +147,10 @@ fn admit(input: Input, records: &[Record], now: i64, outcome: &mut Outcome) -> H
                 continue;
             }
         };
-        if high.is_some_and(|high| header.ts < high - GRACE_MS) {
+        let is_players = header.machine.is_player();
+        let high =
+            highs.iter().map(|(&whose, &high)| if whose == is_players { high } else { high - APART_MS });
+        if high.max().is_some_and(|high| header.ts < high - GRACE_MS) {
             outcome.counts.late += 1;
             outcome.dead.insert((input, record.offset), Fault::Late);
             continue;
@@ -152,7 +158,8 @@ fn admit(input: Input, records: &[Record], now: i64, outcome: &mut Outcome) -> H
         if bad_hits {
             outcome.dead.insert((input, record.offset), Fault::Hits);
         }
-        high = high.max(Some(header.ts.min(now + FAST_MS)));
+        let high = highs.entry(is_players).or_insert(i64::MIN);
+        *high = header.ts.min(now + FAST_MS).max(*high);
         match halves.entry(header) {
             Entry::Vacant(entry) => drop(entry.insert(half)),
             Entry::Occupied(_) => outcome.counts.duplicates += 1,

@@ -56,7 +56,7 @@ pub enum BadRecord {
     #[error("{0} of its hits do not decode")]
     Hits(u32),
     /// Others of its partition are too far ahead of it.
-    #[error("it came too late: its time is {} behind its partition's, and {} is the most", seconds(*.by_ms), seconds(GRACE_MS))]
+    #[error("its time is {} behind its partition's, and more than {} is too late", seconds(*.by_ms), seconds(GRACE_MS))]
     Late {
         /// How far.
         by_ms: EventTime,
@@ -198,7 +198,7 @@ mod tests {
         let value = avro::encode_body(false, &[Hit::from_hex("c3ff8ab13000e9c5").unwrap()]);
         assert!(take(NOW, &value).is_ok());
         let late = take(NOW - 12_340, &value).unwrap_err();
-        let said = "it came too late: its time is 12.3 s behind its partition's, and 5.0 s is the most";
+        let said = "its time is 12.3 s behind its partition's, and more than 5.0 s is too late";
         assert_eq!((late.reason(), late.to_string().as_str()), ("late", said));
         let mut bad_hit = value.clone();
         let at = bad_hit.windows(4).position(|window| window == b"c3ff").unwrap();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use game::{EventTime, Hit};
 use model::Millis;
+use model::dead_letters::DeadLetter;
 use model::play::{Direction, Impact, Key, Stage, TAPS_PER_SECOND, Tap};
 use model::snapshot::short_name;
 
@@ -39,6 +40,8 @@ pub(super) struct Player {
 #[derive(Debug)]
 struct Sent {
     tap: Tap,
+    /// Of its frame: no other of this player has it.
+    ts: EventTime,
     arrived_ms: Millis,
     /// `None` until Kafka has acknowledged the request.
     offset: Option<i64>,
@@ -70,7 +73,13 @@ impl Player {
     }
 
     /// Notes a tap that is about to be sent; gives back its number.
-    pub(super) fn begin(&mut self, now_ms: Millis, key: Key, direction: Option<Direction>, hit: &Hit) -> u32 {
+    pub(super) fn begin(
+        &mut self,
+        now_ms: Millis,
+        ts: EventTime,
+        (key, direction): (Key, Option<Direction>),
+        hit: &Hit,
+    ) -> u32 {
         self.last_number += 1;
         let tap = Tap {
             number: self.last_number,
@@ -82,7 +91,7 @@ impl Player {
             acked_ms: 0,
             stage: Stage::Waiting { ahead: None, since_ms: now_ms },
         };
-        self.sent.push_back(Sent { tap, arrived_ms: now_ms, offset: None, hurt: None, revision: 0 });
+        self.sent.push_back(Sent { tap, ts, arrived_ms: now_ms, offset: None, hurt: None, revision: 0 });
         if self.sent.len() > MAX_WAITING + SHOWN {
             self.sent.pop_front();
         }
@@ -116,6 +125,19 @@ impl Player {
         if self.returned.as_ref().is_none_or(|known| known.rq_offset < returned.rq_offset) {
             self.returned = Some(returned);
         }
+    }
+
+    /// The application has put a record of the tap with this time aside.
+    pub(super) fn put_aside(&mut self, ts: EventTime, revision: u64, letter: DeadLetter) {
+        let Some(sent) = self.sent.iter_mut().find(|sent| sent.ts == ts) else { return };
+        match sent.tap.stage {
+            Stage::Waiting { .. } => {}
+            // A session with a higher offset, which came back sooner than the dead letter.
+            Stage::Counted { .. } => self.score = self.score.saturating_sub(sent.tap.points.into()),
+            Stage::PutAside { .. } => return,
+        }
+        sent.tap.stage = Stage::PutAside { reason: letter.reason, error: letter.error };
+        sent.revision = revision;
     }
 
     /// The application has come to this position in a partition.

@@ -65,7 +65,7 @@ impl Room {
 fn ahead(tap: &Tap) -> Option<u64> {
     match tap.stage {
         Stage::Waiting { ahead, .. } => ahead,
-        Stage::Counted { .. } => panic!("counted already"),
+        Stage::Counted { .. } | Stage::PutAside { .. } => panic!("it waits no more"),
     }
 }
 
@@ -104,6 +104,61 @@ fn a_tap_that_comes_back_counts_once() {
     assert_eq!(view.taps[0].stage, counted);
     room.returns(&draft, 41, 300);
     assert_eq!(room.view(player, 0), PhoneView { revision: view.revision + 1, ..view });
+}
+
+fn late() -> DeadLetter {
+    let (reason, error) = ("late".to_owned(), "its time is 8.0 s behind its partition's".to_owned());
+    DeadLetter { reason: Some(reason), error: Some(error), ..DeadLetter::default() }
+}
+
+#[test]
+fn a_tap_that_is_put_aside_waits_no_more_and_does_not_count() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (first, _) = room.hit(player, 41);
+    let (second, counts) = room.hit(player, 42);
+    let since = room.view(player, 0).revision;
+    room.arena.put_aside(&FrameHeader { ts: first.frame.header.ts - 1, ..first.frame.header }, late());
+    assert!(room.view(player, since).taps.is_empty(), "no tap of this player");
+    room.arena.put_aside(&first.frame.header, DeadLetter { reason: Some("hits".into()), ..late() });
+    assert!(room.view(player, since).taps.is_empty(), "its record counts");
+    room.arena.put_aside(&first.frame.header, late());
+    let told = room.view(player, since);
+    let DeadLetter { reason, error, .. } = late();
+    let aside = Stage::PutAside { reason, error };
+    assert_eq!((told.taps.len(), &told.taps[0].stage), (1, &aside));
+    // Its response was put aside as well, and then the session of the next tap comes back, with a higher offset.
+    room.arena.put_aside(&first.frame.header, late());
+    assert!(room.view(player, told.revision).taps.is_empty(), "told once");
+    room.returns(&second, 42, 100);
+    let view = room.view(player, told.revision);
+    assert_eq!((view.standing.score, view.taps.len()), (u64::from(counts.points), 1));
+}
+
+#[test]
+fn a_tap_that_was_counted_before_its_dead_letter_came_is_taken_back() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (first, _) = room.hit(player, 41);
+    let (second, counts) = room.hit(player, 42);
+    room.returns(&second, 42, 100);
+    room.arena.put_aside(&first.frame.header, late());
+    let view = room.view(player, 0);
+    assert_eq!(view.standing.score, u64::from(counts.points));
+    assert!(matches!(view.taps[0].stage, Stage::PutAside { .. }));
+    assert!(matches!(view.taps[1].stage, Stage::Counted { .. }));
+}
+
+#[test]
+fn a_dead_letter_may_come_before_kafkas_acknowledgement() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let draft = room.tap(player).unwrap();
+    room.arena.put_aside(&draft.frame.header, late());
+    let tap = room.arena.acked(room.now_ms + 8, &draft, draft.partition, 41).unwrap();
+    assert!(matches!(tap.stage, Stage::PutAside { .. }));
+    room.returns(&draft, 41, 100);
+    assert_eq!(room.view(player, 0).standing.score, 0);
 }
 
 #[test]

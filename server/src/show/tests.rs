@@ -1,8 +1,14 @@
+use std::sync::atomic::Ordering;
+
+use game::avro::Codec;
+use game::{FrameHeader, Machine, Zone};
+use model::clocks::{Apart, Whose};
 use model::load::LoadSettings;
 use model::play::{Stage as TapStage, TapAnswer};
 
 use super::*;
 use crate::arena::Returned;
+use crate::play;
 use crate::testing::{Stage, Visitor, pod, stage, text};
 
 fn snapshot(stage: &Stage) -> Snapshot {
@@ -37,7 +43,7 @@ async fn hurt_by(stage: &Stage, phone: &Visitor, meanwhile: impl AsyncFnOnce()) 
     let taps = stage.server.arena().phone(now_ms, machine, 0).unwrap().taps;
     match taps.into_iter().find(|known| known.number == tap.number).unwrap().stage {
         TapStage::Counted { hurt, .. } => hurt,
-        TapStage::Waiting { .. } => panic!("still waiting"),
+        TapStage::Waiting { .. } | TapStage::PutAside { .. } => panic!("not counted"),
     }
 }
 
@@ -60,6 +66,37 @@ async fn dead_letters_are_unknown_until_their_log_was_read() {
     stage.dead_letters.send_replace(Some(letters.clone()));
     stage.settle().await;
     assert_eq!(snapshot(&stage).dead_letters, Some(letters));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_that_disagree_are_told_and_forgotten_when_they_agree_again() {
+    let stage = stage();
+    let codec = Codec::single_object();
+    let look = |by_ms: i64, pod_by_ms: u64| {
+        let now_ms = stage.now.load(Ordering::Relaxed);
+        let ts = i64::try_from(now_ms).unwrap() + by_ms;
+        let key =
+            codec.encode_header(&FrameHeader { ts, machine: Machine::new(42).unwrap(), zone: Zone::EU });
+        let joined = Some(("kstreams-a", now_ms + pod_by_ms));
+        play::look_at_clocks(&mut stage.clocks.lock().unwrap(), now_ms, &codec, &key, joined);
+    };
+    let told_after_a_second = async || {
+        stage.pass(1_000);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        stage.settle().await;
+        snapshot(&stage).clocks.0
+    };
+    stage.settle().await;
+    look(500, 0);
+    assert_eq!(told_after_a_second().await, []);
+    look(8_000, 3_000);
+    let generator = Apart { whose: Whose::Generator, by_ms: 8_000 };
+    let pod = Apart { whose: Whose::Pod("kstreams-a".into()), by_ms: 3_000 };
+    assert_eq!(told_after_a_second().await, [generator, pod]);
+    for _ in 0..9 {
+        told_after_a_second().await;
+    }
+    assert_eq!(told_after_a_second().await, []);
 }
 
 #[tokio::test]

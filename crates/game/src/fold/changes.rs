@@ -1,7 +1,7 @@
 //! What changed in a fold, as bytes for its changelog: one block a commit, and the blocks from a certain one on give the
 //! state again.
 //!
-//! A block is: version, both high times, completeness, then events. Numbers are Avro's zigzag varints; times are written as
+//! A block is: version, the high times, completeness, then events. Numbers are Avro's zigzag varints; times are written as
 //! differences, a hit as three bytes.
 
 use crate::hit::HitError;
@@ -9,7 +9,9 @@ use crate::{EventTime, Hit, Machine, Zone};
 
 use super::frames::Place;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// With one high time an input and one completeness, for all writers.
+const ONE_TIME: u8 = 1;
 /// No frame is larger in a block than in its topic.
 const MOST_HITS: u64 = crate::frame::MAX_HITS as u64;
 
@@ -39,12 +41,12 @@ pub struct Block {
     pub high_ts: Option<EventTime>,
 }
 
-/// Where a fold stands.
+/// Where a fold stands. Arrays of writers are indexed by [`super::Writer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Times {
-    /// The high times: requests, responses.
-    pub(super) high: [Option<EventTime>; 2],
-    pub(super) complete: Option<EventTime>,
+    /// The high times of the writers: of requests, of responses.
+    pub(super) high: [[Option<EventTime>; 2]; 2],
+    pub(super) complete: [Option<EventTime>; 2],
 }
 
 /// One change.
@@ -112,9 +114,9 @@ impl Changes {
 
     /// The block of everything since the last call.
     pub(super) fn take(&mut self, times: &Times) -> Block {
-        let mut head = Vec::with_capacity(40 + self.events.len());
+        let mut head = Vec::with_capacity(64 + self.events.len());
         head.push(VERSION);
-        for time in times.high.into_iter().chain([times.complete]) {
+        for time in times.high.into_iter().flatten().chain(times.complete) {
             write(&mut head, time.unwrap_or(EventTime::MIN));
         }
         head.append(&mut self.events);
@@ -162,13 +164,16 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(block: &'a [u8]) -> Result<Self, BlockError> {
         let mut reader = Self { rest: block, times: Times::default(), last_ts: 0, last_offset: 0 };
-        match reader.byte()? {
-            VERSION => {}
-            other => return Err(BlockError::Version(other)),
-        }
+        let version = reader.byte()?;
         let mut time = || reader.number().map(|time| (time != EventTime::MIN).then_some(time));
-        let times = Times { high: [time()?, time()?], complete: time()? };
-        reader.times = times;
+        reader.times = match version {
+            VERSION => Times { high: [[time()?, time()?], [time()?, time()?]], complete: [time()?, time()?] },
+            ONE_TIME => {
+                let (requests, responses, complete) = (time()?, time()?, time()?);
+                Times { high: [[requests; 2], [responses; 2]], complete: [complete; 2] }
+            }
+            other => return Err(BlockError::Version(other)),
+        };
         Ok(reader)
     }
 
@@ -251,7 +256,7 @@ mod tests {
         changes.request(machine, place, place.0 + 3, 77, &hits);
         changes.response(machine, (place.0 - 5, Zone::EU), place.0);
         changes.finals(machine, place);
-        let times = Times { high: [Some(5), None], complete: Some(-7) };
+        let times = Times { high: [[Some(5), None], [None, Some(6)]], complete: [Some(-7), None] };
         let block = changes.take(&times);
         assert_eq!(block.high_ts, Some(place.0));
         assert!(changes.is_empty());
@@ -270,10 +275,20 @@ mod tests {
                 Ok(())
             });
             assert!(
-                read.is_err() || length > 10,
+                read.is_err() || length > 30,
                 "{length}: a cut block is an error, or ends between events"
             );
         }
         assert_eq!(Reader::new(&[9]).err(), Some(BlockError::Version(9)));
+    }
+
+    #[test]
+    fn a_block_of_the_first_version_has_one_time_for_all_writers() {
+        let mut block = vec![1];
+        for time in [5, EventTime::MIN, -7] {
+            write(&mut block, time);
+        }
+        let times = Times { high: [[Some(5); 2], [None; 2]], complete: [Some(-7); 2] };
+        assert_eq!(Reader::new(&block).unwrap().times, times);
     }
 }

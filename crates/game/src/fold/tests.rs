@@ -258,7 +258,7 @@ fn a_late_record_says_by_how_much_and_moves_nothing() {
     assert_eq!((counts.late_requests, counts.late_responses, counts.duplicates), (1, 1, 2));
     // What the clock has completed is late as well.
     both_idle(&mut fold, 60_000);
-    assert_eq!(fold.complete(), Some(NOW + 50_000));
+    assert_eq!(fold.complete(Writer::Generator), Some(NOW + 50_000));
     assert_eq!(play(&mut fold, 1, 49_999, 60_000), [Taken::Late { by_ms: 5_001 }; 2]);
     assert_eq!(play(&mut fold, 1, 50_000, 60_000), COUNTS);
 }
@@ -273,10 +273,50 @@ fn a_restored_fold_keeps_the_times_that_the_clock_allowed() {
     let mut restored = restoring.finish();
     for fold in [&mut fold, &mut restored] {
         assert_eq!(fold.time(Side::Request), Some(NOW + FAST_MS));
-        assert_eq!(fold.complete(), Some(NOW + FAST_MS - GRACE_MS));
+        assert_eq!(fold.complete(Writer::Generator), Some(NOW + FAST_MS - GRACE_MS));
         assert_eq!(play(fold, 2, -4_000, 2_000), COUNTS);
         assert_eq!(play(fold, 2, -4_001, 2_000), [Taken::Late { by_ms: 5_001 }; 2]);
     }
+}
+
+/// The machine of a player.
+const PLAYER: u32 = 900_000;
+
+#[test]
+fn a_generator_ahead_of_the_server_makes_no_players_frame_late_however_late_both_are_read() {
+    for ahead in [8_000, 59_000] {
+        let mut fold = Fold::new(LIMITS);
+        let mut written = Vec::new();
+        let latest = LATER - NOW;
+        for ts in (0..90_000).step_by(100) {
+            assert_eq!(play(&mut fold, 1, ts + ahead, latest), COUNTS);
+            assert_eq!(play(&mut fold, PLAYER, ts, latest), COUNTS, "{ts}, {ahead} ahead");
+            written.append(&mut finals(&mut fold));
+        }
+        assert_eq!(fold.complete(Writer::Server), Some(NOW + 89_900 - GRACE_MS));
+        end(&mut fold);
+        written.append(&mut finals(&mut fold));
+        let frames = |machine: &str| -> u32 {
+            written.iter().filter(|session| session.machine == machine).map(|session| session.frames).sum()
+        };
+        assert_eq!((frames("000001"), frames("900000")), (900, 900));
+    }
+}
+
+#[test]
+fn a_writer_who_writes_nothing_follows_the_other_one_a_minute_behind() {
+    let mut fold = Fold::new(LIMITS);
+    let _ = play(&mut fold, PLAYER, 0, 0);
+    outputs(&mut fold);
+    let _ = play(&mut fold, 1, 74_999, 75_000);
+    assert_eq!((fold.complete(Writer::Server), finals(&mut fold).len()), (Some(NOW + 9_999), 0));
+    assert!(!fold.outlived(Some(NOW - 60_001)), "a frame of the player's is open");
+    let _ = play(&mut fold, 1, 75_000, 75_000);
+    assert_eq!((fold.complete(Writer::Server), finals(&mut fold).len()), (Some(NOW + 10_000), 1));
+    assert!(fold.outlived(Some(NOW - 1)), "nothing of the players is kept");
+    assert!(!fold.outlived(Some(NOW)));
+    assert_eq!(play(&mut fold, PLAYER, 9_999, 75_000), [Taken::Late { by_ms: 5_001 }; 2]);
+    assert_eq!(play(&mut fold, PLAYER, 10_000, 75_000), COUNTS);
 }
 
 #[test]
@@ -300,7 +340,10 @@ fn logs(seed: u64) -> [Vec<Record>; 2] {
     for nth in 0..1_500 {
         let disorder = if rng.random_ratio(1, 50) { 8_000 } else { 1_500 };
         let ts = nth * 120 - rng.random_range(0..disorder);
+        // Two of the seven are players, whose writer stamps by a clock of his own.
         let machine = rng.random_range(1..8);
+        let machine = if machine > 5 { 900_000 + machine } else { machine };
+        let ts = if machine > 900_000 { ts - 9_000 } else { ts };
         // Some play for long, some make many hits, all rest now and then.
         if (nth / 100 + EventTime::from(machine)) % 5 == 0 && machine > 2 {
             continue;

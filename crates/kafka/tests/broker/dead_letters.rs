@@ -1,6 +1,6 @@
 //! What the application put aside, as the page hears of it.
 
-use kafka::dead_letters::{self, Config, Origin};
+use kafka::dead_letters::{self, Config, Followed, Origin};
 use kafka::rdkafka::message::OwnedHeaders;
 use kafka::rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use kafka::topics::Topic;
@@ -17,17 +17,17 @@ fn headers(reason: &str, offset: i64) -> OwnedHeaders {
 async fn dead_letters_are_counted_by_reason_from_the_beginning_and_the_newest_is_described() {
     let (made, topic) = Made::one(Topic::dead_letters).await;
     let producer: FutureProducer = made.config().create().unwrap();
-    let put = async |headers: OwnedHeaders| {
-        let record =
-            FutureRecord::to(&topic).partition(1).key("key").payload(&[0xff_u8][..]).headers(headers);
+    let put = async |key: &str, headers: OwnedHeaders| {
+        let record = FutureRecord::to(&topic).partition(1).key(key).payload(&[0xff_u8][..]).headers(headers);
         producer.send(record, LIMIT).await.unwrap();
     };
-    put(headers("datum", 7)).await;
-    put(headers("hits", 8)).await;
+    put("player", headers("datum", 7)).await;
+    put("key", headers("hits", 8)).await;
 
     let cancel = CancellationToken::new();
     let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
-    let mut letters = dead_letters::follow(&config, cancel.clone()).unwrap();
+    let Followed { tally: mut letters, mut awaited } =
+        dead_letters::follow(&config, |key| key == b"player", cancel.clone()).unwrap();
     assert_eq!(*letters.borrow(), None, "nothing is known before the log was read");
     let counted = async |letters: &mut tokio::sync::watch::Receiver<_>, wanted: u64| {
         let seen = letters.wait_for(|seen: &Option<model::dead_letters::DeadLetters>| {
@@ -36,7 +36,7 @@ async fn dead_letters_are_counted_by_reason_from_the_beginning_and_the_newest_is
         within("the count", seen).await.unwrap().clone().unwrap()
     };
     counted(&mut letters, 2).await;
-    put(headers("hits", 9)).await;
+    put("key", headers("hits", 9)).await;
     let three = counted(&mut letters, 3).await;
     assert_eq!(three.reasons, [("hits".to_owned(), 2), ("datum".to_owned(), 1)]);
     let newest = &three.newest[0];
@@ -48,9 +48,18 @@ async fn dead_letters_are_counted_by_reason_from_the_beginning_and_the_newest_is
     assert_eq!(newest.error.as_deref(), Some("bytes follow the datum"));
     assert!(newest.at_ms.is_some());
 
-    put(OwnedHeaders::new()).await;
+    put("key", OwnedHeaders::new()).await;
     let four = counted(&mut letters, 4).await;
     assert_eq!((four.newest[0].offset, four.newest[0].reason.clone()), (None, None), "unknown is unknown");
+
+    put("player", headers("late", 12)).await;
+    let awaited = within("who waits", awaited.recv()).await.unwrap();
+    assert_eq!(
+        (awaited.key.as_slice(), awaited.letter.offset),
+        (&b"player"[..], Some(12)),
+        "not the old one"
+    );
+    assert_eq!(counted(&mut letters, 5).await.late, [(1, 1)]);
     cancel.cancel();
     made.delete().await;
 }
@@ -60,7 +69,8 @@ async fn an_empty_log_is_known_to_have_none_and_what_was_rolled_back_does_not_co
     let (made, topic) = Made::one(Topic::dead_letters).await;
     let cancel = CancellationToken::new();
     let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
-    let mut letters = dead_letters::follow(&config, cancel.clone()).unwrap();
+    let Followed { tally: mut letters, awaited: _ } =
+        dead_letters::follow(&config, |_| false, cancel.clone()).unwrap();
     within("the end of the log", letters.wait_for(|seen| seen.as_ref().is_some_and(|seen| seen.count == 0)))
         .await
         .unwrap();

@@ -55,7 +55,8 @@ async fn sessions_arrive_from_the_end_on_and_only_those_that_are_wanted() {
 
     let cancel = CancellationToken::new();
     let config = Config { topic: topic.clone(), ..Config::new(&made.brokers, "test") };
-    let mut tail = sessions::tail(&config, |key| key.starts_with(b"player"), cancel.clone()).unwrap();
+    let mut tail =
+        sessions::tail(&config, |record| record.key().starts_with(b"player"), cancel.clone()).unwrap();
     // Where the end was found is not visible, so one record after the other is sent until one arrives.
     let first = within("the first session", async {
         let mut rq_offset = 1;

@@ -130,6 +130,22 @@ fn a_record_ahead_of_the_clock_brings_the_high_time_one_second_above_it() {
 }
 
 #[test]
+fn each_writer_has_a_high_time_and_the_others_is_a_minute_ahead_at_most() {
+    let of = |player: bool, ts: i64| {
+        let machine = Machine::new(if player { 900_000 } else { 42 }).unwrap();
+        let key = avro::encode_header(&FrameHeader { machine, ..header(ts, Zone::EU) });
+        Record { key: Some(key), ..log(Input::Requests, &[(ts, ts, 1)]).remove(0) }
+    };
+    for player in [false, true] {
+        let late = |requests: &[Record]| fold(requests, &[], NOW).counts.late;
+        assert_eq!(late(&[of(!player, 100_000), of(player, 40_000)]), 0);
+        assert_eq!(late(&[of(!player, 100_000), of(player, 35_000)]), 0);
+        assert_eq!(late(&[of(!player, 100_000), of(player, 34_999)]), 1);
+        assert_eq!(late(&[of(!player, 100_000), of(player, 50_000), of(player, 44_999)]), 1);
+    }
+}
+
+#[test]
 fn a_late_record_with_a_bad_hit_is_late() {
     let mut requests = log(Input::Requests, &[(10_000, 10_000, 1), (4_999, 4_999, 1)]);
     spoil(&mut requests[1]);

@@ -87,6 +87,12 @@ impl App {
         players.filter(|machine| machine.partition(self.partitions) == partition).nth(nth).unwrap()
     }
 
+    /// A machine of the generator's whose frames go to this partition.
+    pub(crate) fn generated(&self, partition: u32) -> Machine {
+        let mut machines = (4..Machine::FIRST_PLAYER).filter_map(Machine::new);
+        machines.find(|machine| machine.partition(self.partitions) == partition).unwrap()
+    }
+
     pub(crate) fn topic(&self, noun: &str) -> String {
         format!("{}-{noun}", self.name)
     }
