@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::load::LoadSettings;
 use model::policy::Policy;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::client::{self, Brokers, Tracing};
+use crate::error::is_unreachable;
 use crate::topics::CONTROL;
 
 const LOAD: &str = "load";
@@ -71,18 +73,34 @@ pub fn follow_topic(
 }
 
 fn run(consumer: &BaseConsumer<Tracing>, sender: &watch::Sender<Control>, cancel: &CancellationToken) {
+    let mut told = None;
     while !cancel.is_cancelled() && !sender.is_closed() {
         match consumer.poll(POLL) {
             Some(Ok(record)) => {
+                recovered(&mut told);
                 let (key, value) = (record.key().unwrap_or_default(), record.payload());
                 sender.send_if_modified(|control| control.fold(key, value));
             }
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => {
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                recovered(&mut told);
                 sender.send_if_modified(|control| !std::mem::replace(&mut control.caught_up, true));
             }
-            Some(Err(error)) => tracing::debug!(%error, "the control topic does not answer"),
+            // That a broker is away is said by those who work with it.
+            Some(Err(error)) if is_unreachable(&error) || told.as_ref() == Some(&error) => {
+                tracing::debug!(%error, "the control topic does not answer");
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot read the control topic: its last settings stay in force");
+                told = Some(error);
+            }
             None => {}
         }
+    }
+}
+
+fn recovered(told: &mut Option<KafkaError>) {
+    if told.take().is_some() {
+        tracing::info!("reading the control topic again");
     }
 }
 

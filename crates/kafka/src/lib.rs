@@ -12,6 +12,7 @@ pub mod dead_letters;
 mod error;
 pub mod groups;
 pub mod history;
+pub mod refusal;
 pub mod registry;
 pub mod sampler;
 pub mod sessions;
