@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod brokers;
+mod ca;
 mod context;
 mod doubt;
 mod lasting;
@@ -23,7 +24,8 @@ pub(crate) use ask::{fetch_metadata, unanswered};
 pub use brokers::Brokers;
 pub use context::{Tracing, log};
 pub(crate) use lasting::Lasting;
-pub(crate) use renewing::{Answered, PATIENCE, Renewing};
+pub(crate) use renewing::PATIENCE;
+pub use renewing::{Answered, Renewing};
 pub use security::{Credentials, Security};
 pub use trouble::{Trouble, Troubles};
 

@@ -7,12 +7,14 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use kafka::client;
+use kafka::client::{self, Answered, Renewing, Tracing};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
 
 use crate::Config;
 use crate::pairs::both;
-use crate::renewed::{Answered, Renewed};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a question may take.
@@ -25,6 +27,20 @@ pub(crate) struct End {
     pub(crate) stable: i64,
     /// The high watermark.
     pub(crate) end: i64,
+}
+
+/// A client for questions, made anew when it gets no answers.
+pub(crate) type Asking = Renewing<BaseConsumer<Tracing>>;
+
+/// Asks for the first or the last offsets of partitions, in one request a leader. (librdkafka hands its logical offsets through.)
+pub(crate) fn offsets(
+    consumer: &BaseConsumer<Tracing>,
+    mut partitions: TopicPartitionList,
+    which: Offset,
+    limit: Duration,
+) -> KafkaResult<TopicPartitionList> {
+    partitions.set_all_offsets(which)?;
+    consumer.offsets_for_times(partitions, limit)
 }
 
 /// What is known of a log's end.
@@ -52,7 +68,7 @@ impl Watch {
         let ask = |isolation: &str| {
             let mut settings = client::base(&config.kafka, &format!("{}-ends", config.pod));
             settings.set("isolation.level", isolation).set("topic.metadata.refresh.interval.ms", "2000");
-            Renewed::new(settings).context("making a client that asks where logs end")
+            Asking::new(move || client::create(&settings)).context("making a client that asks where logs end")
         };
         let mut run = Run {
             stable: ask("read_committed")?,
@@ -89,8 +105,8 @@ impl Watch {
 }
 
 struct Run {
-    stable: Renewed,
-    all: Renewed,
+    stable: Asking,
+    all: Asking,
     topics: [String; 2],
     pairs: BTreeSet<u32>,
     inbox: Receiver<BTreeSet<u32>>,
@@ -112,8 +128,8 @@ impl Run {
         }
         let list = both(&self.topics, &self.pairs);
         // In this order: what arrives between the two questions is not held back by anything.
-        let all = offsets(&mut self.all, list.clone());
-        let stable = offsets(&mut self.stable, list);
+        let all = ask(&mut self.all, list.clone());
+        let stable = ask(&mut self.stable, list);
         let end = |topic: &String, pair: u32| match (answer(&stable, topic, pair), answer(&all, topic, pair))
         {
             (Ok(stable), Ok(end)) => LogEnd::Known(End { stable, end: end.max(stable) }),
@@ -127,25 +143,29 @@ impl Run {
 /// What Kafka answers, by topic and partition, or why it does not.
 type Answer = Result<BTreeMap<(String, i32), Result<i64, String>>, String>;
 
-fn offsets(client: &mut Renewed, list: TopicPartitionList) -> Answer {
-    let answer =
-        client.offsets(list, Offset::End, QUESTION).map_err(|problem| problem.to_string()).map(|answer| {
-            let offset = |offset| match offset {
-                Offset::Offset(offset) => Ok(offset),
-                other => Err(format!("the answer is {other:?}")),
-            };
-            let elements = answer.elements();
-            let each = elements.iter().map(|element| {
-                let end = element
-                    .error()
-                    .map_err(|problem| problem.to_string())
-                    .and_then(|()| offset(element.offset()));
-                ((element.topic().to_owned(), element.partition()), end)
-            });
-            each.collect::<BTreeMap<_, _>>()
+fn ask(client: &mut Asking, list: TopicPartitionList) -> Answer {
+    let asked = Instant::now();
+    // Nobody else takes the log lines of this client out of its queue.
+    client.get().poll(Duration::ZERO);
+    let answer = offsets(client.get(), list, Offset::End, QUESTION).map_err(|problem| problem.to_string());
+    let answer = answer.map(|answer| {
+        let offset = |offset| match offset {
+            Offset::Offset(offset) => Ok(offset),
+            other => Err(format!("the answer is {other:?}")),
+        };
+        let elements = answer.elements();
+        let each = elements.iter().map(|element| {
+            let end = element.error().map_err(|problem| problem.to_string());
+            let end = end.and_then(|()| offset(element.offset()));
+            ((element.topic().to_owned(), element.partition()), end)
         });
+        each.collect::<BTreeMap<_, _>>()
+    });
     let is_whole = answer.as_ref().is_ok_and(|all| all.values().all(Result::is_ok));
-    client.note(if is_whole { Answered::Yes } else { Answered::No });
+    client.note(asked, Answered::whole(is_whole));
+    if let Err(problem) = client.renew() {
+        debug!(%problem, "there is no new client: going on with the old one");
+    }
     answer
 }
 

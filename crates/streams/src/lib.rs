@@ -15,7 +15,6 @@ mod explain;
 mod metrics;
 mod pair;
 mod pairs;
-mod renewed;
 mod restore;
 pub mod task;
 mod transactions;

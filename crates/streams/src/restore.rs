@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use game::Fold;
 use game::sessions::Limits;
-use kafka::client;
+use kafka::client::{self, Answered};
 use kafka::{Brokers, topics};
 use model::Input;
 use rdkafka::consumer::Consumer as _;
@@ -28,9 +28,9 @@ use tracing::{debug, info, warn};
 
 use crate::Config;
 use crate::changelog::{Changelog, Position, Positions};
+use crate::ends::Asking;
 use crate::metrics::Metrics;
 use crate::pairs::{both, index, signed};
-use crate::renewed::{Answered, Renewed};
 use commits::{Commits, Plan};
 use log::Logs;
 use position::{Remark, SameLog};
@@ -110,7 +110,8 @@ impl Restorer {
             .set("topic.metadata.refresh.interval.ms", "2000")
             .set("enable.partition.eof", "true");
         let mut run = Run {
-            client: Renewed::new(settings).context("making the consumer that restores")?,
+            client: Asking::new(move || client::create(&settings))
+                .context("making the consumer that restores")?,
             brokers: config.kafka.clone(),
             runtime,
             topics: [config.requests.clone(), config.responses.clone()],
@@ -158,7 +159,7 @@ impl Restorer {
 }
 
 struct Run {
-    client: Renewed,
+    client: Asking,
     brokers: Brokers,
     runtime: Handle,
     topics: [String; 2],
@@ -209,7 +210,7 @@ impl Run {
             debug!(reason, "our topics may be too small");
         }
         let first = both(&self.topics, &BTreeSet::from([0]));
-        let consumer = self.client.consumer();
+        let consumer = self.client.get();
         let asked = consumer.committed_offsets(first, QUESTION).map(drop);
         let read = asked.and_then(|()| reading::rehearse(consumer, &self.changelog));
         debug!(took = ?begin.elapsed(), ?read, "ready to restore");
@@ -241,12 +242,12 @@ impl Run {
         let (known, missing) = match self.get_to_know(&pairs) {
             Ok(known) => known,
             Err(reason) => {
-                self.client.note(Answered::No);
+                self.note_answer(begin, Answered::Partly);
                 self.wait_for(begin, reason);
                 return self.pause();
             }
         };
-        self.client.note(if missing.is_some() { Answered::No } else { Answered::Yes });
+        self.note_answer(begin, Answered::whole(missing.is_none()));
         match missing {
             Some(reason) => self.wait_for(begin, reason),
             None => self.wait_no_more(),
@@ -266,13 +267,13 @@ impl Run {
         if readings.is_empty() {
             return Ok(());
         }
-        if let Err(problem) = reading::assign(self.client.consumer(), &self.changelog, &readings) {
+        if let Err(problem) = reading::assign(self.client.get(), &self.changelog, &readings) {
             self.wait_for(begin, format!("the changelog cannot be read: {problem}"));
             return self.pause();
         }
         let read = self.read_all(readings, &known, begin);
         // What was read is not fetched any further.
-        if let Err(problem) = self.client.consumer().unassign() {
+        if let Err(problem) = self.client.get().unassign() {
             debug!(%problem, "giving the changelog back");
         }
         read
@@ -302,10 +303,10 @@ impl Run {
             self.grow(last)?;
         }
         let list = both(&self.topics, pairs);
-        let committed = self.client.consumer().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
+        let committed = self.client.get().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
             format!("no answer about committed offsets ({problem}): the broker is away, or has yet to end a dead pod's transaction")
         })?;
-        let logs = log::ask(&self.client, list, &self.topics, QUESTION)
+        let logs = log::ask(self.client.get(), list, &self.topics, QUESTION)
             .map_err(|problem| format!("no answer about where the logs end: {problem}"))?;
         let mut missing = None;
         let mut known = BTreeMap::new();
@@ -328,7 +329,7 @@ impl Run {
 
     /// The last pair that the inputs have now.
     fn last_partition(&self) -> Option<u32> {
-        let metadata = self.client.consumer().fetch_metadata(Some(&self.topics[0]), QUESTION).ok()?;
+        let metadata = self.client.get().fetch_metadata(Some(&self.topics[0]), QUESTION).ok()?;
         let count = metadata.topics().first()?.partitions().len();
         u32::try_from(count).ok()?.checked_sub(1)
     }
@@ -346,9 +347,16 @@ impl Run {
         self.large_enough = needed;
         // Else this client goes on to believe for a while that they are smaller, and so are the inputs.
         for topic in [&self.changelog, &self.topics[0], &self.topics[1]] {
-            let _ = self.client.consumer().fetch_metadata(Some(topic), QUESTION);
+            let _ = self.client.get().fetch_metadata(Some(topic), QUESTION);
         }
         Ok(())
+    }
+
+    fn note_answer(&mut self, asked: Instant, answered: Answered) {
+        self.client.note(asked, answered);
+        if let Err(problem) = self.client.renew() {
+            debug!(%problem, "there is no new client: going on with the old one");
+        }
     }
 
     /// Says once for what pairs wait, if it takes long.
@@ -414,7 +422,7 @@ impl Run {
         let mut progress = Instant::now();
         let mut doubtful = BTreeMap::new();
         while !readings.is_empty() {
-            if let Some((partition, read)) = reading::next(self.client.consumer(), &mut readings)
+            if let Some((partition, read)) = reading::next(self.client.get(), &mut readings)
                 && let Some(pair) = known.get(&partition)
             {
                 match read {
@@ -443,7 +451,7 @@ impl Run {
                         begin,
                         format!("nothing arrives from {}: has it a leader?", self.changelog),
                     );
-                    self.client.note(Answered::No);
+                    self.note_answer(begin, Answered::Partly);
                     return self.pause();
                 }
                 progress = Instant::now();
@@ -460,7 +468,7 @@ impl Run {
             return;
         }
         let positions = doubtful.iter().filter_map(|(&partition, state)| Some((partition, state.positions?)));
-        let same = log::still_hold(self.client.consumer(), &self.topics, positions.collect());
+        let same = log::still_hold(self.client.get(), &self.topics, positions.collect());
         for (partition, state) in doubtful {
             // Without an answer the pair stays wanted, and is asked about again.
             if let (Some(&same), Some(pair)) = (same.get(&partition), known.get(&partition)) {
@@ -508,8 +516,7 @@ impl Run {
 
     /// Where a changelog ends; `None` while the broker is away.
     fn end(&self, partition: u32) -> Option<i64> {
-        let watermarks =
-            self.client.consumer().fetch_watermarks(&self.changelog, signed(partition), QUESTION);
+        let watermarks = self.client.get().fetch_watermarks(&self.changelog, signed(partition), QUESTION);
         watermarks.ok().map(|(_, end)| end)
     }
 

@@ -15,7 +15,7 @@ const LIFETIME: Duration = Duration::from_secs(600);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A client, and how to make another one.
-pub(crate) struct Renewing<C> {
+pub struct Renewing<C> {
     make: Box<dyn Fn() -> Result<C, Error> + Send>,
     client: C,
     made: Instant,
@@ -24,18 +24,21 @@ pub(crate) struct Renewing<C> {
 
 impl<C: Send + 'static> Renewing<C> {
     /// Makes the first one.
-    pub(crate) fn new(make: impl Fn() -> Result<C, Error> + Send + 'static) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(make: impl Fn() -> Result<C, Error> + Send + 'static) -> Result<Self, Error> {
         let client = make()?;
         Ok(Self { make: Box::new(make), client, made: Instant::now(), unanswered_since: None })
     }
 
     /// The client of now.
-    pub(crate) const fn get(&self) -> &C {
+    pub const fn get(&self) -> &C {
         &self.client
     }
 
     /// Notes whether all that was asked for at that time was answered.
-    pub(crate) fn note(&mut self, asked: Instant, answered: Answered) {
+    pub fn note(&mut self, asked: Instant, answered: Answered) {
         self.unanswered_since = match answered {
             Answered::Whole => None,
             Answered::Partly => self.unanswered_since.or(Some(asked)),
@@ -43,7 +46,10 @@ impl<C: Send + 'static> Renewing<C> {
     }
 
     /// Replaces the client if it is time to; whether it did.
-    pub(crate) fn renew(&mut self) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// When another one cannot be made: the old one stays.
+    pub fn renew(&mut self) -> Result<bool, Error> {
         let is_stuck = self.unanswered_since.is_some_and(|since| since.elapsed() >= PATIENCE);
         if !is_stuck && self.made.elapsed() < LIFETIME {
             return Ok(false);
@@ -55,7 +61,10 @@ impl<C: Send + 'static> Renewing<C> {
     }
 
     /// Replaces the client now.
-    pub(crate) fn replace(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When another one cannot be made: the old one stays.
+    pub fn replace(&mut self) -> Result<(), Error> {
         let old = std::mem::replace(&mut self.client, (self.make)()?);
         self.made = Instant::now();
         self.unanswered_since = None;
@@ -67,7 +76,7 @@ impl<C: Send + 'static> Renewing<C> {
 
 /// How much of what was asked for was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
+pub enum Answered {
     /// All of it.
     Whole,
     /// Some of it, or nothing.
@@ -76,7 +85,7 @@ pub(crate) enum Answered {
 
 impl Answered {
     /// `Whole` if it is.
-    pub(crate) const fn whole(is_whole: bool) -> Self {
+    pub const fn whole(is_whole: bool) -> Self {
         if is_whole { Self::Whole } else { Self::Partly }
     }
 }

@@ -12,8 +12,8 @@ use tracing::debug;
 
 use super::position::{Log, SameLog};
 use crate::changelog::{LastRead, Positions};
+use crate::ends::offsets;
 use crate::pairs::signed;
-use crate::renewed::Renewed;
 
 /// How long reading single records may take.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -24,13 +24,13 @@ pub(super) type Logs = [Log; 2];
 
 /// Asks where the logs begin and end: by pair, or why a pair has no answer.
 pub(super) fn ask(
-    client: &Renewed,
+    consumer: &BaseConsumer<Tracing>,
     partitions: TopicPartitionList,
     topics: &[String; 2],
     limit: Duration,
 ) -> KafkaResult<BTreeMap<u32, Result<Logs, KafkaError>>> {
-    let starts = client.offsets(partitions.clone(), Offset::Beginning, limit)?;
-    let ends = client.offsets(partitions, Offset::End, limit)?;
+    let starts = offsets(consumer, partitions.clone(), Offset::Beginning, limit)?;
+    let ends = offsets(consumer, partitions, Offset::End, limit)?;
     let mut pairs = BTreeMap::new();
     for (start, end) in starts.elements().iter().zip(&ends.elements()) {
         let (Ok(partition), Some(side)) =

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use game::avro::Codec;
+use kafka::refusal::{Refusal, Refusals};
 use kafka::{client, dead_letters, sessions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -49,6 +50,18 @@ impl Fault {
             error => error.to_string(),
         };
         Self { step, reason, code }
+    }
+
+    /// Why a record was not taken says more than that its transaction cannot go on.
+    fn or_cause(self, refusal: Option<Refusal>) -> Self {
+        match refusal {
+            Some(refusal)
+                if !matches!(refusal.code(), None | Some(Code::PurgeQueue | Code::PurgeInflight)) =>
+            {
+                Self { step: self.step, code: refusal.code(), reason: refusal.to_string() }
+            }
+            _ => self,
+        }
     }
 
     fn late(step: &'static str) -> Self {
@@ -109,13 +122,10 @@ struct Topics {
 
 /// What became of the records of a transaction.
 #[derive(Clone, Default)]
-struct Deliveries(Arc<Mutex<Delivered>>);
-
-#[derive(Default)]
-struct Delivered {
+struct Deliveries {
     /// Offsets of blocks, by their place in the batch.
-    blocks: Vec<(usize, i64)>,
-    failure: Option<KafkaError>,
+    blocks: Arc<Mutex<Vec<(usize, i64)>>>,
+    refusals: Refusals,
 }
 
 impl Producer {
@@ -139,16 +149,20 @@ impl Producer {
 
     /// Commits a batch as a whole; where its blocks are.
     pub(super) fn commit(&self, batch: Batch, stop: &AtomicBool) -> Result<Vec<BlockOffset>, Fault> {
+        self.try_commit(&batch, stop).map_err(|fault| fault.or_cause(self.deliveries.refusals.take()))
+    }
+
+    fn try_commit(&self, batch: &Batch, stop: &AtomicBool) -> Result<Vec<BlockOffset>, Fault> {
         self.client.begin_transaction().map_err(|error| Fault::new("begin a transaction", &error))?;
-        self.send(&batch)?;
+        self.send(batch)?;
         let group = self.consumer.group_metadata().ok_or_else(Fault::ended)?;
         self.client
             .send_offsets_to_transaction(&batch.offsets, &group, LIMIT)
             .map_err(|error| Fault::new("add offsets to a transaction", &error))?;
         self.acknowledged(stop)?;
         self.client.commit_transaction(LIMIT).map_err(|error| Fault::new("commit a transaction", &error))?;
-        let mut delivered = self.deliveries.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let offsets = delivered.blocks.drain(..).filter_map(|(place, offset)| {
+        let mut delivered = self.deliveries.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let offsets = delivered.drain(..).filter_map(|(place, offset)| {
             let block = batch.blocks.get(place)?;
             Some(BlockOffset { partition: block.partition, number: block.number, offset })
         });
@@ -236,8 +250,12 @@ impl Producer {
                 return Err(Fault::late("write in a transaction"));
             }
         }
-        match self.deliveries.0.lock().unwrap_or_else(PoisonError::into_inner).failure.take() {
-            Some(error) => Err(Fault::new("write in a transaction", &error)),
+        match self.deliveries.refusals.take() {
+            Some(refusal) => Err(Fault {
+                step: "write in a transaction",
+                code: refusal.code(),
+                reason: refusal.to_string(),
+            }),
             None => Ok(()),
         }
     }
@@ -274,20 +292,15 @@ impl ProducerContext for Deliveries {
             // Without an offset: a retry that the broker takes for a duplicate. On a partition that is new to this producer it may be wrong
             // there, when a later batch has overtaken the first one. Then the record is lost, and the transaction must not be committed.
             Ok(message) if message.offset() < 0 => {
-                self.fail(KafkaError::MessageProduction(Code::OutOfOrderSequenceNumber))
+                let lost = KafkaError::MessageProduction(Code::OutOfOrderSequenceNumber);
+                self.refusals.note(message.topic(), &lost);
             }
             Ok(_) if place == PLAIN => {}
             Ok(message) => {
-                let mut delivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                delivered.blocks.push((place, message.offset()));
+                let mut delivered = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+                delivered.push((place, message.offset()));
             }
-            Err((error, _)) => self.fail(error.clone()),
+            Err((error, message)) => self.refusals.note(message.topic(), error),
         }
-    }
-}
-
-impl Deliveries {
-    fn fail(&self, error: KafkaError) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure.get_or_insert(error);
     }
 }
