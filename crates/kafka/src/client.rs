@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod brokers;
+mod ca;
 mod context;
 mod doubt;
 mod lasting;

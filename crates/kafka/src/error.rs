@@ -3,6 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::client::Trouble;
+use crate::refusal::why;
 
 /// An operation on Kafka failed. Retryable where [`Error::is_retryable`] says so.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +148,7 @@ pub enum Error {
         source: KafkaError,
     },
     /// A record was not written. Retryable.
-    #[error("cannot write to {topic}: {}", reason(source))]
+    #[error("cannot write to {topic}: {}", why(source))]
     Produce {
         /// The topic.
         topic: String,
@@ -218,7 +219,7 @@ impl Error {
 }
 
 /// What happened, without the name that the wrapper has for its call: `NotCoordinator (Broker: Not coordinator)`.
-fn reason(error: &KafkaError) -> String {
+pub(crate) fn reason(error: &KafkaError) -> String {
     match (error, code(error)) {
         (KafkaError::ClientConfig(_, text, key, value), _) => format!("{key}={value}: {text}"),
         (KafkaError::ClientCreation(text), _) => text.clone(),
@@ -246,7 +247,7 @@ fn instead(found: u32, expected: u32) -> &'static str {
     }
 }
 
-fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::AdminOp(code) => Some(*code),
         other => other.rdkafka_error_code(),

@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, Thread
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, Brokers, Lasting, Tracing};
+use crate::refusal::Refusal;
 use crate::topics::HISTORY;
 use crate::{Error, blocking};
 
@@ -29,7 +30,7 @@ impl ProducerContext<NoCustomPartitioner> for Tracing {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, record)) = result {
-            tracing::warn!(topic = record.topic(), %error, "a record was not written");
+            tracing::warn!("a record was not written to {}", Refusal::new(record.topic(), error));
         }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 pub mod groups;
 pub mod history;
 mod layout;
+pub mod refusal;
 pub mod registry;
 pub mod sampler;
 pub mod sessions;

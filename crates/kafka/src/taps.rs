@@ -9,6 +9,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::Error;
 use crate::client::{self, Brokers, Lasting, Tracing};
+use crate::refusal::Refusal;
 
 /// Records, not taps: a tap is two.
 const QUEUE: &str = "4000";
@@ -65,9 +66,11 @@ impl Taps {
         let [requests, responses] = &self.inputs;
         let request = self.send(requests, tap.partition, tap.key, tap.request)?;
         let response = self.send(responses, tap.partition, tap.key, tap.response)?;
-        let (request, response) = tokio::join!(delivered(requests, request), delivered(responses, response));
-        response?;
-        Ok(Receipt { partition: tap.partition, offset: request? })
+        match tokio::join!(delivered(requests, request), delivered(responses, response)) {
+            (Ok(offset), Ok(_)) => Ok(Receipt { partition: tap.partition, offset }),
+            (Err(request), Err(response)) => Err(request.or_more_telling(response).into()),
+            (Err(refusal), Ok(_)) | (Ok(_), Err(refusal)) => Err(refusal.into()),
+        }
     }
 
     fn send(&self, topic: &str, partition: u32, key: &[u8], value: &[u8]) -> Result<DeliveryFuture, Error> {
@@ -83,8 +86,8 @@ impl Taps {
 }
 
 /// The offset that a record got.
-async fn delivered(topic: &str, record: DeliveryFuture) -> Result<i64, Error> {
-    let failed = |source| Error::Produce { topic: topic.to_owned(), source };
+async fn delivered(topic: &str, record: DeliveryFuture) -> Result<i64, Refusal> {
+    let failed = |source| Refusal::new(topic, &source);
     match record.await {
         // Without an offset nobody can tell whether the record is in the log, or when it is counted.
         Ok(Ok(delivery)) if delivery.offset < 0 => {

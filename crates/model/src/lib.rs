@@ -18,6 +18,7 @@ pub mod policy;
 pub mod rates;
 pub mod scaling;
 pub mod snapshot;
+pub mod text;
 pub mod wire;
 
 /// Milliseconds since the epoch, by the server's clock unless a field says otherwise.

@@ -80,6 +80,8 @@ pub(crate) struct Run {
     pub(crate) unpaced: bool,
     /// When it begins.
     pub(crate) start_ms: Millis,
+    /// How far the times of its frames are ahead of the clock at the most; 0 where they are not.
+    pub(crate) ahead_ms: Millis,
 }
 
 impl RunArgs {
@@ -110,7 +112,8 @@ impl RunArgs {
         }
         let before = if self.unpaced { reached } else { 0 };
         let start_ms = self.start_ms.unwrap_or_else(|| now_ms.saturating_sub(before));
-        Ok(Some(Run { plan, frames, ends_ms, unpaced: self.unpaced, start_ms }))
+        let ahead_ms = start_ms.saturating_add(before).saturating_sub(now_ms);
+        Ok(Some(Run { plan, frames, ends_ms, unpaced: self.unpaced, start_ms, ahead_ms }))
     }
 
     fn settings(&self) -> LoadSettings {
@@ -133,8 +136,8 @@ impl RunArgs {
 }
 
 fn read_trace(path: &str) -> Result<Curve, String> {
-    let text = std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string())?;
-    trace::parse(&text).map_err(|error| error.to_string())
+    let bytes = std::fs::read(Path::new(path)).map_err(|error| error.to_string())?;
+    trace::read(&bytes).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -180,11 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_waiting_ends_about_now() {
+    fn a_run_without_waiting_ends_about_now_and_one_from_the_future_is_known() {
         let unpaced = run("--unpaced --frames 40000").unwrap().unwrap();
         assert_eq!((unpaced.start_ms, unpaced.frames), (NOW - 100_000, 40_000));
         let unpaced = run("--unpaced --shape ramp --seconds 60 --start-ms 5").unwrap().unwrap();
         assert_eq!((unpaced.start_ms, unpaced.ends_ms), (5, 60_000));
+        for (options, ahead_ms) in [
+            (String::from("--frames 1"), 0),
+            (String::from("--unpaced --frames 40000"), 0),
+            (format!("--frames 1 --start-ms {}", NOW + 8_000), 8_000),
+            (format!("--frames 1 --start-ms {}", NOW - 8_000), 0),
+            (format!("--unpaced --seconds 60 --start-ms {}", NOW - 8_000), 52_000),
+        ] {
+            assert_eq!(run(&options).unwrap().unwrap().ahead_ms, ahead_ms, "{options}");
+        }
         for endless in ["--unpaced", "--unpaced --frames 1 --frames-per-second 0"] {
             assert!(run(endless).unwrap_err().contains("--unpaced needs an end"), "{endless}");
         }
@@ -197,7 +209,10 @@ mod tests {
         let refused = run(&format!("--trace {}", file.display())).unwrap_err();
         std::fs::write(&file, "0,400\n10,800\n").unwrap();
         let read = run(&format!("--trace {} --frames-per-second 200", file.display())).unwrap().unwrap();
+        std::fs::write(&file, "").unwrap();
+        let empty = run(&format!("--trace {}", file.display())).unwrap_err();
         std::fs::remove_file(&file).unwrap();
+        assert!(empty.contains("there is nothing in it: write lines of"), "{empty}");
         assert!(refused.contains("line 2: `many` is no rate"), "{refused}");
         assert_eq!([0, 5_000, 10_000].map(|at_ms| read.plan.target(at_ms)), [200, 300, 200]);
         assert!(run("--trace /nowhere/trace.csv").unwrap_err().contains("No such file"));

@@ -9,12 +9,14 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::Brokers;
+use super::ca::{self, NoCa};
 use super::security::{Credentials, Security};
 
 const KEY: &str = "API_KEY";
 const SECRET: &str = "SECRET_KEY";
 /// Where OpenSSL's own programs look for the CAs to trust.
 const SYSTEM_CA: &str = "SSL_CERT_FILE";
+const OUR_CA: &str = "--kafka-ca, KAFKA_CA";
 
 #[derive(Debug, Args)]
 struct Options {
@@ -51,10 +53,10 @@ enum Problem {
         "--kafka-ca (KAFKA_CA) is of no use to a plaintext connection: add --kafka-security ssl, or {KEY} and {SECRET}"
     )]
     CaWithoutTls,
-    #[error("cannot read the CAs in {file}: {source}")]
-    ReadCa { file: String, source: std::io::Error },
-    #[error("{file} holds no certificate in PEM: give --kafka-ca (KAFKA_CA) the CA's own file")]
-    NoCertificate { file: String },
+    #[error("cannot read the CAs in {file} ({from}): {source}")]
+    ReadCa { file: String, from: &'static str, source: std::io::Error },
+    #[error("there are no CAs in {file} ({from}): {}", problem.to_string().replace("FILE", file))]
+    NoCa { file: String, from: &'static str, problem: NoCa },
 }
 
 impl Options {
@@ -75,17 +77,19 @@ impl Options {
         if protocol == Protocol::SaslSsl && credentials.is_none() {
             return Err(Problem::NoCredentials);
         }
-        let ca = asked.or_else(|| environment(SYSTEM_CA).filter(is_set)).map(readable).transpose()?;
+        let asked = asked.map(|file| (file, OUR_CA));
+        let of_system = || Some((environment(SYSTEM_CA).filter(is_set)?, SYSTEM_CA));
+        let ca = asked.or_else(of_system).map(|(file, from)| readable(file, from)).transpose()?;
         let credentials = credentials.filter(|_| protocol == Protocol::SaslSsl);
         Ok(self.kafka.with_security(Security::Tls { ca, credentials }))
     }
 }
 
-fn readable(file: String) -> Result<PathBuf, Problem> {
-    match std::fs::read_to_string(&file) {
-        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => Ok(file.into()),
-        Ok(_) => Err(Problem::NoCertificate { file }),
-        Err(source) => Err(Problem::ReadCa { file, source }),
+fn readable(file: String, from: &'static str) -> Result<PathBuf, Problem> {
+    match std::fs::read(&file).map(|bytes| ca::check(&bytes)) {
+        Ok(Ok(())) => Ok(file.into()),
+        Ok(Err(problem)) => Err(Problem::NoCa { file, from, problem }),
+        Err(source) => Err(Problem::ReadCa { file, from, source }),
     }
 }
 
@@ -162,10 +166,29 @@ mod tests {
             (&["--kafka-security", "sasl_plaintext"], &[], "possible values"),
             (&["--kafka-ca", "/ca.pem"], &[], "plaintext connection"),
             (&["--kafka-ca", "/no/such/file"], &BOTH, "cannot read the CAs in /no/such/file"),
-            (&["--kafka-ca", env!("CARGO_MANIFEST_PATH")], &BOTH, "no certificate"),
+            (
+                &["--kafka-ca", env!("CARGO_MANIFEST_PATH")],
+                &BOTH,
+                "Cargo.toml (--kafka-ca, KAFKA_CA): it holds no certificate in PEM",
+            ),
         ] {
             let problem = parse(args, environment).unwrap_err();
             assert!(problem.contains(expected) && !problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_remedy_for_a_file_of_cas_names_the_file_and_where_it_was_given() {
+        let file = std::env::temp_dir().join(format!("king-ca-{}.der", std::process::id()));
+        std::fs::write(&file, b"\x30\x82\x02\xF9\x30\x82\x01\xE1").unwrap();
+        let path = file.to_str().unwrap();
+        let by_option = parse(&["--kafka-ca", path], &BOTH).unwrap_err();
+        let by_system = parse(&[], &[BOTH[0], BOTH[1], (SYSTEM_CA, path)]).unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        let remedy = format!("`openssl x509 -inform der -in {path} -out ca.pem` converts it");
+        for (problem, from) in [(by_option, OUR_CA), (by_system, SYSTEM_CA)] {
+            assert!(problem.starts_with(&format!("there are no CAs in {path} ({from}): ")), "{problem}");
+            assert!(problem.ends_with(&remedy), "{problem}");
         }
     }
 }

@@ -73,6 +73,10 @@ impl RegistryConfig {
     /// # Errors
     /// [`Error::ParseAddress`], without the address.
     pub fn new(address: &str, credentials: Option<Credentials>) -> Result<Self, Error> {
+        // A comma may be part of a host or a path for a URL's parser, and then nobody ever answers there.
+        if address.contains(',') {
+            return Err(Error::ParseAddress("it is several: give one address"));
+        }
         let parsed = address.parse::<Url>().map_err(|_| Error::ParseAddress("it is no URL"))?;
         match problem_of(&parsed) {
             Some(problem) => Err(Error::ParseAddress(problem)),
@@ -140,6 +144,9 @@ mod tests {
             ("https://me:tiger@king.example", "SCHEMA_REGISTRY_KEY"),
             ("https://tiger@king.example", "SCHEMA_REGISTRY_KEY"),
             ("https://king.example?token=tiger", "a query"),
+            ("http://king.example:8081,http://queen.example:8081", "give one address"),
+            ("king.example:8081,queen.example:8081", "give one address"),
+            ("https://me:tiger@king.example,https://queen.example", "give one address"),
         ] {
             let error = check(address, &[]).unwrap_err();
             assert!(error.to_string().contains(says) && !error.is_retryable(), "{error}");

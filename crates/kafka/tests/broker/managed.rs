@@ -45,6 +45,36 @@ async fn trouble(brokers: &Brokers) -> Trouble {
     }
 }
 
+/// The options of a binary, as far as they are Kafka's.
+#[derive(Debug, clap::Parser)]
+struct Options {
+    #[command(flatten)]
+    kafka: Brokers,
+}
+
+#[tokio::test]
+async fn a_file_of_cas_that_the_options_take_is_taken_by_librdkafka_as_well() {
+    let pem = std::fs::read(variable("KING_TEST_KAFKA_CA")).unwrap();
+    let text = String::from_utf8(pem.clone()).unwrap();
+    let trusted = text.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----");
+    let files = [
+        [b"# die Zertifikate f\xFCr die B\xFChne\n", pem.as_slice()].concat(),
+        [b"\xEF\xBB\xBF", pem.as_slice()].concat(),
+        trusted.into_bytes(),
+        text.replace('\n', "\r\n").into_bytes(),
+    ];
+    for (number, content) in files.iter().enumerate() {
+        let file = std::env::temp_dir().join(format!("{}-{number}.pem", unique("ca")));
+        std::fs::write(&file, content).unwrap();
+        let path = file.to_str().unwrap();
+        let words = ["x", "--kafka", &address(), "--kafka-security", "ssl", "--kafka-ca", path];
+        let taken = <Options as clap::Parser>::try_parse_from(words).unwrap().kafka;
+        let checked = check(&brokers(taken.as_str(), Some(path.to_owned()), right())).await;
+        std::fs::remove_file(&file).unwrap();
+        assert!(checked.is_ok(), "{}: {checked:?}", String::from_utf8_lossy(content));
+    }
+}
+
 #[tokio::test]
 async fn who_has_the_secret_and_the_ca_produces_and_samples() {
     let brokers = brokers(&address(), ours(), right());

@@ -1,15 +1,24 @@
 //! The way of a tap: into both inputs, and back through the sessions.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
+use kafka::control::ControlWriter;
+use kafka::rdkafka::client::ClientContext;
+use kafka::rdkafka::error::RDKafkaErrorCode;
+use kafka::rdkafka::message::Message;
+use kafka::rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, FutureProducer, FutureRecord, Producer, ProducerContext,
+};
+use kafka::refusal::Refusals;
 use kafka::sessions::{self, Config};
 use kafka::taps::{Tap, Taps};
 use kafka::topics::Topic;
-use kafka::{Brokers, Error};
+use kafka::{Brokers, Error, client};
+use model::load::LoadSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, now_ms, within};
+use crate::fixture::{LIMIT, Made, now_ms, records, unique, within};
 
 #[tokio::test]
 async fn a_tap_gets_the_offset_of_its_request() {
@@ -80,5 +89,86 @@ async fn sessions_arrive_from_the_end_on_and_only_those_that_are_wanted() {
 
     cancel.cancel();
     within("the end", async { while tail.recv().await.is_some() {} }).await;
+    made.delete().await;
+}
+
+/// An input whose second topic takes no record of ours: a batch of one is larger than that.
+async fn inputs_of_which_one_is_small() -> (Made, [String; 2]) {
+    let inputs = [unique("rq"), unique("rs")];
+    let small = [("max.message.bytes", "70")];
+    let [requests, responses] = inputs.each_ref().map(|name| records(name));
+    let responses = Topic { config: small.to_vec(), ..responses };
+    (Made::new(&[requests, responses]).await, inputs)
+}
+
+#[tokio::test]
+async fn a_tap_that_is_too_large_for_its_topic_is_told_with_the_topic_and_the_setting() {
+    let (made, inputs) = inputs_of_which_one_is_small().await;
+    let taps = Taps::with_inputs(&made.brokers, "test", inputs.clone()).unwrap();
+    let tap = Tap { partition: 2, key: b"key", request: b"request", response: b"response" };
+    let error = within("an answer", taps.tap(tap)).await.unwrap_err();
+    let expected = format!("cannot write to {}: too large for the topic's max.message.bytes", inputs[1]);
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    made.delete().await;
+}
+
+#[tokio::test]
+async fn a_setting_that_is_too_large_for_its_topic_is_told_with_the_setting() {
+    let control = Topic { config: vec![("max.message.bytes", "70")], ..Topic::control(&unique("control")) };
+    let made = Made::new(std::slice::from_ref(&control)).await;
+    let writer = ControlWriter::with_topic(&made.brokers, "test", &control.name).unwrap();
+    let error = within("an answer", writer.set_load(&LoadSettings::default())).await.unwrap_err();
+    assert!(error.to_string().contains("too large for the topic's max.message.bytes"), "{error}");
+    made.delete().await;
+}
+
+/// The context of a transactional producer as a pod has it.
+#[derive(Clone, Default)]
+struct Deliveries {
+    refusals: Refusals,
+    codes: Arc<Mutex<Vec<RDKafkaErrorCode>>>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, record)) = result {
+            self.codes.lock().unwrap().extend(error.rdkafka_error_code());
+            self.refusals.note(record.topic(), error);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_keeps_the_first_cause() {
+    let (made, inputs) = inputs_of_which_one_is_small().await;
+    let deliveries = Deliveries::default();
+    let mut config = client::transactional(&made.brokers, "test", &unique("transactional"));
+    // Two records leave at once, one waits for a second that never comes; no longer than the transaction may last.
+    config.set("batch.num.messages", "2").set("linger.ms", "900");
+    let producer: BaseProducer<Deliveries> = config.create_with_context(deliveries.clone()).unwrap();
+    producer.init_transactions(LIMIT).unwrap();
+    producer.begin_transaction().unwrap();
+    for topic in [&inputs[0], &inputs[1], &inputs[1]] {
+        let record = BaseRecord::<'_, str, str>::to(topic).partition(0).key("key").payload("value");
+        producer.send(record).unwrap();
+    }
+    let begin = Instant::now();
+    while producer.in_flight_count() > 0 {
+        assert!(begin.elapsed() < LIMIT, "not all is reported in time");
+        producer.poll(Duration::from_millis(10));
+        if deliveries.codes.lock().unwrap().contains(&RDKafkaErrorCode::MessageSizeTooLarge) {
+            // Or by librdkafka itself, where the transaction has come to its end.
+            let _ = producer.abort_transaction(Duration::from_millis(100));
+        }
+    }
+    let codes = deliveries.codes.lock().unwrap().clone();
+    assert!(codes.contains(&RDKafkaErrorCode::PurgeQueue), "{codes:?}");
+    let refusal = deliveries.refusals.take().unwrap();
+    assert_eq!(refusal.code(), Some(RDKafkaErrorCode::MessageSizeTooLarge), "{refusal}");
+    assert_eq!(refusal.topic(), inputs[1]);
     made.delete().await;
 }

@@ -1,25 +1,49 @@
 //! A recorded trace: lines of `seconds,frames per second`, joined by straight lines. `#` begins a remark.
 
+use std::fmt;
+
 use super::DEFAULT_FRAMES_PER_SECOND;
 use super::MAX_TARGET;
 use super::curve::{Curve, End, Point};
+use crate::text;
 
 /// The longest trace.
 const LONGEST_MS: u32 = 3_600_000;
 
-/// A line of a trace makes no sense.
+/// A trace, or a line of it, makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
 pub struct TraceError {
-    /// Which line, from 1.
-    pub line: usize,
+    /// Which line, from 1; `None` where it is the whole file.
+    pub line: Option<usize>,
     /// What is wrong with it.
     pub problem: TraceProblem,
 }
 
-/// What is wrong with a line of a trace.
+/// `line 2: ...`
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.problem),
+            None => self.problem.fmt(f),
+        }
+    }
+}
+
+/// What is wrong with a trace or a line of it. Nothing in these is invisible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TraceProblem {
+    /// It is an archive, which spreadsheets are as well.
+    #[error("it is an archive, as spreadsheets are: save it as CSV, as lines of SECONDS,FRAMES_PER_SECOND")]
+    Archive,
+    /// It is compressed.
+    #[error("it is compressed: unpack it first")]
+    Compressed,
+    /// It is no text at all.
+    #[error("it is no text: a trace has lines of SECONDS,FRAMES_PER_SECOND")]
+    Binary,
+    /// It has no line but remarks.
+    #[error("there is nothing in it: write lines of SECONDS,FRAMES_PER_SECOND, such as `0,400` and `60,800`")]
+    Empty,
     /// It has no two fields.
     #[error("`{0}` is not SECONDS,FRAMES_PER_SECOND")]
     Fields(String),
@@ -35,9 +59,28 @@ pub enum TraceProblem {
     /// A time is before the one above.
     #[error("the time is before that of the line above")]
     Order,
-    /// There is nothing to follow.
-    #[error("a trace needs two lines or more, and an end after 0 s")]
+    /// There is no time to follow.
+    #[error("this is the last line, and it ends at 0 s: add a later one")]
     TooShort,
+}
+
+/// Reads the bytes of a file that somebody wrote, in whatever encoding: only remarks may hold more than ASCII.
+///
+/// # Errors
+/// What the bytes are instead, or the first line that makes no sense.
+pub fn read(bytes: &[u8]) -> Result<Curve, TraceError> {
+    match text::decode(bytes) {
+        Some((text, _)) => parse(&text),
+        None => Err(TraceError { line: None, problem: what_else(bytes) }),
+    }
+}
+
+fn what_else(bytes: &[u8]) -> TraceProblem {
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => TraceProblem::Archive,
+        [0x1F, 0x8B, ..] => TraceProblem::Compressed,
+        _ => TraceProblem::Binary,
+    }
 }
 
 /// Reads a trace. It is over at its last line. With the base rate of a normal day the rates are those of the file; with
@@ -47,28 +90,31 @@ pub enum TraceProblem {
 /// The first line that makes no sense.
 pub fn parse(text: &str) -> Result<Curve, TraceError> {
     let mut points: Vec<Point> = Vec::new();
-    let mut lines = 0;
-    for (number, text) in (1..).zip(text.lines()) {
-        lines = number;
+    let mut last = None;
+    // A carriage return ends a line too: some spreadsheets write nothing else.
+    let lines = text.lines().flat_map(|line| line.split('\r'));
+    for (number, text) in (1..).zip(lines) {
         let content = text.split('#').next().unwrap_or_default().trim();
         if content.is_empty() {
             continue;
         }
+        last = Some(number);
         let point = point(content, points.last());
-        points.push(point.map_err(|problem| TraceError { line: number, problem })?);
+        points.push(point.map_err(|problem| TraceError { line: last, problem })?);
     }
-    if points.last().is_none_or(|last| last.at_ms == 0) {
-        return Err(TraceError { line: lines, problem: TraceProblem::TooShort });
+    match points.last() {
+        None => Err(TraceError { line: None, problem: TraceProblem::Empty }),
+        Some(point) if point.at_ms == 0 => Err(TraceError { line: last, problem: TraceProblem::TooShort }),
+        Some(_) => Ok(Curve::new(points, DEFAULT_FRAMES_PER_SECOND, End::Normal)),
     }
-    Ok(Curve::new(points, DEFAULT_FRAMES_PER_SECOND, End::Normal))
 }
 
 fn point(content: &str, before: Option<&Point>) -> Result<Point, TraceProblem> {
-    let (time, rate) = content.split_once(',').ok_or_else(|| TraceProblem::Fields(content.to_owned()))?;
+    let (time, rate) = content.split_once(',').ok_or_else(|| TraceProblem::Fields(text::shown(content)))?;
     let (time, rate) = (time.trim(), rate.trim());
-    let at_ms = milliseconds(time).ok_or_else(|| TraceProblem::Time(time.to_owned()))?;
+    let at_ms = milliseconds(time).ok_or_else(|| TraceProblem::Time(text::shown(time)))?;
     let known = digits(rate).filter(|rate| *rate <= MAX_TARGET);
-    let rate = known.ok_or_else(|| TraceProblem::Rate(rate.to_owned()))?;
+    let rate = known.ok_or_else(|| TraceProblem::Rate(text::shown(rate)))?;
     match before {
         None if at_ms > 0 => Err(TraceProblem::Beginning),
         Some(before) if at_ms < before.at_ms => Err(TraceProblem::Order),
@@ -116,10 +162,44 @@ mod tests {
             ("0,40001", "line 1: `40001` is no rate: whole frames per second from 0 to 40000"),
             ("1,400", "line 1: the first time must be 0"),
             ("0,1\n5,1\n4,1", "line 3: the time is before that of the line above"),
-            ("0,1\n0,2\n", "line 2: a trace needs two lines or more, and an end after 0 s"),
-            ("", "line 0: a trace needs two lines or more, and an end after 0 s"),
+            ("0,1\n0,2\n\n# end\n", "line 2: this is the last line, and it ends at 0 s: add a later one"),
+            ("0,1\r1;2\r2,3", "line 2: `1;2` is not SECONDS,FRAMES_PER_SECOND"),
+            (
+                "0,1\n\u{200b}1,2",
+                "line 2: `\\u{200b}1` is no time: seconds from 0 to 3600, with at most three decimals",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_read_however_its_file_was_written() {
+        let expected = parse("0,100\n10,300\n").unwrap();
+        let utf16: Vec<u8> =
+            "\u{feff}0,100\r\n10,300\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [
+            "\u{feff}0,100\n10,300\n".as_bytes(),
+            b"0,100\r10,300\r",
+            b"0,100\r\n10,300\r\n",
+            b"# f\xFCr die Messe\n0,100\n10,300 # \xC4hnlich\n",
+            &utf16,
+        ] {
+            assert_eq!(read(bytes).as_ref(), Ok(&expected), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_trace_is_named_for_what_it_is() {
+        for (bytes, expected) in [
+            (&b""[..], "there is nothing in it: write lines of SECONDS,FRAMES_PER_SECOND"),
+            (b"\xEF\xBB\xBF# nothing yet\n", "there is nothing in it"),
+            (b"PK\x03\x04\x14\0\0", "it is an archive, as spreadsheets are: save it as CSV"),
+            (b"\x1F\x8B\x08\0\0", "it is compressed: unpack it first"),
+            (b"\x7FELF\x02\0", "it is no text"),
+        ] {
+            let said = read(bytes).unwrap_err().to_string();
+            assert!(said.starts_with(expected), "{said}");
         }
     }
 }
