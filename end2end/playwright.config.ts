@@ -8,9 +8,8 @@ export default defineConfig({
   workers: 1,
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
-  // A flaky test is a bug, of the test or of the product. Where two cores are shared with others it is tried once more, and
-  // reported as flaky.
-  retries: process.env.CI ? 1 : 0,
+  // A flaky test is a bug, of the test or of the product: nothing is tried again.
+  retries: 0,
   timeout: 90_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],

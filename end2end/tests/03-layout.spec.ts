@@ -56,6 +56,7 @@ test("the game fits every screen, with its pad within reach of thumbs", async ({
   for (const size of SIZES) {
     await phone.page.setViewportSize(size);
     await expect.poll(() => phone.page.evaluate(sticksOut), `pad, ${size.width} px wide`).toEqual([]);
+    await expect(phone.pad).toHaveCount(6);
     for (const key of await phone.pad.all()) {
       await expect(key).toBeInViewport({ ratio: 1 });
     }

@@ -62,11 +62,14 @@ async function reachedByTab(page: Page): Promise<string[]> {
 
 test("the keyboard reaches every control of the presenter", async ({ presenter }) => {
   const reached = await reachedByTab(presenter.page);
+  let compared = 0;
   for (const control of await presenter.commands.all()) {
     if ((await control.isVisible()) && (await control.isEnabled())) {
       expect(reached).toContain(await control.evaluate(calledItself));
+      compared += 1;
     }
   }
+  expect(compared).toBeGreaterThanOrEqual(5);
 });
 
 test("the focus can be seen", async ({ presenter }) => {

@@ -1,8 +1,7 @@
 //! `cargo xtask`: the one door for people and CI.
 //!
 //! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures, `image` packs it and `deploy` brings it to a
-//! cluster. It uses threads and the standard library
-//! only: it is compiled before it can say a word.
+//! cluster. It uses threads and few dependencies, without an async runtime: it is compiled before it can say a word.
 
 mod bench;
 mod binaries;

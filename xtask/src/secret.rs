@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::console;
+
 /// Short words that are spelled as they sound: a passcode is read from one screen and typed on another.
 const WORDS: [&str; 64] = [
     "alpha", "amber", "arena", "bingo", "blaze", "bonus", "brave", "cabin", "camel", "candy", "cargo",
@@ -29,10 +31,21 @@ pub(crate) fn passcode() -> Result<String> {
 
 /// The key that signs cookies, in hexadecimal: made once and kept with the demo's data, so that players and presenters outlive a restart.
 pub(crate) fn cookie_secret(file: &Path) -> Result<String> {
-    if let Ok(secret) = std::fs::read_to_string(file)
-        && secret.len() == 128
-    {
-        return Ok(secret);
+    match std::fs::read(file) {
+        Ok(kept) => {
+            if let Ok(secret) = String::from_utf8(kept)
+                && secret.len() == 128
+                && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
+            {
+                return Ok(secret);
+            }
+            console::step(format_args!(
+                "{} does not hold the key of the cookies: with a new one players begin anew",
+                file.display()
+            ));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     }
     let secret = hexadecimal::<64>()?;
     write_private(file, secret.as_bytes())?;
@@ -78,5 +91,19 @@ mod tests {
         assert_eq!(parts.len(), 3);
         assert!(WORDS.contains(&parts[0]) && WORDS.contains(&parts[1]));
         assert!((10..100).contains(&parts[2].parse::<u32>().unwrap()));
+    }
+
+    #[test]
+    fn the_key_of_the_cookies_is_kept_and_a_broken_one_is_replaced() {
+        let file = std::env::temp_dir().join(format!("king-cookie-secret-{}", std::process::id()));
+        let first = cookie_secret(&file).unwrap();
+        assert_eq!(cookie_secret(&file).unwrap(), first);
+        std::fs::write(&file, b"\xFF\xFE").unwrap();
+        let second = cookie_secret(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(second.len(), 128);
+        // A directory cannot be read as a file, and is not written over.
+        assert!(cookie_secret(&std::env::temp_dir()).is_err());
     }
 }

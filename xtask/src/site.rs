@@ -9,7 +9,7 @@ mod code;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::workspace::Workspace;
@@ -100,12 +100,16 @@ fn without_comments(css: &str) -> String {
     kept.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// The files of a folder that end so; a page without any of them is broken, and nobody would say why.
 fn files(folder: &Path, extension: &str) -> Result<Vec<std::path::PathBuf>> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<_> =
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|found| found == extension));
     files.sort();
+    if files.is_empty() {
+        bail!("there is no .{extension} in {}: the page needs it", folder.display());
+    }
     Ok(files)
 }
 

@@ -7,12 +7,12 @@ use game::generator::{Drawn, Generator};
 use kafka::control::Control;
 use model::{Input, Millis};
 use tokio::sync::watch::Receiver;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::Run;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::plan::Plan;
+use crate::plan::{FRAME, Plan};
 use crate::producer::{Producer, Record, Stopped};
 use crate::watch::Watch;
 use crate::{event_time, now_ms};
@@ -24,6 +24,8 @@ const UNPACED_STEP_MS: Millis = 20;
 /// Arrears are made up for, but not more than this: after a long outage the load goes on as before it, and does not
 /// come down on Kafka all at once. A run makes up for all of them.
 const LONGEST_ARREARS_MS: Millis = 1_000;
+/// Clocks that are kept right are moved by less, and nobody has to know.
+const LEAP_MS: Millis = 500;
 
 /// Draws frames and sends them.
 pub(crate) struct Frames {
@@ -43,12 +45,14 @@ impl Frames {
     pub(crate) fn follow(&mut self, control: &Receiver<Control>) -> Result<(), Stopped> {
         let mut watch = Watch::default();
         let start = Instant::now();
-        let mut done_ms = now_ms();
+        let (mut looked, mut done_ms) = (start, now_ms());
         loop {
             let plan = in_force(&control.borrow());
             let until_ms = now_ms();
             // A clock that was put back brings nothing, one that was put forward little.
-            done_ms = done_ms.clamp(until_ms.saturating_sub(LONGEST_ARREARS_MS), until_ms);
+            let from_ms = done_ms.clamp(until_ms.saturating_sub(LONGEST_ARREARS_MS), until_ms);
+            self.tell_leap(&plan, [done_ms, from_ms], looked.elapsed());
+            (looked, done_ms) = (Instant::now(), from_ms);
             while done_ms < until_ms {
                 for _ in 0..self.pace.due(&plan, done_ms, done_ms + 1) {
                     self.send(&plan, now_ms())?;
@@ -57,6 +61,27 @@ impl Frames {
             }
             self.note(&mut watch, start, plan.target(until_ms));
             self.wait(start)?;
+        }
+    }
+
+    /// Says where the load does not go on where it ended. `passed` is the time since the last step by a clock that nobody sets.
+    fn tell_leap(&self, plan: &Plan, [done_ms, from_ms]: [Millis; 2], passed: Duration) {
+        if from_ms + LEAP_MS < done_ms {
+            let by = Duration::from_millis(done_ms - from_ms);
+            warn!(
+                ?by,
+                "the clock was put back: the times of frames repeat, and readers may take them for late"
+            );
+        } else if from_ms > done_ms {
+            let (frames, length) =
+                (plan.millionths(done_ms, from_ms) / FRAME, Duration::from_millis(from_ms - done_ms));
+            self.metrics.left_out.inc_by(frames);
+            let cause = if passed < length {
+                "the clock was put forward"
+            } else {
+                "nothing could be sent for so long"
+            };
+            warn!(frames, "{cause}: leaving out the load of {length:?}");
         }
     }
 
@@ -87,6 +112,13 @@ impl Frames {
         let (frames, took_ms) = (run.frames - left, start.elapsed().as_millis());
         info!(frames, records = self.producer.acknowledged(), took_ms, "done");
         Ok(())
+    }
+
+    /// What Kafka refused of the load; `None` where it has all of it.
+    pub(crate) fn loss(&self) -> Option<String> {
+        let lost = self.producer.refused();
+        let cause = self.producer.first_cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+        (lost > 0).then(|| format!("Kafka refused {lost} records of this run{cause}"))
     }
 
     /// Waits for the last acknowledgements, but not longer than this.
@@ -121,7 +153,7 @@ impl Frames {
     }
 }
 
-/// The settings in force; a pause until the control topic was read.
+/// The settings in force.
 fn in_force(control: &Control) -> Plan {
-    if control.caught_up { Plan::from(control.load.clone().unwrap_or_default()) } else { Plan::pause() }
+    Plan::from(control.load.clone().unwrap_or_default())
 }

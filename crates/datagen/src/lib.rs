@@ -9,19 +9,23 @@ mod metrics;
 mod pace;
 mod plan;
 mod producer;
+mod stall;
 mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use game::EventTime;
 use game::generator::Generator;
+use kafka::control::Control;
 use kafka::registry::{Schemas, Topics};
 use model::Millis;
 use process::{ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
-use tracing::{error, info};
+use tokio::sync::watch::Receiver;
+use tracing::{error, info, warn};
 
+use config::Run;
 pub use config::{Config, Load, RunArgs};
 use frames::Frames;
 use metrics::Metrics;
@@ -29,6 +33,18 @@ use producer::{Producer, Stopped};
 
 /// How long the last records may take to be acknowledged when the process is asked to end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// How long the settings may take before it is said that they are waited for.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(2);
+/// Clocks differ; from here on it is no accident.
+const AHEAD: Duration = Duration::from_secs(1);
+
+/// What says how much is produced.
+enum Asked {
+    /// The command line.
+    Run(Run),
+    /// The control topic.
+    Control(Receiver<Control>),
+}
 
 /// Produces until a stop is requested, or the run that was asked for is over.
 ///
@@ -86,26 +102,64 @@ fn produce(
     });
     let Some(present) = present else { return Ok(()) };
     present.map_err(|error| Unavailable::new(error.to_string()))?;
-    let run = config.run.run(now_ms())?;
+    let asked = match config.run.run(now_ms())? {
+        Some(run) => Asked::Run(run),
+        None => match runtime.block_on(settings(config, shutdown))? {
+            Some(control) => Asked::Control(control),
+            None => return Ok(()),
+        },
+    };
     let producer = Producer::new(config, shutdown.clone(), metrics.clone())?;
-    let begin = run.as_ref().map_or_else(now_ms, |run| run.start_ms);
+    let begin = match &asked {
+        Asked::Run(run) => run.start_ms,
+        Asked::Control(_) => now_ms(),
+    };
     let generator = Generator::new(config.seed, config.machines, model::PARTITIONS, event_time(begin));
     let mut frames = Frames::new(generator, codec, producer, metrics.clone());
     info!(machines = config.machines, seed = config.seed, "producing");
     readiness.set(true);
-    let ended = match run {
-        Some(run) => frames.replay(&run),
-        None => {
-            let name = "datagen-control";
-            let control =
-                kafka::control::follow_topic(&config.kafka, name, &config.control, shutdown.token())?;
-            frames.follow(&control)
+    let ended = match &asked {
+        Asked::Run(run) => {
+            tell_future(run);
+            frames.replay(run)
         }
+        Asked::Control(control) => frames.follow(control),
     };
-    if ended == Err(Stopped) {
-        frames.flush(FLUSH_LIMIT);
+    match (ended, asked) {
+        (Err(Stopped), _) => frames.flush(FLUSH_LIMIT),
+        (Ok(()), Asked::Run(_)) => frames.loss().map_or(Ok(()), |loss| Err(Unavailable::new(loss)))?,
+        (Ok(()), Asked::Control(_)) => {}
     }
     Ok(())
+}
+
+/// What the control topic says, once it was read to its end; `None` if a stop was requested before.
+async fn settings(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Option<Receiver<Control>>> {
+    let name = "datagen-control";
+    let mut control = kafka::control::follow_topic(&config.kafka, name, &config.control, shutdown.token())?;
+    let told = async {
+        tokio::time::sleep(CONTROL_PATIENCE).await;
+        info!("waiting for Kafka to tell the settings: {} is not read yet", config.control);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        known = control.wait_for(|control| control.caught_up) => if known.is_err() { return Ok(None) },
+        () = shutdown.requested() => return Ok(None),
+        () = told => {}
+    }
+    Ok(Some(control))
+}
+
+/// Readers compare the times of records with their own clocks.
+fn tell_future(run: &Run) {
+    let ahead = Duration::from_millis(run.ahead_ms);
+    if ahead >= AHEAD {
+        warn!(
+            ?ahead,
+            "the times of this run's frames are ahead of the clock (--start-ms): the application puts records of the \
+             future aside, and those with the right time may come late for it"
+        );
+    }
 }
 
 fn now_ms() -> Millis {

@@ -21,6 +21,8 @@ pub(crate) struct Metrics {
     pub(crate) waits: Counter,
     /// Records that Kafka refused for good.
     pub(crate) refused: Counter,
+    /// Frames that were due while nothing could be sent for long, and that are not made up for.
+    pub(crate) left_out: Counter,
 }
 
 impl Metrics {
@@ -46,6 +48,11 @@ impl Metrics {
             metrics.waits.clone(),
         );
         registry.register("refused", "Records that Kafka refused for good", metrics.refused.clone());
+        registry.register(
+            "left_out",
+            "Frames that were due while nothing could be sent for long, and that are not made up for",
+            metrics.left_out.clone(),
+        );
         metrics
     }
 }

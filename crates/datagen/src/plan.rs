@@ -21,11 +21,6 @@ impl Plan {
         Self { settings, trace }
     }
 
-    /// Nothing.
-    pub(crate) fn pause() -> Self {
-        Self::new(LoadSettings { base: 0, ..LoadSettings::default() }, None)
-    }
-
     /// Frames per second asked for at a time.
     pub(crate) fn target(&self, at_ms: Millis) -> u32 {
         match &self.trace {

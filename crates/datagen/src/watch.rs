@@ -34,28 +34,21 @@ impl Watch {
         }
         let achieved = (frames.saturating_sub(self.frames) as f64 / passed.as_secs_f64()).round() as u32;
         metrics.achieved.set(achieved.into());
-        self.judge(lowest, achieved);
+        let refused = metrics.refused.get();
+        let is_refused = refused > self.refused;
+        self.judge(lowest, achieved, is_refused);
         metrics.behind.set((self.behind >= PATIENCE).into());
-        self.report_refused(metrics.refused.get());
+        self.refused = refused;
         (self.looked, self.frames, self.target) = (elapsed, frames, None);
     }
 
-    fn report_refused(&mut self, refused: u64) {
-        if refused > self.refused {
-            let records = refused - self.refused;
-            warn!(
-                records,
-                "Kafka refused records for good: a topic was deleted, or the broker has lost its data"
-            );
-        }
-        self.refused = refused;
-    }
-
-    fn judge(&mut self, target: u32, achieved: u32) {
+    fn judge(&mut self, target: u32, achieved: u32, is_refused: bool) {
         let enough = target.saturating_sub(target.saturating_mul(TOLERANCE_PERCENT) / 100).saturating_sub(1);
         if achieved < enough {
             self.behind += 1;
-            if self.behind == PATIENCE {
+            if self.behind == PATIENCE && is_refused {
+                warn!(target, achieved, "fewer frames a second than asked for: Kafka refuses records");
+            } else if self.behind == PATIENCE {
                 warn!(target, achieved, "cannot keep up: Kafka takes fewer frames a second than asked for");
             }
         } else {

@@ -88,11 +88,14 @@ fn what_somebody_must_correct_is_said_and_ends_it() {
     other_ca.env("KAFKA_CA", variable("KING_TEST_KAFKA_OTHER_CA"));
     let mut half = datagen(&brokers, &secret);
     half.env_remove("SECRET_KEY");
+    let mut two_registries = datagen(&brokers, &secret);
+    two_registries.env("SCHEMA_REGISTRY", "http://one.example:8081,http://two.example:8081");
     for (command, code, expected) in [
         (datagen(&brokers, "wrong"), 69, "refuses the credentials"),
         (other_ca, 69, "is not trusted"),
         (datagen(&by_number, &secret), 69, "for another host name"),
         (half, 64, "SECRET_KEY is not: set both"),
+        (two_registries, 64, "give one address"),
     ] {
         let (ended, said) = end(command);
         assert_eq!(ended, Some(code), "{said}");

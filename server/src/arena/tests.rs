@@ -314,12 +314,15 @@ fn the_leaderboard_has_the_ten_best_and_ranks_count_from_one() {
 fn what_never_comes_back_is_forgotten() {
     let mut room = Room::new();
     let player = room.join(0);
+    let mut acked = 0;
     for n in 0..1_000 {
         room.now_ms += 200;
         if let Ok(draft) = room.tap(player) {
             room.arena.acked(room.now_ms, &draft, draft.partition, n);
+            acked += 1;
         }
     }
+    assert!(acked > 100, "only {acked} taps were taken");
     assert!(room.view(player, 0).taps.len() <= 12, "a phone shows the last few");
     room.now_ms += 121_000;
     room.arena.tick(room.now_ms);

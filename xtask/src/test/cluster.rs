@@ -28,16 +28,5 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     command.extend(TESTS.map(OsString::from));
     command.extend(ONE_AT_A_TIME.map(OsString::from));
     command.extend(arguments.iter().map(OsString::from));
-    if cluster::start(workspace, true, &command)? {
-        return Ok(());
-    }
-    // As with the browser's tests: where CI is set, a failure counts when it happens twice, and is told in any case.
-    if std::env::var_os("CI").is_some() {
-        console::step("a cluster test failed, see above: all of them once more, in a new cluster");
-        if cluster::start(workspace, true, &command)? {
-            console::step("the cluster tests passed at the second attempt: what failed before is flaky");
-            return Ok(());
-        }
-    }
-    bail!("Stopped: a cluster test failed.")
+    if cluster::start(workspace, true, &command)? { Ok(()) } else { bail!("Stopped: a cluster test failed.") }
 }

@@ -15,7 +15,8 @@ use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use kafka::topics::Topic;
 use kafka::{Brokers, client, topics};
 use model::load::LoadSettings;
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
 
 const LIMIT: Duration = Duration::from_secs(20);
 static NAMES: AtomicU32 = AtomicU32::new(0);
@@ -28,6 +29,11 @@ pub(crate) struct Topics {
 
 impl Topics {
     pub(crate) async fn make() -> Self {
+        Self::with_responses(&[]).await
+    }
+
+    /// With these settings for the topic of the responses.
+    pub(crate) async fn with_responses(settings: &[(&'static str, &'static str)]) -> Self {
         let brokers: Brokers = std::env::var("KING_TEST_KAFKA")
             .expect("these tests need a Kafka in KING_TEST_KAFKA: run `cargo xtask test`, which starts one")
             .parse()
@@ -35,12 +41,23 @@ impl Topics {
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-datagen-{}-{}-{number}", std::process::id(), now_ms());
         let topics = Self { brokers, name };
-        let [requests, responses, control] = topics.names();
+        topics.ensure(settings).await;
+        topics
+    }
+
+    async fn ensure(&self, settings: &[(&'static str, &'static str)]) {
+        let [requests, responses, control] = self.names();
         // Some runs begin years ago: nothing may be deleted because of its age.
         let kept = |name: &str| Topic { config: vec![("retention.ms", "-1")], ..Topic::records(name) };
-        let made = [kept(&requests), kept(&responses), Topic::control(&control)];
-        topics::ensure(&topics.brokers, &made).await.unwrap();
-        topics
+        let mut responses = kept(&responses);
+        responses.config.extend(settings);
+        topics::ensure(&self.brokers, &[kept(&requests), responses, Topic::control(&control)]).await.unwrap();
+    }
+
+    async fn delete_topics(&self, names: &[&str]) {
+        let admin: AdminClient<DefaultClientContext> =
+            client::base(&self.brokers, "test-admin").create().unwrap();
+        admin.delete_topics(names, &AdminOptions::new()).await.unwrap();
     }
 
     pub(crate) fn names(&self) -> [String; 3] {
@@ -49,15 +66,26 @@ impl Topics {
 
     /// A generator into these topics.
     pub(crate) fn datagen(&self, options: &[&str]) -> Child {
+        self.command(options).spawn().unwrap()
+    }
+
+    /// A run to its end: its exit code, and what it logs.
+    pub(crate) async fn run(&self, options: &[&str]) -> (Option<i32>, String) {
+        let running = self.command(options).stderr(Stdio::piped()).spawn().unwrap();
+        let output = tokio::time::timeout(LIMIT, running.wait_with_output()).await.unwrap().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn command(&self, options: &[&str]) -> tokio::process::Command {
         let [requests, responses, control] = self.names();
-        tokio::process::Command::from(Command::new(env!("CARGO_BIN_EXE_datagen")))
+        let mut command = tokio::process::Command::from(Command::new(env!("CARGO_BIN_EXE_datagen")));
+        command
             .args(["--kafka", self.brokers.as_str(), "--requests", &requests, "--responses", &responses])
             .args(["--control", &control])
             .args(options)
             .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
+        command
     }
 
     /// All that is in both inputs, by topic and partition, in the order of the log.
@@ -81,12 +109,47 @@ impl Topics {
         records
     }
 
+    /// Deletes the requests under a generator, and makes them anew once it has said that it waits; what it says
+    /// until it goes on.
+    pub(crate) async fn recreate_requests_under(&self, options: &[&str]) -> String {
+        let mut datagen = self.command(options).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log =
+            Log { lines: BufReader::new(datagen.stderr.take().unwrap()).lines(), said: String::new() };
+        log.until("producing").await;
+        let [requests, ..] = self.names();
+        self.delete_topics(&[&requests]).await;
+        log.until("Kafka takes no records: waiting for it").await;
+        self.ensure(&[]).await;
+        log.until("Kafka takes records again").await;
+        datagen.kill().await.unwrap();
+        log.said
+    }
+
     /// Takes the topics away.
     pub(crate) async fn delete(self) {
-        let admin: AdminClient<DefaultClientContext> =
-            client::base(&self.brokers, "test-admin").create().unwrap();
-        let names = self.names();
-        admin.delete_topics(&names.each_ref().map(String::as_str), &AdminOptions::new()).await.unwrap();
+        self.delete_topics(&self.names().each_ref().map(String::as_str)).await;
+    }
+}
+
+/// What a process logs.
+struct Log {
+    lines: Lines<BufReader<ChildStderr>>,
+    said: String,
+}
+
+impl Log {
+    async fn until(&mut self, words: &str) {
+        let found = tokio::time::timeout(LIMIT, async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                self.said.push_str(&line);
+                self.said.push('\n');
+                if line.contains(words) {
+                    return;
+                }
+            }
+            panic!("it ended without saying `{words}`:\n{}", self.said);
+        });
+        assert!(found.await.is_ok(), "it does not say `{words}` in time:\n{}", self.said);
     }
 }
 

@@ -52,6 +52,7 @@ async fn frames_are_what_the_specification_says() {
 async fn a_hot_partition_gets_its_share() {
     let hot = Some(HotPartition { partition: 7, percent: 60 });
     let load = Load::start(&LoadSettings { hot, ..base(1_000) }).await;
+    load.next().await;
     let requests = load.requests_of(2_000).await;
     let share = requests.iter().filter(|request| request.partition == 7).count() * 100 / requests.len();
     assert!((55..=65).contains(&share), "{share} percent");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use game::avro;
 use kafka::rdkafka::message::{Message, OwnedMessage};
 
-use crate::fixture::Topics;
+use crate::fixture::{Topics, now_ms};
 
 /// A run's logs; it must end well.
 async fn logs_of(options: &[&str]) -> Vec<OwnedMessage> {
@@ -74,4 +74,41 @@ async fn a_run_ends_by_itself_with_the_frames_that_were_due() {
         assert!((1_700_000_000_001..1_700_000_002_100).contains(&header.ts));
         assert!(headers.insert(header), "a header comes once");
     }
+}
+
+#[tokio::test]
+async fn a_run_whose_records_are_refused_names_the_cause_and_fails() {
+    let topics = Topics::with_responses(&[("max.message.bytes", "70")]).await;
+    let (code, said) = topics.run(&["--frames", "300", "--unpaced"]).await;
+    let cause = format!("{}: too large for the topic's max.message.bytes", topics.names()[1]);
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains(&format!("and they are lost: {cause}")), "{said}");
+    assert!(said.contains("records of this run: ") && !said.contains("deleted"), "{said}");
+    let logs = topics.logs().await;
+    assert_eq!((requests(&logs).len(), logs.len()), (300, 300), "all requests, and no response");
+    topics.delete().await;
+}
+
+#[tokio::test]
+async fn a_run_from_the_future_says_by_how_much() {
+    let topics = Topics::make().await;
+    let start = |ahead_ms: u64| (now_ms() + ahead_ms).to_string();
+    for (start, is_told) in [(start(30_000), true), (start(0), false)] {
+        let (code, said) = topics.run(&["--frames", "1", "--unpaced", "--start-ms", &start]).await;
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(said.contains("ahead of the clock"), is_told, "{said}");
+        assert_eq!(said.contains("ahead=29.") || said.contains("ahead=30"), is_told, "{said}");
+    }
+    assert_eq!(requests(&topics.logs().await).len(), 2);
+    topics.delete().await;
+}
+
+#[tokio::test]
+async fn a_generator_whose_topic_is_deleted_says_so_and_goes_on_with_the_new_one() {
+    let topics = Topics::make().await;
+    let said = topics.recreate_requests_under(&["--frames-per-second", "2000"]).await;
+    let cause = format!("{}: the topic is not there any more", topics.names()[0]);
+    assert!(said.contains(&cause), "{said}");
+    assert!(!requests(&topics.logs().await).is_empty(), "{said}");
+    topics.delete().await;
 }

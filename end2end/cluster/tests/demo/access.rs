@@ -110,7 +110,9 @@ async fn each_account_may_do_what_it_must_and_nothing_else() {
         }
     }
     let pods: Api<Pod> = Api::namespaced(demo.client.clone(), NAMESPACE);
-    for pod in pods.list(&ListParams::default()).await.unwrap() {
+    let running = pods.list(&ListParams::default()).await.unwrap().items;
+    assert!(running.len() >= 4, "only {} pods run", running.len());
+    for pod in running {
         let spec = pod.spec.as_ref().unwrap();
         let volumes = spec.volumes.iter().flatten();
         let has_token = volumes.into_iter().any(|volume| volume.projected.is_some());

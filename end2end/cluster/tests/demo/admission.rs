@@ -58,15 +58,19 @@ async fn the_server_may_end_pods_of_kstreams_only() {
     let all: Api<Pod> = Api::namespaced(demo.client.clone(), NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(client_of("server").await, NAMESPACE);
     let dry = DeleteParams { dry_run: true, ..DeleteParams::default() };
+    let (mut of_kstreams, mut of_others) = (0, 0);
     for pod in all.list(&ListParams::default()).await.unwrap() {
         let refused = refusal(pods.delete(&pod.name_any(), &dry).await);
         if pod.labels()["app.kubernetes.io/name"] == DEPLOYMENT {
             assert_eq!(refused, None, "{}", pod.name_any());
+            of_kstreams += 1;
         } else {
             let refused = refused.unwrap_or_else(|| panic!("the server may delete {}", pod.name_any()));
             assert!(refused.contains("the server may delete pods of kstreams only"), "{refused}");
+            of_others += 1;
         }
     }
+    assert!(of_kstreams >= 1 && of_others >= 3, "only {of_kstreams} of kstreams and {of_others} others run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ const NAMES: [&str; 2] = ["v1beta1.external.metrics.k8s.io", "v1beta2.custom.met
 pub(crate) const EXTERNAL: &str = "/apis/external.metrics.k8s.io/v1beta1/namespaces/king-of-scaling";
 pub(crate) const CUSTOM: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/king-of-scaling";
 const A_WHILE: Duration = Duration::from_secs(90);
+/// A test that compared less has seen nothing: in five seconds there is time for a hundred.
+const LEAST_COMPARISONS: usize = 10;
 
 /// What `kubectl get --raw` prints, or the code of the refusal.
 pub(crate) async fn raw(client: &Client, path: &str) -> Result<Value, u16> {
@@ -89,6 +91,7 @@ async fn a_killed_pods_lag_is_still_counted() {
     };
     demo.press(kill).await;
     // The crashed pod's partitions have no other owner until its session ends; their lag must not be missing meanwhile.
+    let (mut comparisons, mut unknown) = (0, Vec::new());
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(5) {
         for (metric, topic) in
@@ -97,15 +100,24 @@ async fn a_killed_pods_lag_is_still_counted() {
             let pods = raw(&demo.client, &format!("{CUSTOM}/pods/*/{metric}")).await;
             let group =
                 raw(&demo.client, &format!("{EXTERNAL}/kafka_lag?labelSelector=topic%3D{topic}")).await;
-            let (Ok(pods), Ok(group)) = (pods, group) else { continue };
-            let (pods, group) = (sum(&pods), sum(&group));
+            // A lag that is not known is no answer; the others are compared.
+            let (pods, group) = match (pods, group) {
+                (Ok(pods), Ok(group)) => (sum(&pods), sum(&group)),
+                (pods, group) => {
+                    unknown.extend([pods.err(), group.err()].into_iter().flatten());
+                    continue;
+                }
+            };
             // Two requests see two samples, a quarter of a second apart at least.
             assert!(
                 pods.abs_diff(group) < group / 5 + 3_000,
                 "{metric}: {pods} over the pods, {group} in the group"
             );
+            comparisons += 1;
         }
     }
+    println!("{comparisons} comparisons, {} answers without a lag", unknown.len());
+    assert!(comparisons >= LEAST_COMPARISONS, "{comparisons} comparisons only, and {unknown:?}");
     demo.press(model::command::Command::Base { frames_per_second: 400 }).await;
 }
 
@@ -139,8 +151,12 @@ async fn the_apis_stay_available_while_lag_api_is_restarted() {
     let (answers, failures) = asking.await.unwrap();
     println!("{answers} answers meanwhile, {} failures", failures.len());
     assert!(failures.is_empty(), "requests that failed: {failures:?}");
-    let unavailable = watching.await.unwrap();
+    let (looks, unavailable) = watching.await.unwrap();
     assert!(unavailable.is_empty(), "not Available: {unavailable:?}");
+    assert!(
+        answers >= LEAST_COMPARISONS && looks >= LEAST_COMPARISONS,
+        "{answers} answers, {looks} looks only"
+    );
 }
 
 /// Asks for a metric again and again; how many answers came, and what else.
@@ -157,10 +173,10 @@ async fn ask_until(client: Client, done: Arc<AtomicBool>) -> (usize, Vec<String>
     (answers, failures)
 }
 
-/// The moments in which one of the APIs was not Available.
-async fn watch_until(client: Client, done: Arc<AtomicBool>) -> Vec<String> {
+/// How often the APIs were looked at, and the moments in which one of them was not Available.
+async fn watch_until(client: Client, done: Arc<AtomicBool>) -> (usize, Vec<String>) {
     let services: Api<APIService> = Api::all(client);
-    let mut unavailable = Vec::new();
+    let (mut looks, mut unavailable) = (0, Vec::new());
     while !done.load(Ordering::Relaxed) {
         for name in NAMES {
             let service = services.get(name).await.unwrap();
@@ -168,9 +184,10 @@ async fn watch_until(client: Client, done: Arc<AtomicBool>) -> Vec<String> {
                 unavailable.push(format!("{}: {:?}", service.name_any(), service.status));
             }
         }
+        looks += 1;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    unavailable
+    (looks, unavailable)
 }
 
 pub(crate) fn is_available(service: &APIService) -> bool {

@@ -48,7 +48,12 @@ struct Answer {
 /// Those for a host, if docker's configuration has any.
 pub(super) fn of(host: &str) -> Result<Option<Credentials>> {
     let Some(file) = file() else { return Ok(None) };
-    let Ok(text) = std::fs::read(&file) else { return Ok(None) };
+    let text = match std::fs::read(&file) {
+        Ok(text) => text,
+        // Nobody has logged in anywhere.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
     let config: Config =
         serde_json::from_slice(&text).with_context(|| format!("cannot read {}", file.display()))?;
     if let Some(helper) = config.cred_helpers.get(host).or(config.creds_store.as_ref()) {
