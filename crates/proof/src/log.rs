@@ -49,8 +49,8 @@ impl Record {
     }
 }
 
-/// How long the ends of all partitions may take; a hanging transaction keeps them away for as long as it hangs.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long the ends of all partitions may take; a broker that is being started again keeps them away for as long as that takes.
+const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Reads what is committed of a topic, from its beginning to its present end: one list a partition.

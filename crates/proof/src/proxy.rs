@@ -19,7 +19,7 @@ const DELAY_MS: RangeInclusive<u64> = 2..=60;
 /// How many bytes a connection carries a second, each way.
 const BANDWIDTH: RangeInclusive<u32> = 300_000..=2_000_000;
 /// How long a connection lasts before it breaks, ms.
-const LIFE_MS: RangeInclusive<u64> = 500..=8_000;
+const LIFE_MS: RangeInclusive<u64> = 500..=12_000;
 const CHUNK: usize = 16 * 1_024;
 /// So many chunks are on their way before the sender has to wait.
 const ON_THE_WAY: usize = 32;

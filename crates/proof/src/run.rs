@@ -29,10 +29,13 @@ use crate::verdict;
 use crate::writer::{self, Pace};
 use truth::{FirstLife, Truth};
 
+/// How long the group may take to commit the ends of the inputs.
+const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long ending all sessions may take after the last commit: an input counts as idle after 5 s.
 const FINAL_LIMIT: Duration = Duration::from_secs(12);
-/// Brokers that were started again on a busy machine are slow: a transaction that fails makes a pod wait for the idle input anew.
-const SLOW_LIMIT: Duration = Duration::from_secs(20);
+/// How much longer all of it may take on three brokers, which are slow when they start again on a busy machine, and over slow connections: a
+/// transaction that fails makes a pod wait for the idle input anew.
+const SLOW_LIMIT: Duration = Duration::from_secs(30);
 /// In a load of the present time the clock has to leave the last frame of a fast clock behind by a gap, too.
 const PRESENT_LIMIT: Duration = Duration::from_secs(30);
 /// A transaction whose pod died ends after its timeout of a second.
@@ -56,7 +59,7 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
     let brokers = cluster.map_or(&setup.brokers, Cluster::brokers);
     broker::create_topics(brokers, &names, Load::partitions(seed), replicas(&schedule, seed)).await?;
     let logs = fresh(&setup.logs.join(format!("seed-{seed}")))?;
-    let Plan { load, start, read_at, finals_limit } = Plan::of(&schedule, seed);
+    let Plan { load, start, read_at, limits } = Plan::of(&schedule, seed);
     let (_proxy, way) = way(setup, brokers, &schedule, seed).await?;
     let mut pods = Pods::new(template(setup, way, &load, &schedule, &names, logs.clone()));
     let watch = Watch::start(brokers, &names, pods.awake(), logs.clone());
@@ -75,9 +78,9 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
         complaints.push(Complaint::NothingCompared);
     }
     let expected = truth.finals.len();
-    complaints.extend(wait::for_commits(brokers, &names, partitions, &mut pods).await?);
+    complaints.extend(wait::for_commits(brokers, &names, partitions, limits.0, &mut pods).await?);
     if complaints.is_empty() {
-        complaints.extend(wait::for_finals(brokers, &names, expected, finals_limit, &mut pods).await?);
+        complaints.extend(wait::for_finals(brokers, &names, expected, limits.1, &mut pods).await?);
     }
     let silence = watch.end();
     complaints.extend(silence.as_ref().and_then(too_long));
@@ -115,20 +118,24 @@ struct Plan {
     start: i64,
     /// When the reference reads, if that is not when it reads.
     read_at: Option<i64>,
-    /// How long after the last commit all sessions are final.
-    finals_limit: Duration,
+    /// How long the group may take to commit the ends, and all sessions to be final after that.
+    limits: (Duration, Duration),
 }
 
 impl Plan {
     fn of(schedule: &Schedule, seed: u64) -> Self {
+        let slow = match schedule.theme.ground() {
+            Ground::Cluster | Ground::Proxy => SLOW_LIMIT,
+            Ground::Shared | Ground::Mortal => Duration::ZERO,
+        };
+        let limits = (COMMIT_LIMIT + slow, FINAL_LIMIT + slow);
         if schedule.theme == Theme::Clocks {
             let start = now_ms() + START_IN_MS;
             let load = Load::of_two_clocks(seed, start, START_IN_MS);
-            Self { load, start, read_at: Some(start), finals_limit: FINAL_LIMIT + PRESENT_LIMIT }
+            Self { load, start, read_at: Some(start), limits: (limits.0, limits.1 + PRESENT_LIMIT) }
         } else {
             let start = now_ms() - START_AGO_MS;
-            let slow = if schedule.theme.ground() == Ground::Cluster { SLOW_LIMIT } else { Duration::ZERO };
-            Self { load: Load::of(seed, start), start, read_at: None, finals_limit: FINAL_LIMIT + slow }
+            Self { load: Load::of(seed, start), start, read_at: None, limits }
         }
     }
 }

@@ -13,8 +13,6 @@ use crate::names::Names;
 use crate::pods::Pods;
 use crate::{log, verdict};
 
-/// How long the group may take to commit the ends.
-const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Waits until the group has committed the ends of the inputs; what is missing when that takes too long.
@@ -22,10 +20,11 @@ pub(super) async fn for_commits(
     brokers: &Brokers,
     names: &Names,
     partitions: u32,
+    limit: Duration,
     pods: &mut Pods,
 ) -> Result<Option<Complaint>> {
     let mut progress = Progress::new(brokers, names, &Input::ALL, partitions)?;
-    let deadline = Instant::now() + COMMIT_LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         pods.look();
         let (asked, behind) = progress.behind().await?;
