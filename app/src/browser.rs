@@ -2,7 +2,8 @@
 
 #[cfg(feature = "hydrate")]
 mod call;
-#[cfg(feature = "hydrate")]
+// Its tests need no browser.
+#[cfg(any(feature = "hydrate", test))]
 mod json;
 #[cfg(feature = "hydrate")]
 mod real;

@@ -1,18 +1,43 @@
 //! JSON into our types, by the browser's own parser.
 //!
 //! It reads what this show's server writes, and nothing else: a value of another type than the one asked for is an error
-//! without words. That makes it a third of the size of a reader for everybody, and each phone downloads it.
+//! without words. That makes it a third of the size of a reader for everybody, and each phone downloads it. What cannot
+//! be read is told to the browser's console.
+
+#[cfg(feature = "hydrate")]
+#[path = "json/js.rs"]
+mod value;
+// Outside of a browser only tests read.
+#[cfg(not(feature = "hydrate"))]
+#[path = "json/parsed.rs"]
+mod value;
+
+#[cfg(all(test, not(feature = "hydrate")))]
+mod tests;
 
 use std::fmt;
 
-use js_sys::{Array, JSON, Object};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
-use wasm_bindgen::{JsCast, JsValue};
 
-/// Reads a value; `None` where the text is no JSON, or does not fit.
+use value::{Fields, Items, Value};
+
+/// Reads a value; `None` where the text is no JSON, or does not fit: the page and the server are not of the same make.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
-    T::deserialize(Value(JSON::parse(text).ok()?)).ok()
+    let read = Value::parse(text).and_then(|value| T::deserialize(value).ok());
+    if read.is_none() {
+        unreadable(std::any::type_name::<T>(), text);
+    }
+    read
+}
+
+/// Not a panic: the page goes on with what it has.
+#[inline(never)]
+fn unreadable(expected: &str, text: &str) {
+    let begin: String = text.chars().take(100).collect();
+    let words =
+        ["This page cannot read what the server sent; load it again. Expected ", expected, ", got ", &begin];
+    leptos::logging::console_warn(&words.concat());
 }
 
 /// The text does not fit the type.
@@ -33,38 +58,11 @@ impl de::Error for Misfit {
     }
 }
 
-/// A parsed value.
-struct Value(JsValue);
-
-impl Value {
-    #[inline(never)]
-    fn number(&self) -> Result<f64, Misfit> {
-        self.0.as_f64().ok_or(Misfit)
-    }
-
-    #[inline(never)]
-    fn text(&self) -> Result<String, Misfit> {
-        self.0.as_string().ok_or(Misfit)
-    }
-
-    #[inline(never)]
-    fn items(self) -> Result<Items, Misfit> {
-        let items = self.0.dyn_into::<Array>().map_err(|_| Misfit)?;
-        Ok(Items { items, next: 0 })
-    }
-
-    #[inline(never)]
-    fn fields(self) -> Result<Fields, Misfit> {
-        let object = self.0.dyn_into::<Object>().map_err(|_| Misfit)?;
-        Ok(Fields { entries: Object::entries(&object), next: 0, value: None })
-    }
-}
-
 /// Reads numbers of one kind: JSON has but one.
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-            visitor.$visit(self.number()? as $type)
+            visitor.$visit(self.number().ok_or(Misfit)? as $type)
         }
     )*};
 }
@@ -79,23 +77,23 @@ impl<'de> de::Deserializer<'de> for Value {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_bool(self.0.as_bool().ok_or(Misfit)?)
+        visitor.visit_bool(self.boolean().ok_or(Misfit)?)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_string(self.text()?)
+        visitor.visit_string(self.text().ok_or(Misfit)?)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_string(self.text()?)
+        visitor.visit_string(self.text().ok_or(Misfit)?)
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_str(&self.text()?)
+        visitor.visit_str(&self.text().ok_or(Misfit)?)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -115,15 +113,15 @@ impl<'de> de::Deserializer<'de> for Value {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_seq(self.items()?)
+        visitor.visit_seq(self.items().ok_or(Misfit)?)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_seq(self.items()?)
+        visitor.visit_seq(self.items().ok_or(Misfit)?)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_map(self.fields()?)
+        visitor.visit_map(self.fields().ok_or(Misfit)?)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -132,7 +130,7 @@ impl<'de> de::Deserializer<'de> for Value {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        visitor.visit_map(self.fields()?)
+        visitor.visit_map(self.fields().ok_or(Misfit)?)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -152,21 +150,6 @@ impl<'de> de::Deserializer<'de> for Value {
     forward_to_deserialize_any! { i8 i16 i128 u128 f32 char bytes byte_buf unit_struct tuple_struct }
 }
 
-/// The items of a list.
-struct Items {
-    items: Array,
-    next: u32,
-}
-
-impl Items {
-    #[inline(never)]
-    fn take(&mut self) -> Option<Value> {
-        let next = (self.next < self.items.length()).then(|| Value(self.items.get(self.next)));
-        self.next += 1;
-        next
-    }
-}
-
 impl<'de> de::SeqAccess<'de> for Items {
     type Error = Misfit;
 
@@ -175,36 +158,15 @@ impl<'de> de::SeqAccess<'de> for Items {
     }
 }
 
-/// The fields of an object.
-struct Fields {
-    /// Pairs of a name and a value.
-    entries: Array,
-    next: u32,
-    value: Option<Value>,
-}
-
-impl Fields {
-    #[inline(never)]
-    fn take(&mut self) -> Option<Value> {
-        if self.next >= self.entries.length() {
-            return None;
-        }
-        let entry: Array = self.entries.get(self.next).unchecked_into();
-        self.next += 1;
-        self.value = Some(Value(entry.get(1)));
-        Some(Value(entry.get(0)))
-    }
-}
-
 impl<'de> de::MapAccess<'de> for Fields {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
-        self.take().map(|name| seed.deserialize(name)).transpose()
+        self.name().map(|name| seed.deserialize(name)).transpose()
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Misfit> {
-        seed.deserialize(self.value.take().ok_or(Misfit)?)
+        seed.deserialize(self.value().ok_or(Misfit)?)
     }
 }
 
@@ -222,12 +184,12 @@ impl<'de> de::EnumAccess<'de> for Value {
 impl Value {
     #[inline(never)]
     fn variant(self) -> Result<(Self, Option<Self>), Misfit> {
-        if self.0.is_string() {
+        if self.is_text() {
             return Ok((self, None));
         }
-        let mut fields = self.fields()?;
-        let name = fields.take().ok_or(Misfit)?;
-        Ok((name, fields.value))
+        let mut fields = self.fields().ok_or(Misfit)?;
+        let name = fields.name().ok_or(Misfit)?;
+        Ok((name, fields.value()))
     }
 }
 
@@ -246,7 +208,7 @@ impl<'de> de::VariantAccess<'de> for Variant {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_seq(self.0.ok_or(Misfit)?.items()?)
+        visitor.visit_seq(self.0.ok_or(Misfit)?.items().ok_or(Misfit)?)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -254,6 +216,6 @@ impl<'de> de::VariantAccess<'de> for Variant {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        visitor.visit_map(self.0.ok_or(Misfit)?.fields()?)
+        visitor.visit_map(self.0.ok_or(Misfit)?.fields().ok_or(Misfit)?)
     }
 }
