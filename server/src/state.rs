@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-/// Locks the arena. Its changes are complete when they return, so a panic elsewhere leaves it whole.
-pub(crate) fn lock(arena: &Mutex<Arena>) -> MutexGuard<'_, Arena> {
-    arena.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks what is shared, the arena say. Its changes are complete when they return, so a panic elsewhere leaves it whole.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

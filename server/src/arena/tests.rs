@@ -223,7 +223,7 @@ fn a_tap_says_which_dead_pod_made_it_wait() {
         .into_iter()
         .map(|tap| match tap.stage {
             Stage::Counted { hurt, .. } => hurt,
-            Stage::Waiting { .. } => panic!("still waiting"),
+            Stage::Waiting { .. } | Stage::PutAside { .. } => panic!("not counted"),
         })
         .collect();
     assert_eq!(hurts, [Some("kx7w2".to_owned()), Some("kx7w2".to_owned()), None]);

@@ -221,12 +221,12 @@ async fn who_follows_a_topic_goes_on_with_partitions_that_are_added_and_when_it_
     let _end = cancel.clone().drop_guard();
     let config =
         dead_letters::Config { topic: topic.clone(), ..dead_letters::Config::new(&made.brokers, "test") };
-    let mut letters = dead_letters::follow(&config, |_| false, cancel.clone()).unwrap();
+    let mut letters = dead_letters::follow(&config, |_| false, cancel.clone()).unwrap().tally;
     let mut counted = async |wanted: u64| {
         let is = |seen: &Option<model::dead_letters::DeadLetters>| {
             seen.as_ref().is_some_and(|seen| seen.count == wanted)
         };
-        drop(within("the count", letters.tally.wait_for(is)).await.unwrap());
+        drop(within("the count", letters.wait_for(is)).await.unwrap());
     };
     made.produce(&topic, 1, 2).await;
     counted(2).await;

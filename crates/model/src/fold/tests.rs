@@ -1,5 +1,6 @@
 use super::*;
 use crate::PARTITIONS;
+use crate::clocks::{Apart, Whose};
 use crate::history::Condition;
 use crate::lag::{Group, PartitionOffsets};
 use crate::load::{Burst, Running, Shape};
@@ -104,6 +105,8 @@ fn tell_all(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
             letters.add(crate::dead_letters::DeadLetter::default());
             fold.dead_letters(now, letters)
         }),
+        Box::new(move |fold| fold.clocks(now, Clocks(vec![Apart { whose: Whose::Generator, by_ms: 8_000 }]))),
+        Box::new(move |fold| fold.clocks(now, Clocks::default())),
         Box::new(move |fold| fold.arena(now, Arena { players: 3, ..Arena::default() })),
         Box::new(move |fold| {
             let progress = Progress { what: "Reset".into(), step: "waiting".into(), number: 1, of: 5 };
@@ -138,7 +141,7 @@ fn every_field_of_the_picture_reaches_the_page() {
     let mut fold = fold();
     let mut page = fold.picture().clone();
     // How often a tick carried each field.
-    let mut carried = [0; 13];
+    let mut carried = [0; 14];
     tell_all(&mut fold, |fold, tick| {
         let Tick {
             at_ms: _,
@@ -149,6 +152,7 @@ fn every_field_of_the_picture_reaches_the_page() {
             cluster,
             load,
             dead_letters,
+            clocks,
             arena,
             outages,
             progress,
@@ -164,6 +168,7 @@ fn every_field_of_the_picture_reaches_the_page() {
             cluster.is_some(),
             load.is_some(),
             dead_letters.is_some(),
+            clocks.is_some(),
             arena.is_some(),
             outages.is_some(),
             progress.is_some(),
