@@ -37,7 +37,7 @@ fn unreadable(expected: &str, text: &str) {
     let begin: String = text.chars().take(100).collect();
     let words =
         ["This page cannot read what the server sent; load it again. Expected ", expected, ", got ", &begin];
-    leptos::logging::console_warn(&words.concat());
+    leptos::logging::warn!("{}", words.concat());
 }
 
 /// The text does not fit the type.
