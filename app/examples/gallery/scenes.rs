@@ -141,14 +141,14 @@ fn other_member(mut picture: Picture) -> Picture {
     ownership.others =
         vec![OtherMember { name: "other-app".into(), host: "127.0.0.1".into(), partitions: 8 }];
     for owner in &mut ownership.partitions[8..] {
-        *owner = Owner { pod: None, idle_since_ms: Some(NOW - 22_000), handover: None };
+        *owner = Owner { pod: Some("other-app".into()), idle_since_ms: Some(NOW - 22_000), handover: None };
     }
     picture
 }
 
 fn coordinator(mut picture: Picture) -> Picture {
-    let reason = "Kafka answers, but not the coordinator of KINGOFSCALING-APP: the broker that keeps the group's \
-                  offsets may be away";
+    let reason = "the coordinator of KINGOFSCALING-APP does not answer, other brokers do: the one that keeps the \
+                  group's offsets may be away";
     picture.snapshot.outages.kafka = Some(Outage { since_ms: NOW - 12_000, reason: reason.into() });
     picture
 }

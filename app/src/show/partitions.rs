@@ -69,8 +69,11 @@ fn tower(store: Store, partition: u32) -> impl IntoView {
     let lag = store.text(&[Part::Lag], move |picture| words::count_or_unknown(pair(picture, partition)));
     let whose = store.text(&[Part::Ownership], move |picture| {
         let owner = owner(picture, partition);
-        let pod = owner.and_then(|owner| owner.pod.as_deref()).map(short_name);
-        match (pod, owner.and_then(|owner| owner.idle_since_ms)) {
+        let name = owner.and_then(|owner| owner.pod.as_deref());
+        if let Some(name) = name.filter(|name| is_other(picture, name)) {
+            return format!(", owned by {name}, which is no pod");
+        }
+        match (name.map(short_name), owner.and_then(|owner| owner.idle_since_ms)) {
             (Some(pod), None) => format!(", owned by pod {pod}"),
             (Some(pod), Some(_)) => format!(", left by pod {pod}, nobody works on it"),
             (None, _) => ", nobody works on it".to_owned(),
@@ -153,6 +156,9 @@ fn held(picture: &Picture, partition: u32) -> u64 {
     records.sum()
 }
 
+/// With more towers than this, they are too narrow for two words.
+const MOST_WIDE: u32 = 16;
+
 /// What keeps a partition from being what it seems, the most telling first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
@@ -198,12 +204,24 @@ impl Trouble {
     /// Under a tower.
     fn note(self, picture: &Picture, partition: u32) -> String {
         match self {
+            // Below a narrow tower there is room for a word.
+            _ if partitions_of(picture) > MOST_WIDE => self.word().to_owned(),
             Self::NoLeader => "no leader".to_owned(),
             Self::NoAnswer => "no answer".to_owned(),
             Self::Held => format!("{} held", count(held(picture, partition))),
             Self::Ahead => "ahead".to_owned(),
             Self::Gone => "no commit".to_owned(),
             Self::Only(input) => format!("no {}", other(input).noun()),
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::NoLeader | Self::NoAnswer => "?",
+            Self::Held => "held",
+            Self::Ahead => "ahead",
+            Self::Gone => "gone",
+            Self::Only(_) => "half",
         }
     }
 
@@ -243,6 +261,9 @@ fn note(picture: &Picture, partition: u32, now_ms: Millis) -> String {
         return unknown.note(picture, partition);
     }
     let owner = owner(picture, partition);
+    if owner.and_then(|owner| owner.pod.as_deref()).is_some_and(|name| is_other(picture, name)) {
+        return "no pod".to_owned();
+    }
     if let Some(since_ms) = owner.and_then(|owner| owner.idle_since_ms) {
         return format!("idle {}", words::age(now_ms.saturating_sub(since_ms)));
     }
@@ -320,6 +341,10 @@ fn alert(picture: &Picture) -> Option<String> {
 
 fn others(picture: &Picture) -> impl Iterator<Item = &OtherMember> {
     picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.others)
+}
+
+fn is_other(picture: &Picture, name: &str) -> bool {
+    others(picture).any(|other| other.name == name)
 }
 
 /// The most telling trouble, with its partitions.
@@ -469,5 +494,8 @@ mod tests {
         assert_eq!(words, "other-app is in the group and no pod of ours");
         assert!(sentence.contains("owns 6 partitions: it is not a pod of kstreams"), "{sentence}");
         assert_eq!(alert(&picture).unwrap(), "other-app is in the group and is no pod");
+        let owned = Owner { pod: Some("other-app".into()), idle_since_ms: Some(0), handover: None };
+        picture.snapshot.ownership.as_mut().unwrap().partitions = vec![owned];
+        assert_eq!(note(&picture, 0, 22_000), "no pod");
     }
 }

@@ -41,7 +41,7 @@ pub enum Error {
     FetchMetadata(#[source] KafkaError),
     /// Brokers answer, but not the one that keeps the group's offsets. Retryable.
     #[error(
-        "Kafka answers, but not the coordinator of {group_id}: the broker that keeps the group's offsets may be away"
+        "the coordinator of {group_id} does not answer, other brokers do: the one that keeps the group's offsets may be away"
     )]
     CoordinatorSilent {
         /// Which group.
@@ -51,7 +51,7 @@ pub enum Error {
         source: KafkaError,
     },
     /// Brokers answer, but not those that lead the partitions. Retryable.
-    #[error("Kafka answers, but not the leaders of all partitions: a broker may have just gone")]
+    #[error("the leaders of some partitions do not answer, other brokers do: one may have just gone")]
     LeadersSilent(#[source] KafkaError),
     /// A topic could not be made.
     #[error("cannot make the topic {topic}: {}", reason(source))]

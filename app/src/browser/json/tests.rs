@@ -168,7 +168,7 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>() {
     for variant in 0..MOST_VARIANTS {
         let value =
             T::deserialize(Filled { variant }).unwrap_or_else(|_| panic!("{}", std::any::type_name::<T>()));
-        let text = serde_json::to_string(&value).unwrap();
+        let text = serde_json::to_string(&value).expect("JSON of a value of ours");
         assert_eq!(from_json::<T>(&text), Some(value), "{text}");
         texts.insert(text);
     }
