@@ -4,6 +4,7 @@
 //! in [`look`].
 
 mod commits;
+mod group;
 mod handover;
 mod look;
 
@@ -32,7 +33,7 @@ use crate::restore::{Restored, Restorer, Work};
 use crate::transactions::Transactions;
 use crate::trim::Trimmer;
 use commits::Commits;
-use handover::Group;
+use group::Group;
 use kafka::client::Membership;
 use look::Told;
 

@@ -1,21 +1,17 @@
 //! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before it is
 //! worked on. Pairs that stay go on meanwhile where the group's protocol allows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kafka::Brokers;
-use kafka::groups::{self, GroupDescription, Member};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::runtime::Handle;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::commits::{LAST_LIMIT, LIMIT};
 use super::{End, Worker};
-use crate::Config;
 use crate::consumer::{self, Consumer};
 use crate::pair::Pair;
 use crate::pairs::{Assignment, signed};
@@ -28,70 +24,6 @@ const UNMOVED: Duration = Duration::from_secs(10);
 /// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes them.
 const NUDGES: u32 = 3;
 const NUDGE_PAUSE: Duration = Duration::from_millis(15);
-
-/// Finds out who owns the other halves of pairs.
-pub(super) struct Group {
-    brokers: Brokers,
-    group_id: String,
-    pod: String,
-    runtime: Handle,
-    /// The halves that were told.
-    halves: BTreeSet<u32>,
-}
-
-impl Group {
-    pub(super) fn new(config: &Config, runtime: Handle) -> Self {
-        let (brokers, group_id, pod) = (config.kafka.clone(), config.group.clone(), config.pod.clone());
-        Self { brokers, group_id, pod, runtime, halves: BTreeSet::new() }
-    }
-
-    /// Says, once for the same partitions, that halves of pairs are refused, and who has the other ones.
-    fn name_owners_of_halves(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
-        if *halves == self.halves {
-            return;
-        }
-        self.halves.clone_from(halves);
-        if halves.is_empty() {
-            return info!("no half of a pair was assigned to this pod any more");
-        }
-        let (brokers, group_id, pod) = (self.brokers.clone(), self.group_id.clone(), self.pod.clone());
-        let (halves, topics) = (halves.clone(), topics.clone());
-        self.runtime.spawn(async move {
-            let owners = match groups::describe(&brokers, &group_id).await {
-                Ok(group) => owners_of_halves(&group, &pod, &halves, &topics),
-                Err(problem) => format!("nobody knows who owns it: {problem}"),
-            };
-            error!(
-                partitions = ?halves,
-                "refusing partitions of which only one input was assigned, since their frames cannot meet here. The other input: {owners}"
-            );
-        });
-    }
-}
-
-/// Who owns the other inputs of these partitions, and what that means.
-fn owners_of_halves(
-    group: &GroupDescription,
-    pod: &str,
-    halves: &BTreeSet<u32>,
-    topics: &[String; 2],
-) -> String {
-    let owns = |member: &&Member| {
-        let is_half =
-            |(topic, partition): &(String, u32)| topics.contains(topic) && halves.contains(partition);
-        member.client_id != pod && member.assignment.iter().any(is_half)
-    };
-    let name = |member: &Member| format!("{} ({})", member.client_id, member.host);
-    let names: Vec<String> = group.members.iter().filter(owns).map(name).collect();
-    if names.is_empty() {
-        "nobody owns it; both inputs must have as many partitions".to_owned()
-    } else {
-        format!(
-            "owned by {}; another application is a member of this group, or a pod that does not use the assignor `range`",
-            names.join(", ")
-        )
-    }
-}
 
 impl Worker {
     /// Begins with what the group gave to this pod.

@@ -1,0 +1,470 @@
+//! The thread that restores: asks, reads, decides, one round after the other until nothing is wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use game::Fold;
+use game::sessions::Limits;
+use kafka::client::{self, Answered};
+use kafka::{Brokers, topics};
+use model::Input;
+use rdkafka::consumer::Consumer as _;
+use tokio::runtime::Handle;
+use tracing::{debug, info, warn};
+
+use super::commits::{self, Commits, Plan};
+use super::log::{self, Logs};
+use super::position::{self, Remark, SameLog};
+use super::reading::{self, Reading, State};
+use super::{Begins, Restored, Wish, Work};
+use crate::Config;
+use crate::changelog::{Changelog, Position, Positions};
+use crate::ends::Asking;
+use crate::metrics::Metrics;
+use crate::pairs::{both, index, signed};
+
+/// How long one question may take. A transaction that is still open there holds the answer about committed offsets back.
+const QUESTION: Duration = Duration::from_millis(1_000);
+/// How long to wait after a question that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a changelog may bring nothing before it is asked for anew.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often to say how far it has come.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// All that the thread owns.
+pub(super) struct Run {
+    client: Asking,
+    brokers: Brokers,
+    runtime: Handle,
+    topics: [String; 2],
+    changelog: String,
+    /// The topics that must have as many partitions as the inputs.
+    own: [String; 3],
+    /// So many partitions they are known to have.
+    large_enough: u32,
+    limits: Limits,
+    metrics: Metrics,
+    worker: Worker,
+    /// Pairs to be restored.
+    wanted: BTreeMap<u32, Wish>,
+    /// The newest ticket of each pair that was dealt with.
+    finished: BTreeMap<u32, u64>,
+    /// While pairs wait for an answer.
+    waiting: Option<Waiting>,
+}
+
+/// Since when pairs wait, and for what, as far as that was logged.
+struct Waiting {
+    since: Instant,
+    told: Option<String>,
+}
+
+/// What restoring a pair needs beside its changelog.
+struct Known {
+    commits: Commits,
+    logs: Logs,
+}
+
+/// The worker has gone, or wants other pairs.
+enum Interrupted {
+    Ended,
+    Changed,
+}
+
+/// The worker, as this thread knows it.
+pub(super) struct Worker {
+    pub(super) inbox: Receiver<BTreeMap<u32, Wish>>,
+    pub(super) outbox: Sender<Restored>,
+    /// Woken with each pair.
+    pub(super) thread: Thread,
+}
+
+impl Run {
+    pub(super) fn new(
+        config: &Config,
+        metrics: Metrics,
+        runtime: Handle,
+        worker: Worker,
+    ) -> anyhow::Result<Self> {
+        let mut settings = client::reader(&config.kafka, &format!("{}-restore", config.pod));
+        // Quick rather than thrifty: a hand-over waits for it.
+        settings
+            .set("group.id", &config.group)
+            .set("fetch.wait.max.ms", "10")
+            .set("fetch.min.bytes", "1")
+            .set("fetch.message.max.bytes", "1048576")
+            // Partitions that are added are found soon.
+            .set("topic.metadata.refresh.interval.ms", "2000")
+            .set("enable.partition.eof", "true");
+        Ok(Self {
+            client: Asking::new(move || client::create(&settings))
+                .context("making the consumer that restores")?,
+            brokers: config.kafka.clone(),
+            runtime,
+            topics: [config.requests.clone(), config.responses.clone()],
+            changelog: config.changelog(),
+            own: [config.changelog(), config.sessions.clone(), config.dead_letters()],
+            large_enough: 0,
+            limits: config.limits(),
+            metrics,
+            worker,
+            wanted: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            waiting: None,
+        })
+    }
+
+    /// Lets the worker look up.
+    pub(super) fn wake(&self) {
+        self.worker.thread.unpark();
+    }
+
+    /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes librdkafka most
+    /// of a second, for which the first pairs would stand still.
+    pub(super) fn prepare(&mut self) {
+        let begin = Instant::now();
+        if let Some(last) = self.last_partition()
+            && let Err(reason) = self.grow(last)
+        {
+            debug!(reason, "our topics may be too small");
+        }
+        let first = both(&self.topics, &BTreeSet::from([0]));
+        let consumer = self.client.get();
+        let asked = consumer.committed_offsets(first, QUESTION).map(drop);
+        let read = asked.and_then(|()| reading::rehearse(consumer, &self.changelog));
+        debug!(took = ?begin.elapsed(), ?read, "ready to restore");
+    }
+
+    pub(super) fn run(mut self) {
+        loop {
+            if self.wanted.is_empty() {
+                match self.worker.inbox.recv() {
+                    Ok(wishes) => self.note(wishes),
+                    Err(_) => return,
+                }
+            }
+            match self.restore() {
+                Ok(()) | Err(Interrupted::Changed) => {}
+                Err(Interrupted::Ended) => return,
+            }
+        }
+    }
+
+    /// Restores what is wanted, or as much as it can until something else is.
+    fn restore(&mut self) -> Result<(), Interrupted> {
+        self.listen()?;
+        let pairs: BTreeSet<u32> = self.wanted.keys().copied().collect();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let (known, missing) = match self.get_to_know(&pairs) {
+            Ok(known) => known,
+            Err(reason) => {
+                self.note_answer(begin, Answered::Partly);
+                self.wait_for(begin, reason);
+                return self.pause();
+            }
+        };
+        self.note_answer(begin, Answered::whole(missing.is_none()));
+        match missing {
+            Some(reason) => self.wait_for(begin, reason),
+            None => self.wait_no_more(),
+        }
+        if known.is_empty() {
+            return self.pause();
+        }
+        debug!(took = ?begin.elapsed(), pairs = known.len(), "committed offsets are there");
+        let mut readings = BTreeMap::new();
+        for (&partition, pair) in &known {
+            match Plan::of(&pair.commits) {
+                plan if self.take_parked(partition, plan, &pair.commits) => {}
+                Plan::Nothing => self.begin_anew(partition, pair),
+                plan => drop(readings.insert(partition, Reading::new(plan, self.limits))),
+            }
+        }
+        if readings.is_empty() {
+            return Ok(());
+        }
+        if let Err(problem) = reading::assign(self.client.get(), &self.changelog, &readings) {
+            self.wait_for(begin, format!("the changelog cannot be read: {problem}"));
+            return self.pause();
+        }
+        let read = self.read_all(readings, &known, begin);
+        // What was read is not fetched any further.
+        if let Err(problem) = self.client.get().unassign() {
+            debug!(%problem, "giving the changelog back");
+        }
+        read
+    }
+
+    /// Gives a pair back the state that it had a moment ago, if nobody has worked on it since; whether that was so.
+    fn take_parked(&mut self, partition: u32, plan: Plan, commits: &Commits) -> bool {
+        let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
+        match (parked, plan) {
+            (Some(work), Plan::ToBlock(mark))
+                if work.changelog.mark() == Some(mark)
+                    && position::is_committed(&work.positions, commits) =>
+            {
+                self.finish(partition, work, Begins::AtPosition);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Asks what the group has committed and where the logs begin and end. Pairs without an answer are left out; why, for one of them.
+    fn get_to_know(
+        &mut self,
+        pairs: &BTreeSet<u32>,
+    ) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
+        if let Some(&last) = pairs.last() {
+            self.grow(last)?;
+        }
+        let list = both(&self.topics, pairs);
+        let committed = self.client.get().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
+            format!("no answer about committed offsets ({problem}): the broker is away, or has yet to end a dead pod's transaction")
+        })?;
+        let logs = log::ask(self.client.get(), list, &self.topics, QUESTION)
+            .map_err(|problem| format!("no answer about where the logs end: {problem}"))?;
+        let mut missing = None;
+        let mut known = BTreeMap::new();
+        for (partition, commits) in commits::read(&committed, &self.topics) {
+            match (commits, logs.get(&partition)) {
+                (Ok(commits), Some(Ok(logs))) => {
+                    known.insert(partition, Known { commits, logs: *logs });
+                }
+                (Err(problem), _) => {
+                    missing = Some(format!("no committed offsets of partition {partition}: {problem}"));
+                }
+                (Ok(_), Some(Err(problem))) => {
+                    missing = Some(format!("no answer about the logs of partition {partition}: {problem}"));
+                }
+                (Ok(_), None) => missing = Some(format!("no answer about the logs of partition {partition}")),
+            }
+        }
+        Ok((known, missing))
+    }
+
+    /// The last pair that the inputs have now.
+    fn last_partition(&self) -> Option<u32> {
+        let metadata = self.client.get().fetch_metadata(Some(&self.topics[0]), QUESTION).ok()?;
+        let count = metadata.topics().first()?.partitions().len();
+        u32::try_from(count).ok()?.checked_sub(1)
+    }
+
+    /// Sees to it that our own topics have this partition: somebody may have added some to the inputs.
+    fn grow(&mut self, last: u32) -> Result<(), String> {
+        let needed = last + 1;
+        if needed <= self.large_enough {
+            return Ok(());
+        }
+        let own = self.own.each_ref().map(String::as_str);
+        self.runtime
+            .block_on(topics::grow(&self.brokers, &own, needed))
+            .map_err(|error| error.to_string())?;
+        self.large_enough = needed;
+        // Else this client goes on to believe for a while that they are smaller, and so are the inputs.
+        for topic in [&self.changelog, &self.topics[0], &self.topics[1]] {
+            let _ = self.client.get().fetch_metadata(Some(topic), QUESTION);
+        }
+        Ok(())
+    }
+
+    fn note_answer(&mut self, asked: Instant, answered: Answered) {
+        self.client.note(asked, answered);
+        if let Err(problem) = self.client.renew() {
+            debug!(%problem, "there is no new client: going on with the old one");
+        }
+    }
+
+    /// Says once for what pairs wait, if it takes long.
+    fn wait_for(&mut self, begin: Instant, reason: String) {
+        debug!(reason, "not restored yet");
+        let waiting = self.waiting.get_or_insert(Waiting { since: begin, told: None });
+        if waiting.since.elapsed() > QUESTION && waiting.told.as_ref() != Some(&reason) {
+            warn!(pairs = self.wanted.len(), reason, "pairs cannot be restored yet");
+            waiting.told = Some(reason);
+        }
+    }
+
+    fn wait_no_more(&mut self) {
+        if let Some(Waiting { since, told: Some(_) }) = self.waiting.take() {
+            info!(took = ?since.elapsed(), "pairs can be restored again");
+        }
+    }
+
+    /// Waits a little before the next question, unless the worker wants something else.
+    fn pause(&mut self) -> Result<(), Interrupted> {
+        match self.worker.inbox.recv_timeout(PAUSE) {
+            Ok(wishes) => self.note(wishes),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(Interrupted::Ended),
+        }
+        Ok(())
+    }
+
+    /// Takes the newest wish.
+    fn listen(&mut self) -> Result<(), Interrupted> {
+        loop {
+            match self.worker.inbox.try_recv() {
+                Ok(wishes) => self.note(wishes),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Interrupted::Ended),
+            }
+        }
+    }
+
+    fn note(&mut self, mut wishes: BTreeMap<u32, Wish>) {
+        wishes.retain(|pair, wish| self.finished.get(pair).is_none_or(|&finished| finished < wish.ticket));
+        for (pair, wish) in &mut wishes {
+            if let Some(before) = self.wanted.remove(pair)
+                && before.ticket == wish.ticket
+            {
+                wish.parked = before.parked;
+            }
+        }
+        self.wanted = wishes;
+    }
+
+    fn tickets(&self) -> Vec<u64> {
+        self.wanted.values().map(|wish| wish.ticket).collect()
+    }
+
+    /// Reads the changelogs of these pairs, all at the same time.
+    fn read_all(
+        &mut self,
+        mut readings: BTreeMap<u32, Reading>,
+        known: &BTreeMap<u32, Known>,
+        begin: Instant,
+    ) -> Result<(), Interrupted> {
+        let mut progress = Instant::now();
+        let mut doubtful = BTreeMap::new();
+        while !readings.is_empty() {
+            if let Some((partition, read)) = reading::next(self.client.get(), &mut readings)
+                && let Some(pair) = known.get(&partition)
+            {
+                match read {
+                    None => self.begin_anew(partition, pair),
+                    Some(state) if state.is_doubtful(pair) => {
+                        doubtful.insert(partition, state);
+                    }
+                    Some(state) => self.go_on(partition, state, pair, [SameLog::Yes; 2]),
+                }
+            }
+            let before = self.tickets();
+            self.listen()?;
+            if self.tickets() != before {
+                return Err(Interrupted::Changed);
+            }
+            let machines = readings.values().map(Reading::machines).sum::<usize>();
+            self.metrics.restoring_machines.set(machines as i64);
+            if progress.elapsed() > PROGRESS {
+                info!(pairs = readings.len(), machines, silent = ?reading::silent(&readings), "restoring state");
+                let overdue = reading::overdue(&mut readings, |it| self.end(it).is_some());
+                if let Some((partition, pair)) = overdue.and_then(|it| Some((it, known.get(&it)?))) {
+                    self.begin_anew(partition, pair);
+                }
+                if begin.elapsed() > PATIENCE && readings.len() == reading::silent(&readings).len() {
+                    self.wait_for(
+                        begin,
+                        format!("nothing arrives from {}: has it a leader?", self.changelog),
+                    );
+                    self.note_answer(begin, Answered::Partly);
+                    return self.pause();
+                }
+                progress = Instant::now();
+            }
+        }
+        self.decide_doubtful(doubtful, known);
+        info!(took = ?begin.elapsed(), "state restored");
+        Ok(())
+    }
+
+    /// Goes on with pairs whose log may have been made anew since.
+    fn decide_doubtful(&mut self, doubtful: BTreeMap<u32, State>, known: &BTreeMap<u32, Known>) {
+        if doubtful.is_empty() {
+            return;
+        }
+        let positions = doubtful.iter().filter_map(|(&partition, state)| Some((partition, state.positions?)));
+        let same = log::still_hold(self.client.get(), &self.topics, positions.collect());
+        for (partition, state) in doubtful {
+            // Without an answer the pair stays wanted, and is asked about again.
+            if let (Some(&same), Some(pair)) = (same.get(&partition), known.get(&partition)) {
+                self.go_on(partition, state, pair, same);
+            }
+        }
+    }
+
+    /// Goes on with the state that a changelog has given.
+    fn go_on(&mut self, partition: u32, state: State, pair: &Known, same: [SameLog; 2]) {
+        let Known { commits, logs } = pair;
+        let State { fold, changelog, positions } = state;
+        let sides = [0, 1].map(|side| match positions {
+            Some(positions) => position::go_on(positions[side], commits[side], logs[side], same[side]),
+            // Written by an older version: the commits are all there is.
+            None => position::begin(commits[side], logs[side]),
+        });
+        let positions = self.tell(partition, sides);
+        let begins = begins(&positions, pair);
+        self.finish(partition, Work { fold, changelog, positions }, begins);
+    }
+
+    /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
+    fn begin_anew(&mut self, partition: u32, pair: &Known) {
+        let Some(end) = self.end(partition) else { return };
+        let Known { commits, logs } = pair;
+        let sides = [0, 1].map(|side| position::begin(commits[side], logs[side]));
+        let positions = self.tell(partition, sides);
+        let begins = begins(&positions, pair);
+        let work = Work { fold: Fold::new(self.limits), changelog: Changelog::new(end), positions };
+        self.finish(partition, work, begins);
+    }
+
+    /// Says what is unusual about positions, once a time.
+    fn tell(&self, partition: u32, sides: [(Position, Option<Remark>); 2]) -> Positions {
+        for input in Input::ALL {
+            let topic = &self.topics[index(input)];
+            if let (_, Some(remark)) = sides[index(input)] {
+                warn!("{topic}/{partition}: {remark}");
+                self.metrics.count_remark(topic, partition, remark.reason(), remark.lost());
+            }
+        }
+        sides.map(|(position, _)| position)
+    }
+
+    /// Where a changelog ends; `None` while the broker is away.
+    fn end(&self, partition: u32) -> Option<i64> {
+        let watermarks = self.client.get().fetch_watermarks(&self.changelog, signed(partition), QUESTION);
+        watermarks.ok().map(|(_, end)| end)
+    }
+
+    fn finish(&mut self, partition: u32, work: Work, begins: Begins) {
+        let Some(Wish { ticket, .. }) = self.wanted.remove(&partition) else { return };
+        self.finished.insert(partition, ticket);
+        self.metrics.restored.inc();
+        // Nobody is there any more when the pod ends.
+        let _ = self.worker.outbox.send(Restored { partition, ticket, work, begins });
+        self.wake();
+    }
+}
+
+/// The consumer begins at the commits; without one, at the start of the log.
+fn begins(positions: &Positions, Known { commits, logs }: &Known) -> Begins {
+    let by_itself = [0, 1].map(|side| commits[side].map_or(logs[side].start, |commit| commit.offset));
+    if position::next(positions) == by_itself { Begins::AtPosition } else { Begins::Elsewhere }
+}
+
+impl State {
+    /// Whether one of the inputs may be another log by now.
+    fn is_doubtful(&self, pair: &Known) -> bool {
+        let Known { commits, logs } = pair;
+        self.positions.is_some_and(|positions| {
+            [0, 1].into_iter().any(|side| position::is_doubtful(positions[side], commits[side], logs[side]))
+        })
+    }
+}
