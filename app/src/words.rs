@@ -272,10 +272,10 @@ mod tests {
             Apart { whose: Whose::Pod("kstreams-7c9d8f6b5-kx7w2".into()), by_ms: -3_200 },
         ]);
         let said = |text: String| text.replace('\u{a0}', " ");
-        assert_eq!(said(farthest_clock(&clocks_apart)), "clocks disagree: the generator's is 8.0 s ahead");
+        assert_eq!(said(farthest_clock(&clocks_apart)), "clocks disagree: the generator's is 8 s ahead");
         assert_eq!(
             said(clocks(&clocks_apart)),
-            "Compared with the server's clock: the generator's is 8.0 s ahead, pod kx7w2's is 3.2 s behind"
+            "Compared with the server's clock: the generator's is 8 s ahead, pod kx7w2's is 3.2 s behind"
         );
     }
 
