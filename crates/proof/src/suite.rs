@@ -16,7 +16,7 @@ use crate::setup::Setup;
 
 /// So many seeds run at once: while one waits for its last sessions to end, the other one is under load. A seed that kills the only broker
 /// runs alone.
-const AT_ONCE: u32 = 2;
+const AT_ONCE: u32 = 3;
 
 /// What only one seed can use at a time.
 #[derive(Clone, Default)]

@@ -28,7 +28,7 @@ use crate::pairs::{both, index, signed};
 
 /// How long one question may take. A transaction that is still open there holds the answer about committed offsets back.
 const QUESTION: Duration = Duration::from_millis(1_000);
-/// How long to wait after a question that failed.
+/// How long to wait after a question that failed; one that changes topics is asked less often, after [`PROGRESS`].
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a changelog may bring nothing before it is asked for anew.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -162,21 +162,21 @@ impl Run {
             return Ok(());
         }
         let begin = Instant::now();
-        let (known, missing) = match self.get_to_know(&pairs) {
+        // What has no place in our own topics waits, and the others go on.
+        let too_small = pairs.last().and_then(|&last| self.grow(last).err());
+        let with_place: BTreeSet<u32> = pairs.range(..self.large_enough).copied().collect();
+        let (known, missing) = match self.get_to_know(&with_place) {
             Ok(known) => known,
-            Err(reason) => {
-                self.note_answer(begin, Answered::Partly);
-                self.wait_for(begin, reason);
-                return self.pause();
-            }
+            Err(reason) => (BTreeMap::new(), Some(reason)),
         };
         self.note_answer(begin, Answered::whole(missing.is_none()));
-        match missing {
+        let pause = if too_small.is_some() { PROGRESS } else { PAUSE };
+        match too_small.or(missing) {
             Some(reason) => self.wait_for(begin, reason),
             None => self.wait_no_more(),
         }
         if known.is_empty() {
-            return self.pause();
+            return self.pause(pause);
         }
         debug!(took = ?begin.elapsed(), pairs = known.len(), "committed offsets are there");
         let mut readings = BTreeMap::new();
@@ -192,7 +192,7 @@ impl Run {
         }
         if let Err(problem) = reading::assign(self.client.get(), &self.changelog, &readings) {
             self.wait_for(begin, format!("the changelog cannot be read: {problem}"));
-            return self.pause();
+            return self.pause(PAUSE);
         }
         let read = self.read_all(readings, &known, begin);
         // What was read is not fetched any further.
@@ -218,12 +218,9 @@ impl Run {
     }
 
     /// Asks what the group has committed and where the logs begin and end. Pairs without an answer are left out; why, for one of them.
-    fn get_to_know(
-        &mut self,
-        pairs: &BTreeSet<u32>,
-    ) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
-        if let Some(&last) = pairs.last() {
-            self.grow(last)?;
+    fn get_to_know(&self, pairs: &BTreeSet<u32>) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
+        if pairs.is_empty() {
+            return Ok((BTreeMap::new(), None));
         }
         let list = both(&self.topics, pairs);
         let committed = self.client.get().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
@@ -264,9 +261,11 @@ impl Run {
             return Ok(());
         }
         let own = self.own.each_ref().map(String::as_str);
-        self.runtime
-            .block_on(topics::grow(&self.brokers, &own, needed))
-            .map_err(|error| error.to_string())?;
+        if let Err(problem) = self.runtime.block_on(topics::grow(&self.brokers, &own, needed)) {
+            let counts = self.runtime.block_on(topics::partition_counts(&self.brokers, &own));
+            self.large_enough = counts.map_or(self.large_enough, |counts| smallest(&counts));
+            return Err(problem.to_string());
+        }
         self.large_enough = needed;
         // Else this client goes on to believe for a while that they are smaller, and so are the inputs.
         for topic in [&self.changelog, &self.topics[0], &self.topics[1]] {
@@ -299,8 +298,8 @@ impl Run {
     }
 
     /// Waits a little before the next question, unless the worker wants something else.
-    fn pause(&mut self) -> Result<(), Interrupted> {
-        match self.worker.inbox.recv_timeout(PAUSE) {
+    fn pause(&mut self, pause: Duration) -> Result<(), Interrupted> {
+        match self.worker.inbox.recv_timeout(pause) {
             Ok(wishes) => self.note(wishes),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Interrupted::Ended),
@@ -375,7 +374,7 @@ impl Run {
                         format!("nothing arrives from {}: has it a leader?", self.changelog),
                     );
                     self.note_answer(begin, Answered::Partly);
-                    return self.pause();
+                    return self.pause(PAUSE);
                 }
                 progress = Instant::now();
             }
@@ -451,6 +450,11 @@ impl Run {
         let _ = self.worker.outbox.send(Restored { partition, ticket, work, begins });
         self.wake();
     }
+}
+
+/// Of the partition counts of topics, the smallest; 0 where one is not known.
+fn smallest(counts: &[Option<u32>]) -> u32 {
+    counts.iter().map(|count| count.unwrap_or(0)).min().unwrap_or(0)
 }
 
 /// The consumer begins at the commits; without one, at the start of the log.
