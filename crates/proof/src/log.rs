@@ -50,7 +50,7 @@ impl Record {
 }
 
 /// How long the ends of all partitions may take; a broker that is being started again keeps them away for as long as that takes.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Reads what is committed of a topic, from its beginning to its present end: one list a partition.
