@@ -176,20 +176,32 @@ pub(crate) async fn settled(brokers: &Brokers, topic: &str, limit: Duration) -> 
     let topic = topic.to_owned();
     let deadline = Instant::now() + limit;
     tokio::task::spawn_blocking(move || {
-        for partition in 0..partitions(&all, &topic)? {
-            let end = |consumer: &BaseConsumer| -> Result<i64> {
-                Ok(consumer.fetch_watermarks(&topic, i32::try_from(partition)?, ANSWER)?.1)
-            };
-            while end(&stable)? != end(&all)? {
-                if Instant::now() > deadline {
-                    return Ok(Some(Complaint::OpenTransaction { topic, partition: Some(partition) }));
+        loop {
+            // A leader that is elected just now does not answer; the next one does.
+            match open_partition(&stable, &all, &topic) {
+                Ok(None) => return Ok(None),
+                Ok(partition) if Instant::now() > deadline => {
+                    return Ok(Some(Complaint::OpenTransaction { topic, partition }));
                 }
-                std::thread::sleep(POLL);
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Ok(Some(_)) | Err(_) => std::thread::sleep(POLL),
             }
         }
-        Ok(None)
     })
     .await?
+}
+
+/// The first partition of a topic in which a transaction is open.
+fn open_partition(stable: &BaseConsumer, all: &BaseConsumer, topic: &str) -> Result<Option<u32>> {
+    for partition in 0..partitions(all, topic)? {
+        let end = |consumer: &BaseConsumer| -> Result<i64> {
+            Ok(consumer.fetch_watermarks(topic, i32::try_from(partition)?, ANSWER)?.1)
+        };
+        if end(stable)? != end(all)? {
+            return Ok(Some(partition));
+        }
+    }
+    Ok(None)
 }
 
 /// Waits until no transaction is open among the group's offsets: a client that asks for stable ones is not answered before.

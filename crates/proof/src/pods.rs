@@ -25,6 +25,8 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 /// How long a pod may take to end after SIGTERM.
 const END_LIMIT: Duration = Duration::from_secs(6);
 const POLL: Duration = Duration::from_millis(20);
+/// Brokers come first: one that does not get the processor for a second counts as dead, and Kafka itself then loses markers of transactions.
+const NICE: [&str; 3] = ["nice", "-n", "10"];
 
 /// How pods are started.
 #[derive(Debug, Clone)]
@@ -168,8 +170,10 @@ impl Pods {
     fn start(&mut self, pod: u32) -> Result<()> {
         let Template { program, brokers, names, protocol, capacity, logs } = &self.template;
         let log = File::options().create(true).append(true).open(logs.join(format!("{}.log", name(pod))))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(NICE[0]);
         command
+            .args(&NICE[1..])
+            .arg(program)
             .args(["--kafka", brokers.as_str(), "--pod", &name(pod), "--group", names.group()])
             .args(["--requests", &names.input(Input::Requests)])
             .args(["--responses", &names.input(Input::Responses)])

@@ -82,7 +82,7 @@ async fn watch(
         for owner in owners.values() {
             words.listen(owner, now);
         }
-        let silence = standing.note(now, &sight.positions, living, |owner| words.last(owner));
+        let silence = standing.note(now, &sight.positions, living, |owner, since| words.first(owner, since));
         let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
         if longest.as_ref().is_none_or(|longest| silence.lasted > longest.lasted) {
             *longest = Some(silence);
@@ -169,7 +169,7 @@ impl Standing {
         now: Instant,
         positions: &BTreeMap<Partition, (i64, i64)>,
         owner: impl Fn(&Partition) -> Option<String>,
-        last_word: impl Fn(&str) -> Option<Instant>,
+        first_word: impl Fn(&str, Instant) -> Option<Instant>,
     ) -> Silence {
         let mut longest = Silence { lasted: Duration::ZERO, partition: String::new() };
         let mut standing = BTreeMap::new();
@@ -177,8 +177,7 @@ impl Standing {
             let Some(owner) = owner(partition).filter(|_| committed < end) else { continue };
             let before = self.0.remove(partition).filter(|it| it.committed == committed && it.owner == owner);
             let since = before.unwrap_or(Since { committed, owner, at: now });
-            let heard = last_word(&since.owner).map_or(since.at, |word| word.max(since.at));
-            let lasted = now - heard;
+            let lasted = first_word(&since.owner, since.at).unwrap_or(now) - since.at;
             if lasted > longest.lasted {
                 let (topic, number) = partition;
                 let Since { owner, .. } = &since;
@@ -192,7 +191,7 @@ impl Standing {
     }
 }
 
-/// When pods last warned of something, by their logs.
+/// When pods warned of something, by their logs.
 struct Words {
     logs: PathBuf,
     heard: HashMap<String, Heard>,
@@ -202,7 +201,7 @@ struct Words {
 struct Heard {
     /// So much of the log was read.
     bytes: usize,
-    last: Option<Instant>,
+    words: Vec<Instant>,
 }
 
 impl Words {
@@ -215,13 +214,14 @@ impl Words {
         let log = read(&self.logs.join(format!("{pod}.log")));
         let new = log.get(heard.bytes..).unwrap_or_default();
         if new.lines().any(is_warning) {
-            heard.last = Some(now);
+            heard.words.push(now);
         }
         heard.bytes = log.len();
     }
 
-    fn last(&self, pod: &str) -> Option<Instant> {
-        self.heard.get(pod)?.last
+    /// The first word since a time: from then on it is known that something is wrong.
+    fn first(&self, pod: &str, since: Instant) -> Option<Instant> {
+        self.heard.get(pod)?.words.iter().copied().find(|&word| word >= since)
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lasts_from_the_last_step_or_word_to_now_while_the_owner_lives() {
+    fn silence_lasts_from_the_last_step_to_the_first_word_while_the_owner_lives() {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let owner = |_: &Partition| Some("pod-1".to_owned());
@@ -252,11 +252,12 @@ mod tests {
         let mut lasted =
             |seconds: u32, positions, owner: &dyn Fn(&Partition) -> Option<String>, word: Option<u32>| {
                 let word = word.map(|word| start + word * second);
-                standing.note(start + seconds * second, &positions, owner, |_| word).lasted
+                let word = |_: &str, since: Instant| word.filter(|&word| word >= since);
+                standing.note(start + seconds * second, &positions, owner, word).lasted
             };
         assert_eq!(lasted(0, at(0, 5, 9), &owner, None), Duration::ZERO);
         assert_eq!(lasted(2, at(0, 5, 10), &owner, None), 2 * second);
-        assert_eq!(lasted(3, at(0, 5, 10), &owner, Some(2)), second);
+        assert_eq!(lasted(3, at(0, 5, 10), &owner, Some(1)), second);
         assert_eq!(lasted(4, at(0, 6, 10), &owner, None), Duration::ZERO);
         assert_eq!(lasted(6, at(0, 6, 10), &|_| None, None), Duration::ZERO, "nobody owns it");
         assert_eq!(lasted(8, at(0, 6, 10), &owner, None), Duration::ZERO);

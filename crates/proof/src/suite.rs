@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
@@ -18,35 +17,36 @@ use crate::setup::Setup;
 /// runs alone.
 const AT_ONCE: u32 = 3;
 
-/// What only one seed can use at a time.
-#[derive(Clone, Default)]
-struct Grounds {
-    cluster: Arc<Mutex<Option<Cluster>>>,
-    proxy: Arc<Mutex<()>>,
-}
-
-/// Proves all seeds and tells of each when it is done.
+/// Proves all seeds and tells of each when it is done. Those that need three brokers come last, and alone: beside three brokers, which are
+/// slow to start, the one broker of the others would not get the processor often enough to count as alive.
 ///
 /// # Panics
 /// When the harness itself has a bug that panics.
 pub async fn prove_all(setup: &Setup, seeds: impl IntoIterator<Item = u64>, mut done: impl FnMut(Report)) {
+    let needs_cluster = |seed: &u64| Theme::of(*seed).ground() == Ground::Cluster;
+    let (on_cluster, on_broker): (Vec<u64>, Vec<u64>) = seeds.into_iter().partition(needs_cluster);
+    prove_on_broker(setup, on_broker, &mut done).await;
+    if !on_cluster.is_empty() {
+        prove_on_cluster(setup, on_cluster, &mut done).await;
+    }
+}
+
+/// On the one broker, some at once.
+async fn prove_on_broker(setup: &Setup, seeds: Vec<u64>, done: &mut impl FnMut(Report)) {
     let places = Arc::new(Semaphore::new(AT_ONCE as usize));
-    let grounds = Grounds::default();
+    let proxy = Arc::new(Mutex::new(()));
     let mut running = JoinSet::new();
     for seed in seeds {
-        let needs = if Theme::of(seed).ground() == Ground::Mortal { AT_ONCE } else { 1 };
+        let ground = Theme::of(seed).ground();
+        let needs = if ground == Ground::Mortal { AT_ONCE } else { 1 };
         let place = Arc::clone(&places).acquire_many_owned(needs).await.expect("nobody closes it");
         while let Some(report) = running.try_join_next() {
             done(report.expect("a seed panicked"));
         }
-        let (setup, grounds) = (setup.clone(), grounds.clone());
+        let (setup, proxy) = (setup.clone(), Arc::clone(&proxy));
         running.spawn(async move {
-            let begin = Instant::now();
-            let report = prove(&setup, &grounds, seed).await.unwrap_or_else(|error| Report {
-                complaints: vec![Complaint::Harness(format!("{error:#}"))],
-                took: begin.elapsed(),
-                ..Report::empty(seed)
-            });
+            let _alone = if ground == Ground::Proxy { Some(proxy.lock().await) } else { None };
+            let report = prove(&setup, None, seed).await;
             drop(place);
             report
         });
@@ -54,32 +54,37 @@ pub async fn prove_all(setup: &Setup, seeds: impl IntoIterator<Item = u64>, mut 
     while let Some(report) = running.join_next().await {
         done(report.expect("a seed panicked"));
     }
-    if let Some(cluster) = grounds.cluster.lock().await.take() {
+}
+
+/// On three brokers, which are started for them, one after the other.
+async fn prove_on_cluster(setup: &Setup, seeds: Vec<u64>, done: &mut impl FnMut(Report)) {
+    let cluster = match &setup.surroundings.java {
+        Some(java) => Some(Cluster::start(java, &setup.logs.join("cluster")).await),
+        None => None,
+    };
+    for seed in seeds {
+        done(match &cluster {
+            Some(Err(error)) => failed(seed, Instant::now(), error),
+            Some(Ok(cluster)) => prove(setup, Some(cluster), seed).await,
+            None => prove(setup, None, seed).await,
+        });
+    }
+    if let Some(Ok(cluster)) = cluster {
         cluster.end().await;
     }
 }
 
-async fn prove(setup: &Setup, grounds: &Grounds, seed: u64) -> Result<Report> {
+async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -> Report {
+    let begin = Instant::now();
     let theme = Theme::of(seed);
-    let left_out = |why: String| Ok(Report { left_out: Some(why), ..Report::empty(seed) });
-    if let Some(lack) = setup.lacks(theme) {
-        return left_out(lack.to_owned());
+    let lacks_disk = || cluster.filter(|_| theme == Theme::DiskFull)?.lacks_disk();
+    if let Some(lack) = setup.lacks(theme).map(str::to_owned).or_else(lacks_disk) {
+        return Report { left_out: Some(lack), ..Report::empty(seed) };
     }
-    match (theme.ground(), &setup.surroundings.java) {
-        (Ground::Cluster, Some(java)) => {
-            let mut slot = grounds.cluster.lock().await;
-            if slot.is_none() {
-                *slot = Some(Cluster::start(java, &setup.logs.join("cluster")).await?);
-            }
-            match slot.as_ref().and_then(Cluster::lacks_disk) {
-                Some(lack) if theme == Theme::DiskFull => left_out(lack),
-                _ => run::prove(setup, slot.as_ref(), seed).await,
-            }
-        }
-        (Ground::Proxy, _) => {
-            let _alone = grounds.proxy.lock().await;
-            run::prove(setup, None, seed).await
-        }
-        _ => run::prove(setup, None, seed).await,
-    }
+    run::prove(setup, cluster, seed).await.unwrap_or_else(|error| failed(seed, begin, &error))
+}
+
+fn failed(seed: u64, begin: Instant, error: &anyhow::Error) -> Report {
+    let complaints = vec![Complaint::Harness(format!("{error:#}"))];
+    Report { complaints, took: begin.elapsed(), ..Report::empty(seed) }
 }

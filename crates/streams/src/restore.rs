@@ -2,9 +2,11 @@
 //!
 //! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a pod that has
 //! died. Then it reads the changelog up to the block that belongs to those offsets, or all of it where the commits are gone or somebody
-//! else's. Where the pair goes on is what the changelog says ([`position`]).
+//! else's. Where the pair goes on is what the changelog says ([`position`]), in the log that still holds its last record
+//! ([`last_records`]).
 
 mod commits;
+mod last_records;
 mod log;
 mod position;
 mod reading;

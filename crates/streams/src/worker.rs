@@ -29,11 +29,12 @@ use crate::explain::Explainer;
 use crate::metrics::Metrics;
 use crate::pair::{CaughtUp, Pair, Worked};
 use crate::pairs::{Assignment, index};
-use crate::restore::{Restored, Restorer, Work};
+use crate::restore::{Restorer, Work};
 use crate::transactions::Transactions;
 use crate::trim::Trimmer;
 use commits::Commits;
 use group::Group;
+use handover::Arrived;
 use kafka::client::Membership;
 use look::Told;
 
@@ -82,8 +83,7 @@ pub(crate) struct Worker {
     ticket: u64,
     /// Pairs whose queues hold records that were fetched before they were rolled back.
     stale: BTreeSet<u32>,
-    /// Restored pairs to whose positions the consumer has yet to be moved, and since when.
-    arrived: BTreeMap<u32, (Restored, Instant)>,
+    arrived: BTreeMap<u32, Arrived>,
     transactions: Transactions,
     restorer: Restorer,
     watch: Watch,

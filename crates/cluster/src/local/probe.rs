@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
 
 /// Between two probes of a pod that is not ready: the show should not wait for it.
 const IMPATIENT: Duration = Duration::from_millis(100);
@@ -17,17 +18,28 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// So many failures in a row make a ready pod unready (`failureThreshold`).
 const FAILURES: u32 = 3;
 
+/// A pod that starts takes seconds; one that is not ready for longer is worth a word.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Probes for ever; sends each change. A pod begins as not ready.
-pub(super) async fn watch(address: SocketAddr, changes: mpsc::Sender<bool>) {
+pub(super) async fn watch(pod: &str, address: SocketAddr, changes: mpsc::Sender<bool>) {
     let mut ready = false;
     let mut failures = 0;
+    let (mut since, mut is_told) = (Instant::now(), false);
     loop {
         failures = if succeeds(address).await { 0 } else { failures + 1 };
         let now_ready = if ready { failures < FAILURES } else { failures == 0 };
-        if now_ready != ready && changes.send(now_ready).await.is_err() {
-            return;
+        if now_ready != ready {
+            (since, is_told) = (Instant::now(), false);
+            if changes.send(now_ready).await.is_err() {
+                return;
+            }
         }
         ready = now_ready;
+        if !ready && !is_told && since.elapsed() > LONG {
+            warn!("{pod} is not ready for {LONG:?}: its log says why");
+            is_told = true;
+        }
         sleep(if ready { PERIOD } else { IMPATIENT }).await;
     }
 }

@@ -94,9 +94,10 @@ async fn supervise(
     }
     let stdout = child.stdout.take();
     let (changes, mut changed) = mpsc::channel(4);
+    let pod = run.pod.clone();
     let probing = async move {
         if let Some(address) = admin_address(stdout).await {
-            probe::watch(address, changes).await;
+            probe::watch(&pod, address, changes).await;
         }
         std::future::pending::<()>().await;
     };

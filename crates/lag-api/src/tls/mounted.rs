@@ -78,8 +78,9 @@ fn end(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
 
 fn read(directory: &Path, file: &str) -> Result<Option<String>, MountError> {
     let path = directory.join(file);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
+    match std::fs::read(&path) {
+        // Remarks between the certificates may be in any encoding.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(MountError::Read { path, source }),
     }
@@ -95,6 +96,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(Mounted::read(directory.path()).unwrap().is_none());
         assert!(Mounted::read(&directory.path().join("nowhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_remark_in_another_encoding_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Authority::new("ca").server("lag-api.king.svc");
+        let certificate =
+            [b"Ausgestellt f\xFCr lag-api\n".as_slice(), server.certificate_pem.as_bytes()].concat();
+        std::fs::write(directory.path().join("tls.crt"), certificate).unwrap();
+        std::fs::write(directory.path().join("tls.key"), &server.key_pem).unwrap();
+        assert!(Mounted::read(directory.path()).unwrap().is_some());
     }
 
     #[test]

@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 use super::disk::Disk;
 use crate::setup::Java;
 
-/// Little, since there are three of them.
-const JVM: [&str; 4] = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"];
+/// Little memory, since there are three of them, and a start that leaves the processor to others.
+const JVM: [&str; 5] =
+    ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"];
 /// After a death by itself, the next start waits for so long.
 const PAUSE: Duration = Duration::from_millis(1_000);
 /// Any valid id will do for a cluster that nobody else talks to.

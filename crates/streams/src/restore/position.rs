@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::commits::{Commit, Commits};
-use crate::changelog::{Note, Position, Positions};
+use crate::changelog::{LastRead, Note, Position, Positions};
 
 /// Where the log of one input begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +100,9 @@ impl fmt::Display for Remark {
     }
 }
 
-/// Whether it has to be asked if the log is still the same one: a commit goes with its topic.
-pub(super) fn is_doubtful(before: Position, commit: Option<Commit>, log: Log) -> bool {
-    let is_ours = matches!(commit, Some(Commit { note: Note::Mark(_), offset }) if offset == before.next);
-    !is_ours && before.next <= log.end && before.last.is_some_and(|last| last.offset >= log.start)
+/// The record that the log must still hold if it is the same one; `None` where that cannot be asked, or where its end answers it.
+pub(super) fn witness(before: Position, log: Log) -> Option<LastRead> {
+    before.last.filter(|last| before.next <= log.end && last.offset >= log.start)
 }
 
 /// Where one input of a pair without state begins.
@@ -206,17 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn whether_the_log_is_the_same_is_asked_only_where_no_commit_of_ours_vouches_for_it() {
+    fn a_record_that_the_log_may_hold_tells_whether_it_is_the_same_log() {
         let before = Position::after(149, Some(5));
-        assert!(!is_doubtful(before, ours(150), LOG));
-        assert!(is_doubtful(before, None, LOG));
-        assert!(is_doubtful(before, foreign(150), LOG));
-        assert!(!is_doubtful(Position::after(49, Some(5)), None, LOG), "its last record was deleted");
-        assert!(
-            !is_doubtful(Position::after(249, Some(5)), None, LOG),
+        assert_eq!(witness(before, LOG), before.last);
+        assert_eq!(witness(Position::after(49, Some(5)), LOG), None, "it was deleted");
+        assert_eq!(
+            witness(Position::after(249, Some(5)), LOG),
+            None,
             "beyond the end: that is answer enough"
         );
-        assert!(!is_doubtful(Position::default(), None, LOG), "nothing was read yet");
+        assert_eq!(witness(Position::default(), LOG), None, "nothing was read yet");
     }
 
     #[test]

@@ -12,16 +12,18 @@ use kafka::client::{self, Answered};
 use kafka::{Brokers, topics};
 use model::Input;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 
 use super::commits::{self, Commits, Plan};
+use super::last_records::{LastRecords, Patience};
 use super::log::{self, Logs};
 use super::position::{self, Remark, SameLog};
 use super::reading::{self, Reading, State};
 use super::{Begins, Restored, Wish, Work};
 use crate::Config;
-use crate::changelog::{Changelog, Position, Positions};
+use crate::changelog::{Changelog, LastRead, Position, Positions};
 use crate::ends::Asking;
 use crate::metrics::Metrics;
 use crate::pairs::{both, index, signed};
@@ -38,6 +40,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// All that the thread owns.
 pub(super) struct Run {
     client: Asking,
+    last_records: LastRecords,
     brokers: Brokers,
     runtime: Handle,
     topics: [String; 2],
@@ -103,6 +106,7 @@ impl Run {
         Ok(Self {
             client: Asking::new(move || client::create(&settings))
                 .context("making the consumer that restores")?,
+            last_records: LastRecords::new(config)?,
             brokers: config.kafka.clone(),
             runtime,
             topics: [config.requests.clone(), config.responses.clone()],
@@ -136,6 +140,7 @@ impl Run {
         let consumer = self.client.get();
         let asked = consumer.committed_offsets(first, QUESTION).map(drop);
         let read = asked.and_then(|()| reading::rehearse(consumer, &self.changelog));
+        let read = read.and_then(|()| self.last_records.prepare());
         debug!(took = ?begin.elapsed(), ?read, "ready to restore");
     }
 
@@ -179,42 +184,39 @@ impl Run {
             return self.pause(pause);
         }
         debug!(took = ?begin.elapsed(), pairs = known.len(), "committed offsets are there");
-        let mut readings = BTreeMap::new();
+        let (mut readings, mut states) = (BTreeMap::new(), BTreeMap::new());
         for (&partition, pair) in &known {
-            match Plan::of(&pair.commits) {
-                plan if self.take_parked(partition, plan, &pair.commits) => {}
-                Plan::Nothing => self.begin_anew(partition, pair),
-                plan => drop(readings.insert(partition, Reading::new(plan, self.limits))),
+            let plan = Plan::of(&pair.commits);
+            if let Some(state) = self.take_parked(partition, plan, &pair.commits) {
+                states.insert(partition, state);
+            } else if plan == Plan::Nothing {
+                self.begin_anew(partition, pair);
+            } else {
+                readings.insert(partition, Reading::new(plan, self.limits));
             }
         }
-        if readings.is_empty() {
-            return Ok(());
-        }
-        if let Err(problem) = reading::assign(self.client.get(), &self.changelog, &readings) {
+        if !readings.is_empty()
+            && let Err(problem) = reading::assign(self.client.get(), &self.changelog, &readings)
+        {
             self.wait_for(begin, format!("the changelog cannot be read: {problem}"));
             return self.pause(PAUSE);
         }
-        let read = self.read_all(readings, &known, begin);
+        let read = self.read_all(readings, states, &known, begin);
         // What was read is not fetched any further.
         if let Err(problem) = self.client.get().unassign() {
             debug!(%problem, "giving the changelog back");
         }
+        self.last_records.forget();
         read
     }
 
-    /// Gives a pair back the state that it had a moment ago, if nobody has worked on it since; whether that was so.
-    fn take_parked(&mut self, partition: u32, plan: Plan, commits: &Commits) -> bool {
-        let parked = self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take());
-        match (parked, plan) {
-            (Some(work), Plan::ToBlock(mark))
-                if work.changelog.mark() == Some(mark)
-                    && position::is_committed(&work.positions, commits) =>
-            {
-                self.finish(partition, work, Begins::AtPosition);
-                true
-            }
-            _ => false,
-        }
+    /// The state that a pair had a moment ago, if nobody has worked on it since.
+    fn take_parked(&mut self, partition: u32, plan: Plan, commits: &Commits) -> Option<State> {
+        let Work { fold, changelog, positions } =
+            self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take())?;
+        let Plan::ToBlock(mark) = plan else { return None };
+        let is_unchanged = changelog.mark() == Some(mark) && position::is_committed(&positions, commits);
+        is_unchanged.then_some(State { fold, changelog, positions: Some(positions) })
     }
 
     /// Asks what the group has committed and where the logs begin and end. Pairs without an answer are left out; why, for one of them.
@@ -334,25 +336,35 @@ impl Run {
         self.wanted.values().map(|wish| wish.ticket).collect()
     }
 
-    /// Reads the changelogs of these pairs, all at the same time.
+    /// Reads the changelogs of these pairs, all at the same time, and lets pairs go on when their logs are known to be the same ones.
     fn read_all(
         &mut self,
         mut readings: BTreeMap<u32, Reading>,
+        states: BTreeMap<u32, State>,
         known: &BTreeMap<u32, Known>,
         begin: Instant,
     ) -> Result<(), Interrupted> {
         let mut progress = Instant::now();
         let mut doubtful = BTreeMap::new();
-        while !readings.is_empty() {
-            if let Some((partition, read)) = reading::next(self.client.get(), &mut readings)
-                && let Some(pair) = known.get(&partition)
+        for (partition, state) in states {
+            self.doubt(partition, state, known, &mut doubtful);
+        }
+        while !(readings.is_empty() && doubtful.is_empty()) {
+            if !readings.is_empty()
+                && let Some((partition, read)) = reading::next(self.client.get(), &mut readings)
             {
-                match read {
-                    None => self.begin_anew(partition, pair),
-                    Some(state) if state.is_doubtful(pair) => {
-                        doubtful.insert(partition, state);
-                    }
-                    Some(state) => self.go_on(partition, state, pair, [SameLog::Yes; 2]),
+                match (read, known.get(&partition)) {
+                    (Some(state), _) => self.doubt(partition, state, known, &mut doubtful),
+                    (None, Some(pair)) => self.begin_anew(partition, pair),
+                    (None, None) => {}
+                }
+            }
+            let patience = if readings.is_empty() { Patience::AMoment } else { Patience::None };
+            for (partition, answer) in self.last_records.answers(patience) {
+                match (answer, doubtful.remove(&partition), known.get(&partition)) {
+                    (Ok(same), Some(state), Some(pair)) => self.go_on(partition, state, pair, same),
+                    (Err(problem), ..) => self.cannot_compare(begin, partition, &problem),
+                    (Ok(_), ..) => {}
                 }
             }
             let before = self.tickets();
@@ -362,7 +374,7 @@ impl Run {
             }
             let machines = readings.values().map(Reading::machines).sum::<usize>();
             self.metrics.restoring_machines.set(machines as i64);
-            if progress.elapsed() > PROGRESS {
+            if progress.elapsed() > PROGRESS && !readings.is_empty() {
                 info!(pairs = readings.len(), machines, silent = ?reading::silent(&readings), "restoring state");
                 let overdue = reading::overdue(&mut readings, |it| self.end(it).is_some());
                 if let Some((partition, pair)) = overdue.and_then(|it| Some((it, known.get(&it)?))) {
@@ -379,24 +391,34 @@ impl Run {
                 progress = Instant::now();
             }
         }
-        self.decide_doubtful(doubtful, known);
         info!(took = ?begin.elapsed(), "state restored");
         Ok(())
     }
 
-    /// Goes on with pairs whose log may have been made anew since.
-    fn decide_doubtful(&mut self, doubtful: BTreeMap<u32, State>, known: &BTreeMap<u32, Known>) {
-        if doubtful.is_empty() {
-            return;
+    /// Asks whether the logs to which a state belongs are still the same ones.
+    fn doubt(
+        &mut self,
+        partition: u32,
+        state: State,
+        known: &BTreeMap<u32, Known>,
+        doubtful: &mut BTreeMap<u32, State>,
+    ) {
+        let Some(pair) = known.get(&partition) else { return };
+        let witnesses = state.witnesses(&pair.logs);
+        if witnesses == [None; 2] {
+            return self.go_on(partition, state, pair, [SameLog::Yes; 2]);
         }
-        let positions = doubtful.iter().filter_map(|(&partition, state)| Some((partition, state.positions?)));
-        let same = log::still_hold(self.client.get(), &self.topics, positions.collect());
-        for (partition, state) in doubtful {
-            // Without an answer the pair stays wanted, and is asked about again.
-            if let (Some(&same), Some(pair)) = (same.get(&partition), known.get(&partition)) {
-                self.go_on(partition, state, pair, same);
-            }
+        match self.last_records.ask(partition, witnesses) {
+            Ok(()) => drop(doubtful.insert(partition, state)),
+            // The pair stays wanted, and is asked about again.
+            Err(problem) => self.cannot_compare(Instant::now(), partition, &problem),
         }
+    }
+
+    fn cannot_compare(&mut self, begin: Instant, partition: u32, problem: &KafkaError) {
+        let reason =
+            format!("no answer whether the logs of partition {partition} are still the same: {problem}");
+        self.wait_for(begin, reason);
     }
 
     /// Goes on with the state that a changelog has given.
@@ -464,11 +486,9 @@ fn begins(positions: &Positions, Known { commits, logs }: &Known) -> Begins {
 }
 
 impl State {
-    /// Whether one of the inputs may be another log by now.
-    fn is_doubtful(&self, pair: &Known) -> bool {
-        let Known { commits, logs } = pair;
-        self.positions.is_some_and(|positions| {
-            [0, 1].into_iter().any(|side| position::is_doubtful(positions[side], commits[side], logs[side]))
-        })
+    /// The records by which the logs are known.
+    fn witnesses(&self, logs: &Logs) -> [Option<LastRead>; 2] {
+        let of_side = |side: usize| position::witness(self.positions?[side], logs[side]);
+        [of_side(0), of_side(1)]
     }
 }

@@ -18,6 +18,9 @@ const SOON: Duration = Duration::from_millis(40);
 /// Being fenced so often within [`RIVALRY`] without a stall of our own means that somebody else uses the same id.
 const RIVAL_FENCES: usize = 6;
 const RIVALRY: Duration = Duration::from_secs(60);
+/// A batch that is on its way for longer is worth a word.
+const SLOW: Duration = Duration::from_secs(3);
+const UNANSWERED: &str = "Kafka has not answered yet";
 /// A loop that takes longer was stalled: the broker may have ended its transaction meanwhile.
 const STALL: Duration = Duration::from_millis(800);
 
@@ -67,8 +70,21 @@ impl Commits {
     }
 
     fn succeeded(&mut self, elapsed: Duration) {
-        if let Some(Failing { since, times: 2.., .. }) = self.failing.take() {
+        if let Some(Failing { since, .. }) = self.failing.take() {
             info!(after = ?elapsed.saturating_sub(since), "transactions are committed again");
+        }
+    }
+
+    /// Says once that a batch is on its way for long.
+    fn wait(&mut self, elapsed: Duration) {
+        if !self.is_open || elapsed.saturating_sub(self.last) < SLOW {
+            return;
+        }
+        let new = Failing { since: self.last, times: 0, told: String::new() };
+        let failing = self.failing.get_or_insert(new);
+        if failing.told != UNANSWERED {
+            warn!("a commit takes longer than {SLOW:?}: {UNANSWERED}");
+            failing.told = UNANSWERED.to_owned();
         }
     }
 
@@ -124,6 +140,10 @@ impl Worker {
     pub(super) fn commit(&mut self, is_idle: bool) -> Result<(), End> {
         let elapsed = self.start.elapsed();
         self.commits.look(elapsed);
+        // That nobody answers at all was said.
+        if !self.told.is_away() {
+            self.commits.wait(elapsed);
+        }
         if self.commits.is_due(elapsed, is_idle) {
             self.hand_over_batch()?;
         }

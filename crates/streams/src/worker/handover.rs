@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
@@ -21,6 +21,8 @@ use crate::restore::{Begins, Restored, Wish, Work};
 const SEEK: Duration = Duration::from_secs(1);
 /// How long the consumer may refuse to be moved; it does until it knows where the group stands.
 const UNMOVED: Duration = Duration::from_secs(10);
+/// The same, before that is worth a word.
+const UNMOVED_IS_LONG: Duration = Duration::from_secs(3);
 /// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes them.
 const NUDGES: u32 = 3;
 const NUDGE_PAUSE: Duration = Duration::from_millis(15);
@@ -148,13 +150,14 @@ impl Worker {
     /// Begins to work on pairs that are restored.
     pub(super) fn take_restored(&mut self) -> Result<(), End> {
         while let Some(restored) = self.restorer.restored() {
-            self.arrived.insert(restored.partition, (restored, Instant::now()));
+            let arrived = Arrived { restored, since: Instant::now(), is_told: false };
+            self.arrived.insert(arrived.restored.partition, arrived);
         }
         if self.arrived.is_empty() {
             return Ok(());
         }
-        for (partition, (restored, since)) in std::mem::take(&mut self.arrived) {
-            self.begin(partition, restored, since)?;
+        for (partition, arrived) in std::mem::take(&mut self.arrived) {
+            self.begin(partition, arrived)?;
         }
         self.become_ready();
         Ok(())
@@ -162,27 +165,22 @@ impl Worker {
 
     /// Moves the consumer to where a restored pair goes on, unless it begins there by itself, and begins. A consumer that cannot be moved
     /// yet, since it does not fetch yet, is moved later.
-    fn begin(&mut self, partition: u32, restored: Restored, since: Instant) -> Result<(), End> {
-        let is_ours = |pair: &&mut Pair| pair.ticket == restored.ticket && !pair.desk.is_restored();
+    fn begin(&mut self, partition: u32, mut arrived: Arrived) -> Result<(), End> {
+        let Restored { ticket, begins, ref work, .. } = arrived.restored;
+        let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.desk.is_restored();
         if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
             return Ok(());
         }
-        let begins = restored.begins;
         if self.stale.contains(&partition) || begins == Begins::Elsewhere {
-            if let Err(problem) = self.rewind(partition, &restored.work) {
-                debug!(partition, %problem, "the consumer cannot be moved yet");
-                if since.elapsed() > UNMOVED {
-                    return Err(End::Stalled(format!(
-                        "the consumer cannot be moved in partition {partition}: {problem}"
-                    )));
-                }
-                self.arrived.insert(partition, (restored, since));
+            if let Err(problem) = self.rewind(partition, work) {
+                arrived.cannot_move(partition, &problem)?;
+                self.arrived.insert(partition, arrived);
                 return Ok(());
             }
             self.stale.remove(&partition);
         }
         if let Some(pair) = self.pairs.get_mut(&partition) {
-            pair.desk.begin(restored.work, begins);
+            pair.desk.begin(arrived.restored.work, begins);
         }
         Ok(())
     }
@@ -220,6 +218,30 @@ impl Worker {
         if let Err(problem) = spawned {
             debug!(%problem, "the fetchers will wake up by themselves");
         }
+    }
+}
+
+/// A restored pair to whose position the consumer has yet to be moved.
+pub(super) struct Arrived {
+    restored: Restored,
+    since: Instant,
+    /// Whether it was said that this takes long.
+    is_told: bool,
+}
+
+impl Arrived {
+    /// The consumer refuses to be moved: another one may not.
+    fn cannot_move(&mut self, partition: u32, problem: &KafkaError) -> Result<(), End> {
+        let lasts = self.since.elapsed();
+        if lasts > UNMOVED {
+            let reason = format!("the consumer cannot be moved in partition {partition}: {problem}");
+            return Err(End::Stalled(reason));
+        }
+        if lasts > UNMOVED_IS_LONG && !self.is_told {
+            warn!(partition, %problem, "the consumer cannot be moved to the pair's position yet: trying again");
+            self.is_told = true;
+        }
+        Ok(())
     }
 }
 

@@ -38,6 +38,11 @@ impl Told {
     pub(super) fn away(&mut self, is_away: bool) {
         self.is_away = is_away;
     }
+
+    /// Whether Kafka cannot be reached.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away
+    }
 }
 
 impl Worker {

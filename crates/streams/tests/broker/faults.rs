@@ -128,15 +128,8 @@ async fn a_pod_without_state_takes_a_commit_beyond_the_end_for_none() {
     app.delete([pod]).await;
 }
 
-#[tokio::test]
-async fn an_input_that_is_made_anew_is_read_from_its_beginning() {
-    let app = App::new().await;
-    let sessions = app.sessions();
-    let pod = app.pod("kstreams-a", &[]).await;
-    for frames in 1..=5 {
-        frame(&app, &sessions, 1, frames).await;
-    }
-    let (admin, name, options) = (admin(&app), app.topic("rq"), AdminOptions::new());
+async fn make_anew(app: &App, noun: &str) {
+    let (admin, name, options) = (admin(app), app.topic(noun), AdminOptions::new());
     admin.delete_topics(&[&name], &options).await.unwrap();
     within("a new topic", async {
         let new = NewTopic::new(&name, 4, TopicReplication::Fixed(1));
@@ -145,12 +138,62 @@ async fn an_input_that_is_made_anew_is_read_from_its_beginning() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_input_that_is_made_anew_is_read_from_its_beginning() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let pod = app.pod("kstreams-a", &[]).await;
+    for frames in 1..=5 {
+        frame(&app, &sessions, 1, frames).await;
+    }
+    make_anew(&app, "rq").await;
     // Fewer records than before, and later more.
     for frames in 6..=12 {
         let offset = app.frame(app.machine(1, 0), now_ms()).await;
         let written = sessions.update().await;
         assert_eq!((offset, written.session.frames), (i64::from(frames) - 6, frames));
     }
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn a_late_commit_of_ours_does_not_pass_over_the_records_of_an_input_that_was_made_anew() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let pod = app.pod("kstreams-a", &[]).await;
+    for frames in 1..=3 {
+        frame(&app, &sessions, 1, frames).await;
+    }
+    pod.terminate();
+    pod.ended().await;
+    let ours = group(&app).committed_offsets(partitions(&app, 1, Offset::Invalid), LIMIT).unwrap();
+    make_anew(&app, "rq").await;
+    for _ in 0..5 {
+        app.frame(app.machine(1, 0), now_ms()).await;
+    }
+    // A pod that has not noticed commits where it stands in both inputs, with its mark.
+    within("an empty group", async {
+        while group(&app).commit(&ours, CommitMode::Sync).is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(committed(&app, 1), [Offset::Offset(3); 2], "the new topic has the old commit");
+    let pod = app.pod("kstreams-b", &[]).await;
+    within("all frames", async {
+        loop {
+            let written = sessions.update().await;
+            assert_eq!(written.rq_offset, i64::from(written.session.frames) - 4, "none was passed over");
+            if written.session.frames == 8 {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_eq!(corrected(&pod, &app, "rq", 1, "other_log").await, 1);
+    assert_eq!(corrected(&pod, &app, "rs", 1, "other_log").await, 0);
     app.delete([pod]).await;
 }
 
