@@ -54,10 +54,17 @@ pub(crate) enum LogEnd {
 /// By pair: requests, responses.
 pub(crate) type Ends = BTreeMap<u32, [LogEnd; 2]>;
 
+/// What was found, and from when on it was asked for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) asked: Instant,
+    pub(crate) ends: Ends,
+}
+
 /// The worker's end. The thread ends when this is dropped.
 pub(crate) struct Watch {
     wanted: Sender<BTreeSet<u32>>,
-    found: Receiver<Ends>,
+    found: Receiver<Found>,
 }
 
 impl Watch {
@@ -78,8 +85,8 @@ impl Watch {
             inbox,
         };
         let body = move || {
-            while let Some(ends) = run.next() {
-                if outbox.send(ends).is_err() {
+            while let Some(found) = run.next() {
+                if outbox.send(found).is_err() {
                     return;
                 }
                 worker.unpark();
@@ -99,7 +106,7 @@ impl Watch {
     }
 
     /// The newest answer, if there is one that was not taken yet.
-    pub(crate) fn found(&self) -> Option<Ends> {
+    pub(crate) fn found(&self) -> Option<Found> {
         self.found.try_iter().last()
     }
 }
@@ -114,7 +121,7 @@ struct Run {
 
 impl Run {
     /// The ends a second later; `None` when the worker has gone.
-    fn next(&mut self) -> Option<Ends> {
+    fn next(&mut self) -> Option<Found> {
         let due = Instant::now() + INTERVAL;
         loop {
             match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
@@ -127,6 +134,7 @@ impl Run {
             }
         }
         let list = both(&self.topics, &self.pairs);
+        let asked = Instant::now();
         // In this order: what arrives between the two questions is not held back by anything.
         let all = ask(&mut self.all, list.clone());
         let stable = ask(&mut self.stable, list);
@@ -136,7 +144,7 @@ impl Run {
             (Err(reason), _) | (_, Err(reason)) => LogEnd::Unknown(reason),
         };
         let of_pair = |&pair: &u32| (pair, self.topics.each_ref().map(|topic| end(topic, pair)));
-        Some(self.pairs.iter().map(of_pair).collect())
+        Some(Found { asked, ends: self.pairs.iter().map(of_pair).collect() })
     }
 }
 

@@ -6,7 +6,7 @@ mod desk;
 mod progress;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use game::EventTime;
@@ -98,10 +98,10 @@ impl Pair {
 
     /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought nothing for a
     /// while counts as idle: its time follows the clock.
-    pub(crate) fn look(&mut self, input: Input, end: &LogEnd, now: EventTime) -> Standing {
+    pub(crate) fn look(&mut self, input: Input, end: &LogEnd, asked: Instant, now: EventTime) -> Standing {
         let Some(position) = self.desk.position(input) else { return Standing::Restoring };
         let progress = &mut self.queues[index(input)].progress;
-        let standing = progress.look(position, end);
+        let standing = progress.look(position, end, asked);
         if progress.is_idle() {
             self.desk.idle(input, now);
         }

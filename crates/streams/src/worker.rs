@@ -84,6 +84,8 @@ pub(crate) struct Worker {
     /// Pairs whose queues hold records that were fetched before they were rolled back.
     stale: BTreeSet<u32>,
     arrived: BTreeMap<u32, Arrived>,
+    /// Pairs that were rolled back while a batch was on its way, which may hold what they did: they are restored when it is answered.
+    waiting: BTreeSet<u32>,
     transactions: Transactions,
     restorer: Restorer,
     watch: Watch,
@@ -125,6 +127,7 @@ impl Worker {
             ticket: 0,
             stale: BTreeSet::new(),
             arrived: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             trimmer,
             explainer,
             group: Group::new(config, runtime),

@@ -1,9 +1,13 @@
 //! Whether an input of a pair goes on: looked at once a second, from what its queue gave meanwhile and where its log ends.
 
+use std::time::Instant;
+
 use crate::ends::{End, LogEnd};
 
 /// How many looks in a row must find an input at its real end before it counts as idle.
 const QUIET_LOOKS: u32 = 5;
+/// How many must find that its log ends before its position: a leader that is new may not know the end yet.
+const BEYOND_LOOKS: u32 = 2;
 
 /// How an input of a pair stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub(super) struct Progress {
     found: Found,
     /// Where the log ended at the last look.
     last_end: Option<End>,
+    /// Where the pair stood then, and when that was: up to there the log went at that time.
+    last_position: Option<(i64, Instant)>,
+    beyond_looks: u32,
     quiet_looks: u32,
     still_looks: u32,
     held_looks: u32,
@@ -76,9 +83,11 @@ impl Progress {
         self.quiet_looks >= QUIET_LOOKS
     }
 
-    /// Compares a position with where the log ends now.
-    pub(super) fn look(&mut self, position: i64, end: &LogEnd) -> Standing {
+    /// Compares a position with where the log ends, which was asked for from a time on.
+    pub(super) fn look(&mut self, position: i64, end: &LogEnd, asked: Instant) -> Standing {
         let found = std::mem::take(&mut self.found);
+        // By now the pair may have read on: only where it stood before the question counts.
+        let stood = self.last_position.replace((position, Instant::now())).filter(|(_, at)| *at <= asked);
         let end = match end {
             LogEnd::Known(end) => *end,
             LogEnd::Unknown(reason) => {
@@ -98,7 +107,8 @@ impl Progress {
         // It must have been behind at the last look already.
         let was_behind = before.is_some_and(|before| position < before.stable);
         count(&mut self.still_looks, !is_at_stable_end && was_behind && found == Found::Nothing);
-        if position > end.end && before.is_some_and(|before| position > before.end) {
+        count(&mut self.beyond_looks, stood.is_some_and(|(position, _)| position > end.end));
+        if self.beyond_looks >= BEYOND_LOOKS {
             Standing::OutOfStep
         } else if self.held_looks > 0 {
             let records = (end.end - end.stable).unsigned_abs();
@@ -117,23 +127,30 @@ fn count(looks: &mut u32, holds: bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn known(stable: i64, end: i64) -> LogEnd {
         LogEnd::Known(End { stable, end })
     }
 
+    /// A look whose answer was asked for just before.
+    fn look(progress: &mut Progress, position: i64, end: LogEnd) -> Standing {
+        progress.look(position, &end, Instant::now())
+    }
+
     #[test]
     fn an_input_at_its_real_end_is_idle_after_five_looks() {
         let mut progress = Progress::default();
         for _ in 0..9 {
-            assert_eq!(progress.look(10, &known(10, 10)), Standing::GoesOn);
+            assert_eq!(look(&mut progress, 10, known(10, 10)), Standing::GoesOn);
         }
         assert!(!progress.is_idle(), "its end was not seen");
         progress.found_end();
         for look in 1..=QUIET_LOOKS {
             assert!(!progress.is_idle(), "look {look}");
-            progress.look(10, &known(10, 10));
+            look(&mut progress, 10, known(10, 10));
         }
         assert!(progress.is_idle());
         progress.found_record();
@@ -146,7 +163,7 @@ mod tests {
         progress.found_end();
         for looks in 1..=20 {
             let expected = Standing::HeldByTransaction { looks, records: 5 };
-            assert_eq!(progress.look(10, &known(10, 15)), expected);
+            assert_eq!(look(&mut progress, 10, known(10, 15)), expected);
             assert!(!progress.is_idle());
         }
         // It was aborted: what it held never comes, and the consumer passes over it.
@@ -154,7 +171,7 @@ mod tests {
         progress.fetched(16);
         for _ in 0..QUIET_LOOKS {
             progress.found_nothing();
-            assert_eq!(progress.look(10, &known(16, 16)), Standing::GoesOn);
+            assert_eq!(look(&mut progress, 10, known(16, 16)), Standing::GoesOn);
         }
         assert!(progress.is_idle());
     }
@@ -162,28 +179,57 @@ mod tests {
     #[test]
     fn an_input_stands_still_when_records_are_there_and_none_arrives() {
         let mut progress = Progress::default();
-        assert_eq!(progress.look(10, &known(10, 10)), Standing::GoesOn);
+        assert_eq!(look(&mut progress, 10, known(10, 10)), Standing::GoesOn);
         progress.found_nothing();
-        assert_eq!(progress.look(10, &known(12, 12)), Standing::GoesOn, "they have just come");
+        assert_eq!(look(&mut progress, 10, known(12, 12)), Standing::GoesOn, "they have just come");
         for looks in 1..=3 {
             progress.found_nothing();
             let expected = Standing::StandsStill { looks, position: 10, end: 12 };
-            assert_eq!(progress.look(10, &known(12, 12)), expected);
+            assert_eq!(look(&mut progress, 10, known(12, 12)), expected);
         }
         assert_eq!(
-            progress.look(10, &known(12, 12)),
+            look(&mut progress, 10, known(12, 12)),
             Standing::GoesOn,
             "it was not read: it waits for another one"
         );
         progress.found_record();
-        assert_eq!(progress.look(11, &known(12, 12)), Standing::GoesOn);
+        assert_eq!(look(&mut progress, 11, known(12, 12)), Standing::GoesOn);
     }
 
     #[test]
     fn a_log_that_ends_before_the_position_is_another_one() {
         let mut progress = Progress::default();
-        assert_eq!(progress.look(10, &known(3, 3)), Standing::GoesOn, "a leader may be new: look once more");
-        assert_eq!(progress.look(10, &known(4, 4)), Standing::OutOfStep);
+        assert_eq!(
+            look(&mut progress, 10, known(3, 3)),
+            Standing::GoesOn,
+            "it may have read on since the question"
+        );
+        assert_eq!(
+            look(&mut progress, 10, known(3, 3)),
+            Standing::GoesOn,
+            "a leader may be new: look once more"
+        );
+        assert_eq!(look(&mut progress, 10, known(4, 4)), Standing::OutOfStep);
+    }
+
+    #[test]
+    fn a_pair_that_reads_on_while_the_answer_comes_is_in_step() {
+        let mut progress = Progress::default();
+        for position in (0..1_000).step_by(100) {
+            // All that was there when it was asked is read, and more that came since.
+            let standing = look(&mut progress, position + 50, known(position, position));
+            assert_eq!(standing, Standing::GoesOn, "{position}");
+        }
+        let asked = Instant::now();
+        assert_eq!(look(&mut progress, 2_000, known(2_000, 2_000)), Standing::GoesOn);
+        for _ in 0..5 {
+            let old = asked.checked_sub(Duration::from_secs(1)).unwrap_or(asked);
+            assert_eq!(
+                progress.look(2_000, &known(1_000, 1_000), old),
+                Standing::GoesOn,
+                "asked before it stood there"
+            );
+        }
     }
 
     #[test]
@@ -192,7 +238,7 @@ mod tests {
         progress.found_end();
         for looks in 1..=9 {
             let reason = "no leader".to_owned();
-            let standing = progress.look(10, &LogEnd::Unknown(reason.clone()));
+            let standing = look(&mut progress, 10, LogEnd::Unknown(reason.clone()));
             assert_eq!(standing, Standing::NoAnswer { looks, reason });
         }
         assert!(!progress.is_idle());

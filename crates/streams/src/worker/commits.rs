@@ -101,6 +101,11 @@ impl Commits {
         }
     }
 
+    /// Whether a batch is on its way.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Whether there is a producer.
     pub(super) fn is_ready(&self) -> bool {
         self.is_ready
@@ -210,6 +215,7 @@ impl Worker {
                 self.commits.succeeded(self.start.elapsed());
                 self.metrics.commits.inc();
                 self.note(&blocks);
+                self.wait_no_more();
             }
             Answer::Failed(fault) => {
                 (self.commits.is_open, self.commits.is_ready) = (false, false);

@@ -134,6 +134,7 @@ impl Worker {
             pair.roll_back(self.ticket);
             self.stale.insert(partition);
         }
+        self.waiting.clear();
         self.parked.clear();
         self.wish(BTreeMap::new());
     }
@@ -144,7 +145,17 @@ impl Worker {
         self.ticket += 1;
         pair.roll_back(self.ticket);
         self.stale.insert(partition);
+        if self.commits.is_open() {
+            self.waiting.insert(partition);
+        }
         self.wish(BTreeMap::new());
+    }
+
+    /// A batch is answered: what is committed is known again.
+    pub(super) fn wait_no_more(&mut self) {
+        if !std::mem::take(&mut self.waiting).is_empty() {
+            self.wish(BTreeMap::new());
+        }
     }
 
     /// Begins to work on pairs that are restored.
@@ -198,12 +209,13 @@ impl Worker {
     /// Says which pairs are to be restored.
     fn wish(&mut self, mut parked: BTreeMap<u32, Work>) {
         let restoring = self.pairs.iter().filter(|(_, pair)| !pair.desk.is_restored());
-        let wishes: BTreeMap<u32, Wish> = restoring
+        let may_be = restoring.filter(|(partition, _)| !self.waiting.contains(partition));
+        let wishes: BTreeMap<u32, Wish> = may_be
             .map(|(&partition, pair)| {
                 (partition, Wish { ticket: pair.ticket, parked: parked.remove(&partition) })
             })
             .collect();
-        self.metrics.restoring.set(wishes.len() as i64);
+        self.metrics.restoring.set(self.restoring() as i64);
         self.watch.want(self.pairs.keys().copied().collect());
         self.restorer.want(wishes);
     }

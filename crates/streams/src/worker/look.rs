@@ -8,6 +8,7 @@ use model::Input;
 use tracing::{info, warn};
 
 use super::{End, Worker, event_time};
+use crate::ends::Found;
 use crate::pair::Standing;
 use crate::pairs::index;
 
@@ -48,7 +49,7 @@ impl Told {
 impl Worker {
     /// Looks at what is known of the logs' ends, if that is new.
     pub(super) fn look(&mut self) -> Result<(), End> {
-        let Some(ends) = self.watch.found() else { return Ok(()) };
+        let Some(Found { asked, ends }) = self.watch.found() else { return Ok(()) };
         let now = event_time();
         let (mut held, mut unanswered, mut still) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut records_held, mut reasons, mut out_of_step) = (0, BTreeSet::new(), BTreeSet::new());
@@ -58,7 +59,7 @@ impl Worker {
             let Some(ends) = ends.get(&partition) else { continue };
             for input in Input::ALL {
                 let name = || format!("{}/{partition}", self.topics[index(input)]);
-                match pair.look(input, &ends[index(input)], now) {
+                match pair.look(input, &ends[index(input)], asked, now) {
                     Standing::HeldByTransaction { looks, records } if looks >= HELD => {
                         records_held += records;
                         held.insert(name());
