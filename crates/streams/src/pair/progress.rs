@@ -136,7 +136,7 @@ mod tests {
     }
 
     /// A look whose answer was asked for just before.
-    fn look(progress: &mut Progress, position: i64, end: LogEnd) -> Standing {
+    fn answered(progress: &mut Progress, position: i64, end: LogEnd) -> Standing {
         progress.look(position, &end, Instant::now())
     }
 
@@ -144,13 +144,13 @@ mod tests {
     fn an_input_at_its_real_end_is_idle_after_five_looks() {
         let mut progress = Progress::default();
         for _ in 0..9 {
-            assert_eq!(look(&mut progress, 10, known(10, 10)), Standing::GoesOn);
+            assert_eq!(answered(&mut progress, 10, known(10, 10)), Standing::GoesOn);
         }
         assert!(!progress.is_idle(), "its end was not seen");
         progress.found_end();
         for look in 1..=QUIET_LOOKS {
             assert!(!progress.is_idle(), "look {look}");
-            look(&mut progress, 10, known(10, 10));
+            answered(&mut progress, 10, known(10, 10));
         }
         assert!(progress.is_idle());
         progress.found_record();
@@ -163,7 +163,7 @@ mod tests {
         progress.found_end();
         for looks in 1..=20 {
             let expected = Standing::HeldByTransaction { looks, records: 5 };
-            assert_eq!(look(&mut progress, 10, known(10, 15)), expected);
+            assert_eq!(answered(&mut progress, 10, known(10, 15)), expected);
             assert!(!progress.is_idle());
         }
         // It was aborted: what it held never comes, and the consumer passes over it.
@@ -171,7 +171,7 @@ mod tests {
         progress.fetched(16);
         for _ in 0..QUIET_LOOKS {
             progress.found_nothing();
-            assert_eq!(look(&mut progress, 10, known(16, 16)), Standing::GoesOn);
+            assert_eq!(answered(&mut progress, 10, known(16, 16)), Standing::GoesOn);
         }
         assert!(progress.is_idle());
     }
@@ -179,37 +179,37 @@ mod tests {
     #[test]
     fn an_input_stands_still_when_records_are_there_and_none_arrives() {
         let mut progress = Progress::default();
-        assert_eq!(look(&mut progress, 10, known(10, 10)), Standing::GoesOn);
+        assert_eq!(answered(&mut progress, 10, known(10, 10)), Standing::GoesOn);
         progress.found_nothing();
-        assert_eq!(look(&mut progress, 10, known(12, 12)), Standing::GoesOn, "they have just come");
+        assert_eq!(answered(&mut progress, 10, known(12, 12)), Standing::GoesOn, "they have just come");
         for looks in 1..=3 {
             progress.found_nothing();
             let expected = Standing::StandsStill { looks, position: 10, end: 12 };
-            assert_eq!(look(&mut progress, 10, known(12, 12)), expected);
+            assert_eq!(answered(&mut progress, 10, known(12, 12)), expected);
         }
         assert_eq!(
-            look(&mut progress, 10, known(12, 12)),
+            answered(&mut progress, 10, known(12, 12)),
             Standing::GoesOn,
             "it was not read: it waits for another one"
         );
         progress.found_record();
-        assert_eq!(look(&mut progress, 11, known(12, 12)), Standing::GoesOn);
+        assert_eq!(answered(&mut progress, 11, known(12, 12)), Standing::GoesOn);
     }
 
     #[test]
     fn a_log_that_ends_before_the_position_is_another_one() {
         let mut progress = Progress::default();
         assert_eq!(
-            look(&mut progress, 10, known(3, 3)),
+            answered(&mut progress, 10, known(3, 3)),
             Standing::GoesOn,
             "it may have read on since the question"
         );
         assert_eq!(
-            look(&mut progress, 10, known(3, 3)),
+            answered(&mut progress, 10, known(3, 3)),
             Standing::GoesOn,
             "a leader may be new: look once more"
         );
-        assert_eq!(look(&mut progress, 10, known(4, 4)), Standing::OutOfStep);
+        assert_eq!(answered(&mut progress, 10, known(4, 4)), Standing::OutOfStep);
     }
 
     #[test]
@@ -217,11 +217,11 @@ mod tests {
         let mut progress = Progress::default();
         for position in (0..1_000).step_by(100) {
             // All that was there when it was asked is read, and more that came since.
-            let standing = look(&mut progress, position + 50, known(position, position));
+            let standing = answered(&mut progress, position + 50, known(position, position));
             assert_eq!(standing, Standing::GoesOn, "{position}");
         }
         let asked = Instant::now();
-        assert_eq!(look(&mut progress, 2_000, known(2_000, 2_000)), Standing::GoesOn);
+        assert_eq!(answered(&mut progress, 2_000, known(2_000, 2_000)), Standing::GoesOn);
         for _ in 0..5 {
             let old = asked.checked_sub(Duration::from_secs(1)).unwrap_or(asked);
             assert_eq!(
@@ -238,7 +238,7 @@ mod tests {
         progress.found_end();
         for looks in 1..=9 {
             let reason = "no leader".to_owned();
-            let standing = look(&mut progress, 10, LogEnd::Unknown(reason.clone()));
+            let standing = answered(&mut progress, 10, LogEnd::Unknown(reason.clone()));
             assert_eq!(standing, Standing::NoAnswer { looks, reason });
         }
         assert!(!progress.is_idle());
