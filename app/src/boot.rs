@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The `id` of the element that carries the [`Boot`] as JSON.
 pub const BOOT_ID: &str = "boot";
 
+/// The attribute of `<body>` that says how many elements are in it.
+pub(crate) const ELEMENTS: &str = "data-elements";
+
 /// Which page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {

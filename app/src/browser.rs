@@ -5,11 +5,18 @@ mod call;
 // Its tests need no browser.
 #[cfg(any(feature = "hydrate", test))]
 mod json;
+// What a key is called where a layout moves it: its tests need no browser.
+#[cfg(any(feature = "hydrate", test))]
+mod layout;
 #[cfg(feature = "hydrate")]
 mod real;
 
 #[cfg(feature = "hydrate")]
-pub(crate) use {call::call, json::from_json, real::*};
+pub(crate) use {
+    call::{call, page_anew},
+    json::from_json,
+    real::*,
+};
 
 #[cfg(not(feature = "hydrate"))]
 mod none {

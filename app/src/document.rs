@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::boot::{BOOT_ID, Boot, Page};
+use crate::boot::{BOOT_ID, Boot, ELEMENTS, Page};
 use crate::play::{self, Hand};
 use crate::show;
 use crate::store::Store;
@@ -18,7 +18,16 @@ pub fn render(page: Page, mut boot: Boot) -> String {
         boot.picture.history = model::history::History::default();
     }
     let html = Owner::new_root(None).with(|| shell(page, boot).to_html());
-    format!("<!DOCTYPE html>{html}")
+    let (head, body) = html.split_once(BODY).unwrap_or((&html, ""));
+    format!("<!DOCTYPE html>{head}<body {ELEMENTS}=\"{}\">{body}", elements(body))
+}
+
+const BODY: &str = "<body>";
+
+/// How many elements begin in a text of HTML. Nothing but a tag begins with `<` and a letter: texts and JSON are escaped.
+fn elements(html: &str) -> usize {
+    let begins = |at: usize| html.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphabetic);
+    html.match_indices('<').filter(|(at, _)| begins(*at)).count()
 }
 
 /// The document, from `<html>` on.
@@ -41,6 +50,8 @@ fn shell(page: Page, boot: Boot) -> impl IntoView {
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />
+                // Our numbers are no telephone's, and no dates.
+                <meta name="format-detection" content="telephone=no, date=no, address=no, email=no" />
                 <meta name="color-scheme" content="dark light" />
                 <meta name="theme-color" content="#0c0e14" media="(prefers-color-scheme: dark)" />
                 <meta name="theme-color" content="#f3f4f8" media="(prefers-color-scheme: light)" />
@@ -94,6 +105,15 @@ mod tests {
         let html = render(Page::Show, Boot::default());
         assert!(html.contains("waiting for the first sample"));
         assert!(html.contains("<dd>–</dd>"));
+    }
+
+    #[test]
+    fn a_page_says_how_many_elements_it_has() {
+        assert_eq!(elements("<main><p>1 &lt; 2<br/></p><!><!-- no --></main><script>a=>b</script>"), 4);
+        let html = render(Page::Play, Boot::default());
+        let (_, rest) = html.split_once("<body data-elements=\"").unwrap();
+        let (count, body) = rest.split_once("\">").unwrap();
+        assert_eq!(count.parse::<usize>().unwrap(), elements(body));
     }
 
     #[test]

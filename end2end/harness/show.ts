@@ -116,7 +116,7 @@ export class Show {
 
   /** The sign of the flag on the time axis that stands for an event; it may stand for others too. */
   flag(what: string | RegExp): Locator {
-    return this.flags.getByTitle(what).last().locator("i");
+    return this.flags.getByTitle(what).and(this.page.locator(":not(.point)")).last().locator("i");
   }
 
   async lagShown(): Promise<number> {

@@ -3,6 +3,8 @@
 
 mod attempts;
 mod client;
+mod front;
+mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,13 +18,16 @@ use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
 use crate::arena::Identity;
-use attempts::Attempts;
-pub use client::{Client, PublicUrl, is_own_origin, names_loopback};
+use attempts::{Attempts, Sender};
+pub use client::{Client, is_own_origin, names_loopback};
+pub use front::{Front, Proxy, PublicUrl};
+use sessions::{Session, Sessions};
 
-const PRESENTER_COOKIE: &str = "king-presenter";
-const PLAYER_COOKIE: &str = "king-player";
-/// A day on stage, not longer.
-const PRESENTER_FOR_MS: Millis = 12 * 3_600_000;
+const PRESENTER: &str = "king-presenter";
+const PLAYER: &str = "king-player";
+/// A device with which a presenter has signed in.
+const DEVICE: &str = "king-device";
+const DEVICE_FOR_DAYS: u64 = 90;
 /// A passcode longer than this is none of ours.
 const LONGEST_PASSCODE: usize = 256;
 
@@ -36,29 +41,34 @@ pub struct Access {
     passcode: Option<String>,
     presenter_key: Key,
     player_key: Key,
-    public: Option<PublicUrl>,
+    front: Front,
+    /// Ours: browsers tell cookies apart by host, not by port.
+    port: u16,
     attempts: Mutex<Attempts>,
+    sessions: Mutex<Sessions>,
 }
 
 impl Access {
-    /// Rules with a passcode; `secret` signs the cookies, so cookies outlive whoever does not keep it.
+    /// Rules with a passcode; `secret` signs the cookies, so cookies outlive whoever does not keep it. They are named after `port`.
     #[must_use]
-    pub fn new(passcode: Option<String>, secret: &[u8; 64], public: Option<PublicUrl>) -> Self {
+    pub fn new(passcode: Option<String>, secret: &[u8; 64], front: Front, port: u16) -> Self {
         // With another passcode, the presenters of the old one are none any more; players stay who they are.
         let presenter = key(secret, passcode.as_deref().unwrap_or_default());
         Self {
             passcode,
             presenter_key: presenter,
             player_key: Key::from(secret),
-            public,
+            front,
+            port,
             attempts: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
-    /// The address under which the outside sees this server.
+    /// What is in front of this server.
     #[must_use]
-    pub const fn public(&self) -> Option<&PublicUrl> {
-        self.public.as_ref()
+    pub const fn front(&self) -> &Front {
+        &self.front
     }
 
     /// Whether whoever comes this way may type the passcode.
@@ -70,55 +80,93 @@ impl Access {
     /// The presenter, if the request is the presenter's.
     #[must_use]
     pub fn presenter(&self, now_ms: Millis, client: &Client, headers: &HeaderMap) -> Option<Presenter> {
+        let session = self.session(client, headers)?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.is_open(now_ms, session).then_some(Presenter(()))
+    }
+
+    fn session(&self, client: &Client, headers: &HeaderMap) -> Option<Session> {
         if !self.can_present(client) {
             return None;
         }
         let jar = SignedCookieJar::from_headers(headers, self.presenter_key.clone());
-        let until_ms: Millis = jar.get(PRESENTER_COOKIE)?.value().parse().ok()?;
-        (now_ms < until_ms).then_some(Presenter(()))
+        jar.get(&self.name(PRESENTER, client.is_secure))?.value().parse().ok()
     }
 
     /// The player that the request's cookie names.
     #[must_use]
     pub fn player(&self, headers: &HeaderMap) -> Option<Identity> {
         let jar = SignedCookieJar::from_headers(headers, self.player_key.clone());
-        jar.get(PLAYER_COOKIE)?.value().parse().ok()
+        let cookie = |is_secure| jar.get(&self.name(PLAYER, is_secure));
+        cookie(true).or_else(|| cookie(false))?.value().parse().ok()
     }
 
-    /// Checks a passcode; with [`SignIn::Welcome`] comes the `Set-Cookie` that makes a presenter.
-    pub fn sign_in(&self, now_ms: Millis, client: &Client, passcode: &str) -> (SignIn, Option<HeaderValue>) {
+    /// Checks a passcode; with [`SignIn::Welcome`] come the `Set-Cookie`s that make a presenter, and a device that is known.
+    pub fn sign_in(
+        &self,
+        now_ms: Millis,
+        client: &Client,
+        headers: &HeaderMap,
+        passcode: &str,
+    ) -> (SignIn, Vec<HeaderValue>) {
         if !self.can_present(client) {
-            return (SignIn::NeedsTls, None);
+            return (SignIn::NeedsTls, Vec::new());
         }
-        // Whoever sits at this machine is never slowed down.
+        let device = self.device(client, headers);
+        let sender = device.map_or(Sender::Address(client.address), Sender::Device);
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if !client.is_local
-            && let Err(retry_in_ms) = attempts.may_try(now_ms, client.address)
-        {
-            return (SignIn::TooMany { retry_in_ms }, None);
+        if let Err(retry_in_ms) = attempts.try_now(now_ms, sender) {
+            return (SignIn::TooMany { retry_in_ms }, Vec::new());
         }
-        if self.is_passcode(passcode) {
-            attempts.right(client.address);
-            let cookie = Cookie::build((PRESENTER_COOKIE, (now_ms + PRESENTER_FOR_MS).to_string()));
-            let cookie = cookie.same_site(SameSite::Strict).secure(client.is_secure);
-            return (SignIn::Welcome, set_cookie(&self.presenter_key, cookie));
+        if !self.is_passcode(passcode) {
+            return (SignIn::Wrong { retry_in_ms: attempts.wrong(now_ms, sender) }, Vec::new());
         }
-        let retry_in_ms = if client.is_local { 0 } else { attempts.wrong(now_ms, client.address) };
-        (SignIn::Wrong { retry_in_ms }, None)
+        attempts.right(sender);
+        let presenter = self.cookie(PRESENTER, Session::begin(now_ms).to_string(), SameSite::Strict, client);
+        let device = format!("{:016x}", device.unwrap_or_else(rand::random));
+        let mut device = self.cookie(DEVICE, device, SameSite::Strict, client);
+        let lasts = std::time::Duration::from_secs(DEVICE_FOR_DAYS * 86_400);
+        device.set_max_age(Some(lasts.try_into().unwrap_or_default()));
+        let cookies = [presenter, device].into_iter().filter_map(|it| set_cookie(&self.presenter_key, it));
+        (SignIn::Welcome, cookies.collect())
     }
 
-    /// The `Set-Cookie` that ends being the presenter.
+    /// Ends the session of the request's cookie; the `Set-Cookie` that takes it out of the browser.
     #[must_use]
-    pub fn sign_out(&self) -> Option<HeaderValue> {
-        let cookie = Cookie::build(PRESENTER_COOKIE).same_site(SameSite::Strict);
-        set_cookie(&self.presenter_key, cookie.removal())
+    pub fn sign_out(&self, now_ms: Millis, client: &Client, headers: &HeaderMap) -> Option<HeaderValue> {
+        if let Some(session) = self.session(client, headers) {
+            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).end(now_ms, session);
+        }
+        let mut cookie = self.cookie(PRESENTER, String::new(), SameSite::Strict, client);
+        cookie.make_removal();
+        set_cookie(&self.presenter_key, cookie)
     }
 
     /// The `Set-Cookie` that makes a phone a player. `Lax`, so that a link to the page finds the player again.
     #[must_use]
     pub fn player_cookie(&self, client: &Client, identity: &Identity) -> Option<HeaderValue> {
-        let cookie = Cookie::build((PLAYER_COOKIE, identity.to_string()));
-        set_cookie(&self.player_key, cookie.same_site(SameSite::Lax).secure(client.is_secure))
+        set_cookie(&self.player_key, self.cookie(PLAYER, identity.to_string(), SameSite::Lax, client))
+    }
+
+    /// The device that a presenter has signed in with before.
+    fn device(&self, client: &Client, headers: &HeaderMap) -> Option<u64> {
+        let jar = SignedCookieJar::from_headers(headers, self.presenter_key.clone());
+        u64::from_str_radix(jar.get(&self.name(DEVICE, client.is_secure))?.value(), 16).ok()
+    }
+
+    /// A cookie that no script can read, for all pages.
+    fn cookie(&self, name: &str, value: String, same_site: SameSite, client: &Client) -> Cookie<'static> {
+        let mut cookie = Cookie::new(self.name(name, client.is_secure), value);
+        cookie.set_same_site(same_site);
+        cookie.set_secure(client.is_secure);
+        cookie.set_http_only(true);
+        cookie.set_path("/");
+        cookie
+    }
+
+    /// Over TLS, the prefix lets browsers refuse one that somebody else has set, say a page of a neighbouring host.
+    fn name(&self, name: &str, is_secure: bool) -> String {
+        format!("{}{name}-{}", if is_secure { "__Host-" } else { "" }, self.port)
     }
 
     fn is_passcode(&self, typed: &str) -> bool {
@@ -136,11 +184,8 @@ fn key(secret: &[u8; 64], passcode: &str) -> Key {
     Key::from(&digest.finalize())
 }
 
-/// A signed cookie that no script can read, for all pages.
-fn set_cookie(key: &Key, cookie: impl Into<Cookie<'static>>) -> Option<HeaderValue> {
-    let mut cookie = cookie.into();
-    cookie.set_http_only(true);
-    cookie.set_path("/");
+/// The `Set-Cookie` of a cookie that is signed with a key.
+fn set_cookie(key: &Key, cookie: Cookie<'static>) -> Option<HeaderValue> {
     let jar = SignedCookieJar::new(key.clone()).add(cookie);
     (jar, ()).into_response().headers_mut().remove(SET_COOKIE)
 }

@@ -222,7 +222,9 @@ impl Commander {
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), Refusal> {
-        self.check(&policy)?;
+        if let Some(problem) = policy.problem(self.max_pods) {
+            return Err(rejected(problem));
+        }
         self.put_policy(policy).await
     }
 
@@ -233,20 +235,6 @@ impl Commander {
             return Ok(());
         }
         self.kafka.keep_policy(policy).await
-    }
-
-    fn check(&self, policy: &Policy) -> Result<(), Refusal> {
-        let max = self.max_pods;
-        if policy.min < 1 || policy.max < policy.min || policy.max > max {
-            return Err(rejected(format!("Pods: a minimum of at least 1, a maximum from there to {max}.")));
-        }
-        if policy.metrics.is_empty() || policy.metrics.iter().any(|metric| metric.target == 0) {
-            return Err(rejected("At least one metric, each with a target above 0."));
-        }
-        if !(0.0..1.0).contains(&policy.tolerance) {
-            return Err(rejected("The tolerance is from 0 to below 1."));
-        }
-        Ok(())
     }
 
     /// Waits until nothing is under way any more.

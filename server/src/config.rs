@@ -10,13 +10,16 @@ use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
 use rand::Rng;
 
-use crate::access::PublicUrl;
+use crate::access::{Front, Proxy, PublicUrl};
 use crate::invitation::{Invitation, Invitations};
 
 /// Signs the cookies: 64 bytes in hexadecimal. Without it they end with this process.
 const COOKIE_SECRET: &str = "KING_COOKIE_SECRET";
 /// Makes a presenter. Without it there is none.
 const PASSCODE: &str = "KING_PASSCODE";
+
+/// Characters that a passcode has at least.
+const SHORTEST_PASSCODE: usize = 12;
 
 /// Serves the show and the phones, runs the pods, and keeps what all look at
 #[derive(Debug, Clone, clap::Parser)]
@@ -34,6 +37,10 @@ pub struct Args {
     /// What the outside calls this server, where a tunnel or an ingress is in front
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// What is in front of this server, and says in X-Forwarded-For for whom it asks: an address or a network, several times if need be.
+    /// Nobody else is believed; 127.0.0.1 is a tunnel that runs on this machine
+    #[arg(long, value_name = "ADDRESS[/BITS]")]
+    trusted_proxy: Vec<Proxy>,
     /// How often the autoscaler looks, in seconds
     #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
     sync: u64,
@@ -52,6 +59,9 @@ pub struct Args {
     /// The namespace of the Deployments [default: that of the ServiceAccount, else king-of-scaling]
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// Where to serve /metrics; nowhere by default
+    #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS:PORT")]
+    admin_address: Option<SocketAddr>,
     /// The directory of the page's files
     #[arg(long, default_value = "target/site", value_name = "DIRECTORY")]
     site: PathBuf,
@@ -90,8 +100,10 @@ pub struct Config {
     pub registry: Option<RegistryConfig>,
     /// Where to listen.
     pub address: SocketAddr,
-    /// What the outside calls this server.
-    pub public: Option<PublicUrl>,
+    /// Where to tell how this process is.
+    pub admin_address: Option<SocketAddr>,
+    /// What is in front of it.
+    pub front: Front,
     /// How often the autoscaler looks.
     pub sync: Duration,
     /// The most pods.
@@ -119,19 +131,26 @@ impl Args {
             None => random_secret(),
         };
         let public = self.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let front = Front { public, proxies: self.trusted_proxy };
+        if front.nobody_can_sign_in() {
+            tracing::warn!(
+                "nobody can sign in by --public-url: say with --trusted-proxy what is in front of this server"
+            );
+        }
         let runtime = runtime(self.kubeconfig, self.namespace, self.streams)?;
         let registry = self.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Config {
             kafka: self.kafka,
             registry,
             address: SocketAddr::new(self.bind, self.port),
-            public,
+            admin_address: self.admin_address,
+            front,
             sync: Duration::from_secs(self.sync),
             max_pods: self.max_pods,
             capacity: self.capacity,
             runtime,
             site: self.site,
-            passcode: environment(PASSCODE)?,
+            passcode: environment(PASSCODE)?.map(long_enough).transpose()?,
             secret,
         })
     }
@@ -143,7 +162,7 @@ impl Config {
     /// # Errors
     /// When the public address is too long for a QR code.
     pub fn invitations(&self) -> Result<Invitations, ConfigError> {
-        if let Some(public) = &self.public {
+        if let Some(public) = &self.front.public {
             return Invitation::to(&public.origin()).map(Invitations::Public);
         }
         if matches!(self.runtime, Runtime::Kubernetes { access: Access::ServiceAccount, .. }) {
@@ -172,6 +191,16 @@ fn environment(name: &str) -> Result<Option<String>, ConfigError> {
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::new(format!("{name} is not UTF-8"))),
     }
+}
+
+/// Five guesses a second are looked at: what is short would be found during a talk.
+fn long_enough(passcode: String) -> Result<String, ConfigError> {
+    if passcode.chars().count() < SHORTEST_PASSCODE {
+        return Err(ConfigError::new(format!(
+            "{PASSCODE} is too short to keep strangers out: take at least {SHORTEST_PASSCODE} characters, say four words"
+        )));
+    }
+    Ok(passcode)
 }
 
 fn secret(text: &str) -> Result<[u8; 64], ConfigError> {
@@ -238,6 +267,15 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+
+    #[test]
+    fn a_short_passcode_is_refused_and_not_repeated() {
+        assert_eq!(long_enough("ninja-panda-".to_owned()).unwrap(), "ninja-panda-");
+        for short in ["x", "ninja-panda"] {
+            let error = long_enough(short.to_owned()).unwrap_err().to_string();
+            assert!(error.contains("12 characters") && !error.contains(short), "{error}");
+        }
+    }
 
     #[test]
     fn a_secret_is_64_bytes_in_hexadecimal() {

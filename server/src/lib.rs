@@ -13,6 +13,7 @@ pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod play;
+pub mod refusals;
 pub mod router;
 pub mod run;
 pub mod show;

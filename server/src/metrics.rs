@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::{StatusCode, header};
 use model::command::Outcome;
 use model::play::TapAnswer;
@@ -15,8 +17,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::OwnedSemaphorePermit;
-
-use crate::state::Server;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Seconds from the reading of the log ends to the frame that tells them.
@@ -119,6 +119,21 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    /// All of them, as OpenMetrics.
+    ///
+    /// # Errors
+    /// When one of them cannot be written, which is a fault of ours.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        if let Some(bytes) = resident_bytes() {
+            self.resident.set(bytes);
+        }
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -137,15 +152,14 @@ impl Drop for OpenStream {
     }
 }
 
-/// `GET /metrics`
-pub async fn serve(State(server): State<Arc<Server>>) -> Response {
-    let metrics = &server.metrics;
-    if let Some(bytes) = resident_bytes() {
-        metrics.resident.set(bytes);
-    }
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &metrics.registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+/// `GET /metrics`, for the admin port: they are nobody's business who only looks on.
+pub fn router(metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(serve)).with_state(metrics)
+}
+
+async fn serve(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -52,7 +52,7 @@ pub async fn play(
 /// What both pages have.
 fn boot(server: &Server, peer: SocketAddr, headers: &HeaderMap, picture: Picture) -> Boot {
     let now_ms = server.clock.now_ms();
-    let client = Client::of(peer, headers, server.access.public());
+    let client = Client::of(peer, headers, server.access.front());
     Boot {
         picture,
         presenter: server.access.presenter(now_ms, &client, headers).is_some(),
@@ -83,8 +83,23 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
+/// What browsers have and our pages do not use: no script of a stranger's shall either.
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+                           microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=()";
+/// A year. Not for the names below ours, which are not ours to decide.
+const TLS_ONLY: &str = "max-age=31536000";
+/// The longest path and the longest query that mean anything here are much shorter; no file's name may have 256 bytes.
+const LONGEST_PATH: usize = 200;
+const LONGEST_QUERY: usize = 2_048;
+
 /// Puts the headers on every answer that keep other sites' hands off.
-pub async fn secured(request: Request, next: Next) -> Response {
+pub async fn secured(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_secure = Client::of(peer, request.headers(), server.access.front()).is_secure;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
@@ -94,10 +109,24 @@ pub async fn secured(request: Request, next: Next) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if is_secure {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+    }
     response
+}
+
+/// Refuses addresses that are longer than any of ours.
+pub async fn short_address(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    if uri.path().len() > LONGEST_PATH || uri.query().is_some_and(|query| query.len() > LONGEST_QUERY) {
+        return (StatusCode::URI_TOO_LONG, "This address is longer than any of this server's.\n")
+            .into_response();
+    }
+    next.run(request).await
 }
 
 /// As a policy writes a hash (RFC 4648, with padding).

@@ -7,10 +7,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
-use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::state::Server;
-use crate::{api, live, metrics, pages};
+use crate::{api, live, pages};
 
 /// A page is compressed for each visitor anew: more than this costs more time than it saves.
 const BROTLI: CompressionLevel = CompressionLevel::Precise(4);
@@ -21,18 +20,16 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/", get(pages::show))
         .route("/play", get(pages::play))
         .layer(CompressionLayer::new().quality(BROTLI));
-    let api = Router::new()
-        .route("/api/{function}", post(api::call))
-        .layer(RequestBodyLimitLayer::new(api::MAX_BODY));
+    let api = Router::new().route("/api/{function}", post(api::call)).layer(from_fn(api::whole_body));
     Router::new()
         .merge(pages)
         .merge(api)
         .route("/live", get(live::open))
         .route("/healthz", get(pages::healthz))
-        .route("/metrics", get(metrics::serve))
         .fallback_service(server.site.router())
         .layer(from_fn_with_state(Arc::clone(&server), api::own_origin_only))
-        .layer(from_fn(pages::secured))
+        .layer(from_fn(pages::short_address))
+        .layer(from_fn_with_state(Arc::clone(&server), pages::secured))
         .layer(CatchPanicLayer::new())
         .with_state(server)
 }

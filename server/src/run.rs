@@ -1,6 +1,5 @@
 //! The wiring, as a list of steps.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -26,8 +25,9 @@ use crate::commands::{Commander, Parts};
 use crate::config::{Config, Runtime};
 use crate::listener;
 use crate::live::Hub;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::play::EncodedTaps;
+use crate::refusals::Refusals;
 use crate::router::router;
 use crate::show::{Feeds, Notes, Show};
 use crate::site::Site;
@@ -47,6 +47,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let taps = Taps::new(&config.kafka, CLIENT_ID)?;
     let kafka = Arc::new(kafka::Controls::new(&config.kafka, CLIENT_ID)?);
     let keep = Box::new(KeptInKafka(HistoryWriter::new(&config.kafka, CLIENT_ID)?));
+    let limits = listener::Limits::of_process();
     let listener = listener::bind(config.address).await?;
 
     let epoch = clock.now_ms();
@@ -93,19 +94,24 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         arena,
         commander,
         taps: Arc::new(EncodedTaps { taps, schemas }),
-        access: Access::new(config.passcode, &config.secret, config.public),
+        access: Access::new(config.passcode, &config.secret, config.front, config.address.port()),
+        refusals: Refusals::default(),
         site,
         invitations,
         metrics,
         clock,
         shutdown: shutdown.clone(),
-        places: Server::all_places(),
+        places: Server::all_places(limits.connections),
     });
 
     let mut tasks = JoinSet::new();
+    if let Some(address) = config.admin_address {
+        let metrics = metrics::router(Arc::clone(&server.metrics));
+        tasks.spawn(process::admin::serve_router(address, metrics, shutdown.clone()));
+    }
     tasks.spawn(show.run(feeds, shutdown.clone()));
     tasks.spawn(adapters.run(shutdown.clone()));
-    tasks.spawn(serve(listener, server, shutdown.clone()));
+    tasks.spawn(serve(listener, server, limits, shutdown.clone()));
     process::all_end_together(tasks, &shutdown).await
 }
 
@@ -162,11 +168,10 @@ fn local_pods(config: &Config, streams: PathBuf, clock: fn() -> Millis) -> Local
 async fn serve(
     listener: tokio::net::TcpListener,
     server: Arc<Server>,
+    limits: listener::Limits,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
-    let stop = async move { shutdown.requested().await };
-    axum::serve(listener::watched(listener), service).with_graceful_shutdown(stop).await?;
+    listener::serve(listener, router(server), limits, shutdown).await;
     Ok(())
 }

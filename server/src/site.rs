@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue, VARY};
 use http::{Method, StatusCode};
 use process::ConfigError;
 use tower_http::services::ServeDir;
@@ -56,6 +56,8 @@ async fn cache(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if is_hashed && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED) {
         response.headers_mut().insert(CACHE_CONTROL, IMMUTABLE);
+        // A cache between must not give the compressed twin to somebody who cannot read it.
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
     response
 }

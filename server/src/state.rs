@@ -13,6 +13,7 @@ use crate::invitation::Invitations;
 use crate::live::{Hub, MAX_STREAMS};
 use crate::metrics::Metrics;
 use crate::play::TapWriter;
+use crate::refusals::Refusals;
 use crate::site::Site;
 
 /// The server, as its handlers see it. The fold task and the adapters hold the parts that they feed.
@@ -27,6 +28,8 @@ pub struct Server {
     pub taps: Arc<dyn TapWriter>,
     /// Who may do what.
     pub access: Access,
+    /// What strangers were refused lately.
+    pub refusals: Refusals,
     /// The page's files.
     pub site: Site,
     /// Where phones go.
@@ -42,10 +45,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Places for as many streams as there may be.
+    /// Places for as many streams as there may be among so many connections: a quarter of them is left for pages and clicks.
     #[must_use]
-    pub fn all_places() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(MAX_STREAMS))
+    pub fn all_places(connections: usize) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(MAX_STREAMS.min(connections / 4 * 3)))
     }
 
     /// The players, briefly: every tap and every phone waits meanwhile.

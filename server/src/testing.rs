@@ -25,13 +25,14 @@ use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::access::{Access, PublicUrl};
+use crate::access::{Access, Front, PublicUrl};
 use crate::arena::Arena;
 use crate::commands::{Commander, Parts};
 use crate::invitation::{Invitation, Invitations};
 use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::play::TapWriter;
+use crate::refusals::Refusals;
 use crate::show::{Feeds, Keep, Notes, Show};
 use crate::site::Site;
 use crate::state::Server;
@@ -210,19 +211,23 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         notes: notes_feed,
     };
     tokio::spawn(show.run(feeds, shutdown.clone()));
-    let public = public.map(|public| PublicUrl::parse(public).unwrap());
+    let front = Front {
+        public: public.map(|public| PublicUrl::parse(public).unwrap()),
+        proxies: vec!["127.0.0.1".parse().unwrap()],
+    };
     let server = Arc::new(Server {
         hub,
         arena,
         commander: Arc::new(commander),
         taps: Arc::new(FakeTaps::default()),
-        access: Access::new(Some(PASSCODE.to_owned()), &[7; 64], public),
+        access: Access::new(Some(PASSCODE.to_owned()), &[7; 64], front, 8930),
+        refusals: Refusals::default(),
         site: Site::load(site.path()).unwrap(),
         invitations: Invitations::Network(Invitation::to("http://192.0.2.1:8930").unwrap()),
         metrics,
         clock,
         shutdown,
-        places: Server::all_places(),
+        places: Server::all_places(8_000),
     });
     let router = crate::router::router(Arc::clone(&server));
     Stage { server, router, sampled, cluster, control, dead_letters, notes, record, stuck, now, clocks, site }

@@ -24,21 +24,27 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 const KAFKA_PATIENCE: Duration = Duration::from_secs(90);
 const SERVER_PATIENCE: Duration = Duration::from_secs(30);
 
+const PASSCODE: &str = "KING_PASSCODE";
+
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The show's port; 0 takes any free one
     #[arg(long, default_value_t = 8930)]
     port: u16,
-    /// The presenter's passcode [default: two random words and a number]
-    #[arg(long, env = "KING_PASSCODE", hide_env_values = true)]
-    passcode: Option<String>,
+    /// A file whose first line is the presenter's passcode; KING_PASSCODE says it as well, and a command line would show it to
+    /// everybody on this machine [default: four random words]
+    #[arg(long, value_name = "FILE")]
+    passcode_file: Option<PathBuf>,
     /// The address to listen at; 0.0.0.0 lets phones in the same network join
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
     bind: IpAddr,
     /// The address that the QR code shows, behind a tunnel or an ingress; https switches secure cookies on
     #[arg(long)]
     public_url: Option<String>,
+    /// What is in front of the show there, and is believed when it says for whom it asks: an address or a network
+    #[arg(long, value_name = "ADDRESS[/BITS]")]
+    trusted_proxy: Vec<String>,
     /// Start what was built before
     #[arg(long)]
     no_build: bool,
@@ -73,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let patience = if instance.unclean { LEFTOVERS } else { Duration::ZERO };
     let port = port::take(options.bind, options.port, patience)?;
     prerequisites::disk(&workspace, &instance.directory)?;
-    let passcode = options.passcode.clone().map_or_else(secret::passcode, Ok)?;
+    let passcode = passcode(options)?;
 
     let source = Source::choose(&workspace, Some(&options.kafka), Consent::Asked)?;
     let mut supervisor = Supervisor::new(&workspace, &instance, sender.clone(), events);
@@ -94,6 +100,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     explain(result, &workspace)?;
     console::step("everything has ended");
     Ok(ExitCode::SUCCESS)
+}
+
+fn passcode(options: &Options) -> Result<String> {
+    match (&options.passcode_file, std::env::var(PASSCODE)) {
+        (Some(file), _) => secret::passcode_of(file),
+        (None, Ok(passcode)) if !passcode.is_empty() => Ok(passcode),
+        (None, _) => secret::passcode(),
+    }
 }
 
 /// Builds what the demo runs, without starting it.
@@ -235,6 +249,9 @@ fn server(
     if let Some(url) = &options.public_url {
         option("--public-url", url.clone());
     }
+    for proxy in &options.trusted_proxy {
+        option("--trusted-proxy", proxy.clone());
+    }
     if let Some(seconds) = options.sync {
         option("--sync", seconds.to_string());
     }
@@ -245,7 +262,11 @@ fn server(
     let (access, passcode) = (access.clone(), show.passcode.clone());
     Service::new("server", instance.directory.join("server.log"), move || {
         let mut command = Command::new(&program);
-        command.args(&arguments).env("KING_PASSCODE", &passcode).env("KING_COOKIE_SECRET", &secret);
+        command
+            .args(&arguments)
+            .args(["--admin-address", "127.0.0.1:0"])
+            .env(PASSCODE, &passcode)
+            .env("KING_COOKIE_SECRET", &secret);
         access.give_to(&mut command);
         Ok(command)
     })

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::console;
 
@@ -19,14 +19,22 @@ const WORDS: [&str; 64] = [
     "robot", "royal", "salsa", "solar", "sugar", "tango", "tiger", "turbo", "zebra",
 ];
 
-/// A passcode like `lemon-robot-47`: about 360,000 of them, and the server limits attempts.
+/// Words of a passcode, like `lemon-robot-comet-arena`: there are 17 million of them, and the server looks at five a second.
+const WORDS_OF_A_PASSCODE: usize = 4;
+
+/// A new passcode.
 pub(crate) fn passcode() -> Result<String> {
-    let bytes: [u8; 4] = random()?;
-    let first = usize::from(bytes[0]) % WORDS.len();
-    // Never the same word twice.
-    let second = (first + 1 + usize::from(bytes[1]) % (WORDS.len() - 1)) % WORDS.len();
-    let number = 10 + u16::from_le_bytes([bytes[2], bytes[3]]) % 90;
-    Ok(format!("{}-{}-{number}", WORDS[first], WORDS[second]))
+    let bytes: [u8; WORDS_OF_A_PASSCODE] = random()?;
+    Ok(bytes.map(|byte| WORDS[usize::from(byte) % WORDS.len()]).join("-"))
+}
+
+/// The passcode that somebody has written into a file: its first line.
+pub(crate) fn passcode_of(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the passcode in {}", file.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    ensure!(!line.is_empty(), "the first line of {} is empty: write the passcode there", file.display());
+    Ok(line.to_owned())
 }
 
 /// The key that signs cookies, in hexadecimal: made once and kept with the demo's data, so that players and presenters outlive a restart.
@@ -85,12 +93,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_passcode_is_two_words_and_two_digits() {
+    fn a_passcode_is_four_words() {
         let passcode = passcode().unwrap();
         let parts: Vec<_> = passcode.split('-').collect();
-        assert_eq!(parts.len(), 3);
-        assert!(WORDS.contains(&parts[0]) && WORDS.contains(&parts[1]));
-        assert!((10..100).contains(&parts[2].parse::<u32>().unwrap()));
+        assert_eq!(parts.len(), 4);
+        assert!(parts.iter().all(|part| WORDS.contains(part)), "{passcode}");
+        assert_eq!(256 % WORDS.len(), 0, "all words are as likely");
+    }
+
+    #[test]
+    fn a_passcode_comes_from_the_first_line_of_a_file() {
+        let file = std::env::temp_dir().join(format!("king-passcode-{}", std::process::id()));
+        std::fs::write(&file, "ninja-panda-comet\nfor the talk\n").unwrap();
+        assert_eq!(passcode_of(&file).unwrap(), "ninja-panda-comet");
+        std::fs::write(&file, "\n").unwrap();
+        assert!(passcode_of(&file).is_err());
+        std::fs::remove_file(&file).unwrap();
+        assert!(passcode_of(&file).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{RequestInit, Response};
+use web_sys::{DomParser, RequestInit, Response, SupportedType};
 
 use super::json::from_json;
 
@@ -35,6 +35,22 @@ fn reason(status: u16, answer: &str) -> String {
     }
 }
 
+/// Gets the page again as the server renders it, and puts its body in the place of this one's; whether that went well.
+pub(crate) async fn page_anew() -> Option<()> {
+    let window = web_sys::window()?;
+    let address = window.location().href().ok()?;
+    let html = text(JsFuture::from(window.fetch_with_str(&address)).await.ok()?).await?.1;
+    let parsed = DomParser::new().ok()?.parse_from_string(&html, SupportedType::TextHtml).ok()?;
+    // What is parsed so runs no script.
+    window.document()?.body()?.replace_with_with_node_1(&parsed.body()?.into()).ok()
+}
+
+async fn text(response: JsValue) -> Option<(u16, String)> {
+    let response: Response = response.dyn_into().ok()?;
+    let text = JsFuture::from(response.text().ok()?).await.ok()?;
+    Some((response.status(), text.as_string()?))
+}
+
 /// The status and the text of the answer.
 async fn post(path: &str, body: String) -> Option<(u16, String)> {
     let headers = Object::new();
@@ -45,8 +61,5 @@ async fn post(path: &str, body: String) -> Option<(u16, String)> {
     init.set_method("POST");
     init.set_headers(&headers);
     init.set_body(&JsValue::from_str(&body));
-    let response = JsFuture::from(web_sys::window()?.fetch_with_str_and_init(path, &init)).await.ok()?;
-    let response: Response = response.dyn_into().ok()?;
-    let text = JsFuture::from(response.text().ok()?).await.ok()?;
-    Some((response.status(), text.as_string()?))
+    text(JsFuture::from(web_sys::window()?.fetch_with_str_and_init(path, &init)).await.ok()?).await
 }

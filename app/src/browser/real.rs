@@ -2,7 +2,9 @@
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use web_sys::{Element, KeyboardEvent};
+use web_sys::{Element, Event, KeyboardEvent};
+
+use super::layout::at_position;
 
 /// Loads the page again.
 pub(crate) fn reload() {
@@ -35,10 +37,19 @@ pub(crate) fn on_key(pressed: impl Fn(&str) -> bool + 'static) {
         }
         let key = event.key();
         let key = if key.len() == 1 { key.to_ascii_lowercase() } else { key };
-        if pressed(&key) {
+        // What the key says counts; what stands there on other keyboards, only if that means nothing.
+        if pressed(&key) || at_position(&event.code()).is_some_and(|key| pressed(&key)) {
             event.prevent_default();
         }
     });
+}
+
+/// Calls back when the page is shown or hidden, or the device wakes.
+pub(crate) fn on_attention(changed: impl Fn() + Clone + 'static) {
+    for name in ["visibilitychange", "resume"] {
+        let changed = changed.clone();
+        listen(name, move |_: Event| changed());
+    }
 }
 
 /// A short vibration, where the device has one.

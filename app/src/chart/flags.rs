@@ -104,6 +104,8 @@ pub(crate) struct Flag {
     pub words: String,
     /// All that it stands for.
     pub tells: Vec<String>,
+    /// Where what it stands for beside its own happened, and what that is about: a point is left of each.
+    pub points: Vec<(f64, Kind)>,
 }
 
 /// Steps of the number of replicas within this time are one movement: 1 → 2 → 4.
@@ -145,9 +147,9 @@ pub(crate) fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item 
                 if let Some(row) = rows.get_mut(row) {
                     *row = Row { end, sign_end: x + half, last: flags.len(), weight: kind.weight() };
                 }
-                flags.push(Flag { x, row, leftward, kind, words, tells: story.tells });
+                flags.push(Flag { x, row, leftward, kind, words, tells: story.tells, points: Vec::new() });
             }
-            (None, Some(neighbour)) => join(neighbour, kind, words, story.tells),
+            (None, Some(neighbour)) => join(neighbour, (x, kind), words, story.tells),
             (None, None) => {}
         }
     }
@@ -172,7 +174,8 @@ impl Row {
 }
 
 /// The neighbour stands for both from now on, in the words of the more telling one.
-fn join(neighbour: &mut Flag, kind: Kind, words: String, tells: Vec<String>) {
+fn join(neighbour: &mut Flag, (x, kind): (f64, Kind), words: String, tells: Vec<String>) {
+    neighbour.points.push((x, kind));
     if kind.weight() > neighbour.kind.weight() {
         neighbour.kind = kind;
         neighbour.words =
@@ -352,6 +355,30 @@ mod tests {
         let events = [(100_000, burst(2)), (101_000, burst(5)), (102_000, burst(9)), (103_000, scaled(1, 2))];
         check(Room::WIDE, &events, &[(0, "load ×2"), (1, "")]);
         check(Room::NARROW, &events, &[(0, "")]);
+    }
+
+    #[test]
+    fn what_joins_its_neighbour_leaves_a_point() {
+        let upgrade = Event::Upgrade { revision: 2 };
+        let events = [
+            (100_000, killed("aaaaa")),
+            (104_000, scaled(1, 2)),
+            (108_000, upgrade),
+            (116_000, scaled(2, 1)),
+        ];
+        let markers: Vec<Marker> = (0..)
+            .zip(events)
+            .map(|(id, (at_ms, event))| Marker { id, at_ms, until_ms: None, event })
+            .collect();
+        for room in [Room::WIDE, Room::NARROW] {
+            let flags = flags(TIME, room, markers.iter());
+            let drawn: usize = flags.iter().map(|flag| 1 + flag.points.len()).sum();
+            assert_eq!(drawn, markers.len(), "{room:?}: {flags:?}");
+            let points = flags.iter().flat_map(|flag| &flag.points);
+            assert!(points.clone().all(|(x, kind)| {
+                markers.iter().any(|marker| TIME.at(marker.at_ms) == *x && Story::of(marker).kind == *kind)
+            }));
+        }
     }
 
     #[test]

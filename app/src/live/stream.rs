@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{EventSource, MessageEvent};
 
 use super::clock::page_ms;
+use crate::browser::on_attention;
 use crate::link::Link;
 
 /// What a page does with its stream.
@@ -38,8 +39,8 @@ pub(crate) struct Stream<W> {
     /// Whether the connection broke after the newest frame.
     is_broken: Cell<bool>,
     opened_ms: Cell<f64>,
-    /// Since when the page has been hidden.
-    hidden_ms: Cell<Option<f64>>,
+    /// When the watchdog looked last, by the clock on the wall: it goes on while a device sleeps.
+    looked_ms: Cell<f64>,
     /// What the source calls; kept because the browser holds it by a raw reference.
     listener: RefCell<Option<Listener>>,
 }
@@ -48,8 +49,8 @@ pub(crate) struct Stream<W> {
 const LOOK: Duration = Duration::from_millis(500);
 /// A connection gets this long before it is given up for another.
 const PATIENCE_MS: f64 = 6_000.0;
-/// A page that nobody sees needs no stream after this long.
-const HIDDEN_MS: f64 = 60_000.0;
+/// So long without a look, and the device has slept.
+const SLEPT_MS: f64 = 3_000.0;
 
 impl<W: Wire + 'static> Stream<W> {
     /// Opens the stream and watches it.
@@ -61,7 +62,7 @@ impl<W: Wire + 'static> Stream<W> {
             has_heard: Cell::new(false),
             is_broken: Cell::new(false),
             opened_ms: Cell::new(0.0),
-            hidden_ms: Cell::new(None),
+            looked_ms: Cell::new(js_sys::Date::now()),
             listener: RefCell::new(None),
         });
         let listening = Rc::clone(&stream);
@@ -69,6 +70,8 @@ impl<W: Wire + 'static> Stream<W> {
             Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| listening.receive(&event));
         stream.listener.replace(Some(listener));
         stream.open();
+        let looking = Rc::clone(&stream);
+        on_attention(move || looking.look());
         set_interval(move || stream.look(), LOOK);
     }
 
@@ -107,6 +110,11 @@ impl<W: Wire + 'static> Stream<W> {
     /// The watchdog: says how old the picture is, and opens another connection where the browser would not.
     fn look(&self) {
         let now_ms = page_ms();
+        let wall_ms = js_sys::Date::now();
+        if wall_ms - self.looked_ms.replace(wall_ms) > SLEPT_MS {
+            // What the page has is of before, until a frame says otherwise.
+            self.is_broken.set(true);
+        }
         if self.rests(now_ms) {
             return;
         }
@@ -123,26 +131,18 @@ impl<W: Wire + 'static> Stream<W> {
         }
     }
 
-    /// Closes the stream of a page that has been hidden for a minute, and opens it when somebody looks again.
+    /// Closes the stream of a page that nobody sees, and opens it when somebody looks again: over plain HTTP a browser has six
+    /// connections to a server, for all of its tabs.
     fn rests(&self, now_ms: f64) -> bool {
         let is_hidden =
             web_sys::window().and_then(|w| w.document()).is_some_and(|document| document.hidden());
-        match (is_hidden, self.hidden_ms.get()) {
-            (true, None) => self.hidden_ms.set(Some(now_ms)),
-            (true, Some(since_ms)) if now_ms - since_ms > HIDDEN_MS => {
-                self.close();
-                return true;
-            }
-            (false, Some(_)) => {
-                self.hidden_ms.set(None);
-                if self.source.borrow().is_none() {
-                    self.heard_ms.set(now_ms);
-                    self.has_heard.set(false);
-                    self.open();
-                }
-            }
-            _ => {}
+        if is_hidden {
+            self.close();
+        } else if self.source.borrow().is_none() {
+            self.heard_ms.set(now_ms);
+            self.has_heard.set(false);
+            self.open();
         }
-        false
+        is_hidden
     }
 }

@@ -8,7 +8,7 @@ use model::snapshot::short_name;
 use model::wire::Picture;
 use model::{Input, Millis, history};
 
-use crate::chart::{Cross, Drawing, Flag, HEIGHT, WIDTH, apart};
+use crate::chart::{Cross, Drawing, Flag, HEIGHT, Kind, WIDTH, apart};
 use crate::store::{Part, Store};
 use crate::words::{self, percent};
 
@@ -169,10 +169,16 @@ fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
         let side = if flag.leftward { " leftward" } else { "" };
         let class = format!("flag row-{} {}{side}", flag.row, flag.kind.class());
         let style = format!("left:{}", percent(flag.x));
+        let (row, tells) = (flag.row, flag.tells.join(", "));
+        let point = |(x, kind): (f64, Kind)| {
+            let class = format!("flag point row-{row} {}", kind.class());
+            view! { <li class=class style=format!("left:{}", percent(x)) title=tells.clone()><i></i></li> }
+        };
         view! {
-            <li class=class style=style title=flag.tells.join(", ")>
+            <li class=class style=style title=tells.clone()>
                 <i>{flag.kind.sign()}</i><span>{flag.words}</span>
             </li>
+            {flag.points.into_iter().map(point).collect_view()}
         }
     };
     view! { <ul class=class aria-hidden="true">{flags.into_iter().map(flag).collect_view()}</ul> }

@@ -101,7 +101,7 @@ fn reason(picture: &Picture) -> String {
 /// they are.
 fn fresh(store: Store) -> Signal<String> {
     Signal::derive(move || match (store.link.get(), store.fresh_ms.get()) {
-        (Link::Reconnecting { for_ms } | Link::Stale { for_ms }, _) => {
+        (Link::HeldBack { for_ms } | Link::Reconnecting { for_ms } | Link::Stale { for_ms }, _) => {
             format!("this is {} old", words::age(for_ms))
         }
         (_, Some(fresh_ms)) => format!("{fresh_ms}\u{a0}ms from commit to this screen"),

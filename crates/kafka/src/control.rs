@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use model::load::LoadSettings;
-use model::policy::Policy;
+use model::policy::{MAX_REPLICAS, Policy};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
@@ -78,8 +78,10 @@ impl Control {
     /// Takes one record in; whether anything changed.
     fn fold(&mut self, key: &[u8], value: Option<&[u8]>) -> bool {
         match key {
-            key if key == LOAD.as_bytes() => replace(&mut self.load, LOAD, value),
-            key if key == POLICY.as_bytes() => replace(&mut self.policy, POLICY, value),
+            key if key == LOAD.as_bytes() => replace(&mut self.load, LOAD, value, LoadSettings::problem),
+            key if key == POLICY.as_bytes() => {
+                replace(&mut self.policy, POLICY, value, |policy: &Policy| policy.problem(MAX_REPLICAS))
+            }
             _ => false,
         }
     }
@@ -90,14 +92,20 @@ fn replace<T: PartialEq + serde::de::DeserializeOwned>(
     slot: &mut Option<T>,
     key: &str,
     value: Option<&[u8]>,
+    problem: impl Fn(&T) -> Option<String>,
 ) -> bool {
-    let new = match value.map(serde_json::from_slice).transpose() {
+    let new: Option<T> = match value.map(serde_json::from_slice).transpose() {
         Ok(new) => new,
         Err(error) => {
             tracing::warn!(key, %error, "skipping a control record that does not decode");
             return false;
         }
     };
+    // Whoever may write here is bound by the same rules as whoever presents.
+    if let Some(problem) = new.as_ref().and_then(problem) {
+        tracing::warn!(key, problem, "skipping a control record that cannot be carried out");
+        return false;
+    }
     let changed = *slot != new;
     *slot = new;
     changed
@@ -169,6 +177,10 @@ mod tests {
         assert!(control.fold(b"load", Some(br#"{"base":100}"#)));
         assert!(!control.fold(b"load", Some(b"?")));
         assert!(!control.fold(b"other", Some(b"?")));
+        assert!(!control.fold(b"load", Some(br#"{"base":2000000}"#)), "more than anybody may ask for");
+        let policy = serde_json::to_vec(&Policy { min: 16, max: 1, ..Policy::default() }).unwrap();
+        assert!(!control.fold(b"policy", Some(&policy)));
+        assert_eq!(control.policy, None);
         assert_eq!(control.load.map(|load| load.base), Some(100));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use shape::Shape;
 
-use crate::Millis;
+use crate::{Millis, PARTITIONS};
 
 /// Frames per second of a normal day. A frame is two records, a request and (nearly always) its response.
 pub const DEFAULT_FRAMES_PER_SECOND: u32 = 400;
@@ -18,6 +18,8 @@ pub const DEFAULT_FRAMES_PER_SECOND: u32 = 400;
 pub const MAX_FRAMES_PER_SECOND: u32 = 4_000;
 /// The most that a shape, a burst or a trace makes of it.
 pub const MAX_TARGET: u32 = 10 * MAX_FRAMES_PER_SECOND;
+/// The highest multiple of a burst.
+pub const MAX_FACTOR: u32 = 10;
 /// How long a burst lasts.
 pub const BURST_MS: Millis = 20_000;
 /// The part of all frames that a hot partition gets, in percent.
@@ -83,6 +85,22 @@ impl Default for LoadSettings {
 }
 
 impl LoadSettings {
+    /// Why nobody can be asked for this; a sentence.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let Self { base, burst, hot, shape: _ } = self;
+        if *base > MAX_FRAMES_PER_SECOND {
+            return Some(format!("At most {MAX_FRAMES_PER_SECOND} frames per second."));
+        }
+        if burst.is_some_and(|burst| burst.factor > MAX_FACTOR) {
+            return Some(format!("A burst is at most {MAX_FACTOR} times the base rate."));
+        }
+        if hot.is_some_and(|hot| hot.partition >= PARTITIONS || hot.percent > 100) {
+            return Some(format!("The generator writes to the partitions 0 to {} only.", PARTITIONS - 1));
+        }
+        None
+    }
+
     /// Frames per second to produce at a time.
     #[must_use]
     pub fn target(&self, now_ms: Millis) -> u32 {

@@ -75,6 +75,25 @@ pub enum Amount {
     Percent(u32),
 }
 
+impl Policy {
+    /// Why this cannot be a policy where there may be at most so many pods; a sentence.
+    #[must_use]
+    pub fn problem(&self, most: u32) -> Option<String> {
+        let Self { enabled: _, min, max, metrics, tolerance, up, down } = self;
+        if *min < 1 || max < min || *max > most {
+            return Some(format!("Pods: a minimum of at least 1, a maximum from there to {most}."));
+        }
+        if metrics.is_empty() || metrics.iter().any(|metric| metric.target == 0) {
+            return Some("At least one metric, each with a target above 0.".to_owned());
+        }
+        if !(0.0..1.0).contains(tolerance) {
+            return Some("The tolerance is from 0 to below 1.".to_owned());
+        }
+        let limits = || up.limits.iter().chain(&down.limits);
+        limits().any(|limit| limit.period_ms == 0).then(|| "The period of a limit cannot be 0.".to_owned())
+    }
+}
+
 impl Default for Policy {
     /// Kubernetes' defaults, but for a scale-in window of 30 s, so that an audience sees pods leave.
     fn default() -> Self {
@@ -89,6 +108,29 @@ impl Default for Policy {
             tolerance: 0.1,
             up: Rules { stabilization_ms: 0, select: Select::Max, limits: vec![pods, percent] },
             down: Rules { stabilization_ms: 30_000, select: Select::Max, limits: vec![percent] },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_policy_says_why() {
+        let policy = Policy::default();
+        assert_eq!(policy.problem(MAX_REPLICAS), None);
+        let limit = Limit { amount: Amount::Pods(1), period_ms: 0 };
+        for (wrong, word) in [
+            (Policy { min: 16, max: 1, ..policy.clone() }, "Pods"),
+            (Policy { min: 0, ..policy.clone() }, "Pods"),
+            (Policy { max: 13, ..policy.clone() }, "Pods"),
+            (Policy { metrics: Vec::new(), ..policy.clone() }, "metric"),
+            (Policy { tolerance: f64::NAN, ..policy.clone() }, "tolerance"),
+            (Policy { up: Rules { limits: vec![limit], ..policy.up.clone() }, ..policy.clone() }, "period"),
+        ] {
+            let problem = wrong.problem(MAX_REPLICAS).unwrap_or_default();
+            assert!(problem.contains(word), "{wrong:?}: {problem}");
         }
     }
 }

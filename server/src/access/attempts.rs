@@ -1,4 +1,7 @@
-//! Wrong passcodes: each one makes the client that sent it wait twice as long as the last, and nobody else.
+//! Wrong passcodes: each one makes whoever sent it wait twice as long as the last.
+//!
+//! Who sent it is told by the device, where a presenter has signed in before with it: behind one address with a guesser, say in one
+//! room, a presenter is not kept waiting by that. Everybody else is told by the address, and all of them together have one budget.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,13 +13,28 @@ const FIRST_WAIT_MS: Millis = 1_000;
 const LONGEST_WAIT_MS: Millis = 300_000;
 /// Who has been quiet for so long begins anew.
 const FORGOTTEN_AFTER_MS: Millis = 3_600_000;
-/// Clients that are remembered.
+/// Those that are remembered.
 const MAX_CLIENTS: usize = 1_024;
+/// One attempt of strangers takes so long, whoever they are: five a second.
+const PAUSE_MS: Millis = 200;
+/// So many may come at once.
+const AT_ONCE: Millis = 5;
 
-/// The clients that sent wrong passcodes.
+/// Who sends a passcode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Sender {
+    /// A device that has signed in before.
+    Device(u64),
+    /// Some device at this address.
+    Address(IpAddr),
+}
+
+/// Those who sent wrong passcodes.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    clients: HashMap<IpAddr, Wrong>,
+    senders: HashMap<Sender, Wrong>,
+    /// When the budget of all strangers will be whole again.
+    whole_ms: Millis,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,43 +44,54 @@ struct Wrong {
 }
 
 impl Attempts {
-    /// Whether a client may try now.
+    /// Whether somebody may try now, which takes a stranger's attempt out of the budget.
     ///
     /// # Errors
-    /// The milliseconds after which it may.
-    pub(super) fn may_try(&self, now_ms: Millis, address: IpAddr) -> Result<(), u32> {
-        match self.clients.get(&client(address)) {
-            Some(wrong) if wrong.until_ms > now_ms => Err(millis(wrong.until_ms - now_ms)),
-            _ => Ok(()),
+    /// The milliseconds after which that may be.
+    pub(super) fn try_now(&mut self, now_ms: Millis, sender: Sender) -> Result<(), u32> {
+        if let Some(wrong) = self.senders.get(&known(sender)).filter(|wrong| wrong.until_ms > now_ms) {
+            return Err(millis(wrong.until_ms - now_ms));
         }
+        if let Sender::Address(_) = sender {
+            let whole_ms = self.whole_ms.max(now_ms) + PAUSE_MS;
+            let too_soon_ms = whole_ms.saturating_sub(now_ms + AT_ONCE * PAUSE_MS);
+            if too_soon_ms > 0 {
+                return Err(millis(too_soon_ms));
+            }
+            self.whole_ms = whole_ms;
+        }
+        Ok(())
     }
 
-    /// Notes a wrong passcode; gives back how long its client has to wait.
-    pub(super) fn wrong(&mut self, now_ms: Millis, address: IpAddr) -> u32 {
-        let client = client(address);
-        self.clients.retain(|_, wrong| wrong.until_ms + FORGOTTEN_AFTER_MS > now_ms);
-        let times = self.clients.get(&client).map_or(0, |wrong| wrong.times).saturating_add(1);
+    /// Notes a wrong passcode; gives back how long its sender has to wait.
+    pub(super) fn wrong(&mut self, now_ms: Millis, sender: Sender) -> u32 {
+        let sender = known(sender);
+        self.senders.retain(|_, wrong| wrong.until_ms + FORGOTTEN_AFTER_MS > now_ms);
+        let times = self.senders.get(&sender).map_or(0, |wrong| wrong.times).saturating_add(1);
         let wait_ms = FIRST_WAIT_MS.saturating_mul(1 << (times - 1).min(16)).min(LONGEST_WAIT_MS);
-        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
+        if self.senders.len() >= MAX_CLIENTS && !self.senders.contains_key(&sender) {
             let first =
-                self.clients.iter().min_by_key(|(_, wrong)| wrong.until_ms).map(|(client, _)| *client);
-            first.and_then(|first| self.clients.remove(&first));
+                self.senders.iter().min_by_key(|(_, wrong)| wrong.until_ms).map(|(sender, _)| *sender);
+            first.and_then(|first| self.senders.remove(&first));
         }
-        self.clients.insert(client, Wrong { times, until_ms: now_ms + wait_ms });
+        self.senders.insert(sender, Wrong { times, until_ms: now_ms + wait_ms });
         millis(wait_ms)
     }
 
-    /// The client knows the passcode.
-    pub(super) fn right(&mut self, address: IpAddr) {
-        self.clients.remove(&client(address));
+    /// The sender knows the passcode.
+    pub(super) fn right(&mut self, sender: Sender) {
+        self.senders.remove(&known(sender));
     }
 }
 
 /// Whoever has one IPv6 address has its whole /64.
-fn client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address @ IpAddr::V4(_) => address,
+fn known(sender: Sender) -> Sender {
+    match sender {
+        Sender::Address(address) => Sender::Address(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address @ IpAddr::V4(_) => address,
+        }),
+        device @ Sender::Device(_) => device,
     }
 }
 
@@ -74,18 +103,18 @@ fn millis(wait_ms: Millis) -> u32 {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn at(text: &str) -> Sender {
+        Sender::Address(text.parse().unwrap())
     }
 
     #[test]
-    fn each_wrong_passcode_doubles_the_wait_of_that_client_alone() {
+    fn each_wrong_passcode_doubles_the_wait_of_that_sender_alone() {
         let mut attempts = Attempts::default();
-        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let (one, other) = (at("192.0.2.1"), at("192.0.2.2"));
         assert_eq!(attempts.wrong(0, one), 1_000);
-        assert_eq!(attempts.may_try(400, one), Err(600));
-        assert_eq!(attempts.may_try(400, other), Ok(()));
-        assert_eq!(attempts.may_try(1_000, one), Ok(()));
+        assert_eq!(attempts.try_now(400, one), Err(600));
+        assert_eq!(attempts.try_now(400, other), Ok(()));
+        assert_eq!(attempts.try_now(1_000, one), Ok(()));
         assert_eq!(attempts.wrong(1_000, one), 2_000);
         let waits: Vec<u32> = (0..10).map(|_| attempts.wrong(10_000, one)).collect();
         assert_eq!(waits.last(), Some(&300_000));
@@ -94,28 +123,55 @@ mod tests {
     }
 
     #[test]
+    fn all_strangers_together_have_five_attempts_a_second() {
+        let mut attempts = Attempts::default();
+        let tried = |attempts: &mut Attempts, seconds: u64| -> usize {
+            let times = (0..seconds * 1_000)
+                .map(|ms| (1_000_000 + ms, Sender::Address(IpAddr::V4((ms as u32).into()))));
+            times.filter(|&(ms, sender)| attempts.try_now(ms, sender).is_ok()).count()
+        };
+        assert_eq!(tried(&mut attempts, 10), 5 + 10 * 5 - 1, "the first five at once");
+        assert_eq!(attempts.try_now(1_010_000, at("203.0.113.1")), Ok(()));
+        assert_eq!(attempts.try_now(1_010_000, at("203.0.113.1")), Err(200));
+        assert_eq!(attempts.try_now(1_010_000, Sender::Device(7)), Ok(()), "it was here before");
+    }
+
+    #[test]
+    fn a_guesser_behind_the_same_address_does_not_keep_a_known_device_waiting() {
+        let mut attempts = Attempts::default();
+        for _ in 0..20 {
+            attempts.wrong(0, at("192.0.2.1"));
+        }
+        for device in 0..41 {
+            assert_eq!(attempts.try_now(1, Sender::Device(device)), Ok(()));
+        }
+        attempts.wrong(0, Sender::Device(3));
+        assert!(attempts.try_now(1, Sender::Device(3)).is_err(), "it can be wrong, too");
+    }
+
+    #[test]
     fn an_hour_of_quiet_is_forgiven() {
         let mut attempts = Attempts::default();
-        attempts.wrong(0, address("192.0.2.1"));
-        assert_eq!(attempts.wrong(3_602_000, address("192.0.2.1")), 1_000);
+        attempts.wrong(0, at("192.0.2.1"));
+        assert_eq!(attempts.wrong(3_602_000, at("192.0.2.1")), 1_000);
     }
 
     #[test]
-    fn a_client_is_its_ipv6_network() {
+    fn an_address_is_its_ipv6_network() {
         let mut attempts = Attempts::default();
-        attempts.wrong(0, address("2001:db8::1"));
-        assert!(attempts.may_try(0, address("2001:db8::ffff")).is_err());
-        assert!(attempts.may_try(0, address("2001:db8:0:1::1")).is_ok());
-        attempts.wrong(0, address("::ffff:192.0.2.1"));
-        assert!(attempts.may_try(0, address("192.0.2.1")).is_err());
+        attempts.wrong(0, at("2001:db8::1"));
+        assert!(attempts.try_now(0, at("2001:db8::ffff")).is_err());
+        assert!(attempts.try_now(0, at("2001:db8:0:1::1")).is_ok());
+        attempts.wrong(0, at("::ffff:192.0.2.1"));
+        assert!(attempts.try_now(0, at("192.0.2.1")).is_err());
     }
 
     #[test]
-    fn only_so_many_clients_are_remembered() {
+    fn only_so_many_senders_are_remembered() {
         let mut attempts = Attempts::default();
         for n in 0..5_000_u32 {
-            attempts.wrong(u64::from(n), IpAddr::V4(n.into()));
+            attempts.wrong(u64::from(n), Sender::Address(IpAddr::V4(n.into())));
         }
-        assert_eq!(attempts.clients.len(), MAX_CLIENTS);
+        assert_eq!(attempts.senders.len(), MAX_CLIENTS);
     }
 }

@@ -4,57 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{self, HeaderName};
-use http::uri::{Authority, Uri};
-use process::ConfigError;
+use http::uri::Authority;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use super::front::{FORWARDED_FOR, Front, Place, is_origin};
+
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Their presence means that a proxy is between: then a peer on loopback is that proxy.
-const OF_PROXIES: [HeaderName; 5] = [
-    FORWARDED_FOR,
-    FORWARDED_HOST,
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-    header::FORWARDED,
-];
+const OF_PROXIES: [HeaderName; 5] =
+    [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, HeaderName::from_static("x-real-ip"), header::FORWARDED];
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The address under which the outside sees this server, when a tunnel or an ingress is in front.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl {
-    authority: Authority,
-    is_https: bool,
-}
-
-impl PublicUrl {
-    /// Reads `https://HOST[:PORT]`.
-    ///
-    /// # Errors
-    /// One sentence that says what it should look like.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let wrong = || {
-            ConfigError::new(format!(
-                "--public-url {text:?} is not an address: write https://HOST or http://HOST:PORT, without a path"
-            ))
-        };
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong()),
-        };
-        let authority = uri.authority().cloned().ok_or_else(wrong)?;
-        let is_bare =
-            matches!(uri.path(), "" | "/") && uri.query().is_none() && !authority.as_str().contains('@');
-        if is_bare { Ok(Self { authority, is_https }) } else { Err(wrong()) }
-    }
-
-    /// As browsers write it into the header `Origin`.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        format!("{}://{}", if self.is_https { "https" } else { "http" }, self.authority)
-    }
-}
 
 /// Where one request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,28 +22,28 @@ pub struct Client {
     pub address: IpAddr,
     /// From this machine itself, under a name of this machine, through no proxy.
     pub is_local: bool,
-    /// Through the TLS that `--public-url` says is in front.
+    /// Through the TLS that `--public-url` says is in front, by a proxy that `--trusted-proxy` names.
     pub is_secure: bool,
 }
 
 impl Client {
     /// Reads a request's peer and headers.
     #[must_use]
-    pub fn of(peer: SocketAddr, headers: &HeaderMap, public: Option<&PublicUrl>) -> Self {
+    pub fn of(peer: SocketAddr, headers: &HeaderMap, front: &Front) -> Self {
         let peer = peer.ip().to_canonical();
         let has_proxy = OF_PROXIES.iter().any(|name| headers.contains_key(name));
         let host = text(headers, &header::HOST);
         let is_local = peer.is_loopback()
             && !has_proxy
             && host.is_some_and(|host| host.parse().is_ok_and(|host| names_loopback(&host)));
-        let forwarded = public.and_then(|_| last_forwarded(headers));
-        let is_secure = public.is_some_and(|public| {
-            let hosts = [host, text(headers, &FORWARDED_HOST)];
-            public.is_https
-                && !is_local
-                && hosts.into_iter().flatten().any(|host| is_same(host, &public.authority))
-        });
-        Self { address: forwarded.unwrap_or(peer), is_local, is_secure }
+        let is_secure = front.is_proxy(peer)
+            && !is_local
+            && text(headers, &FORWARDED_PROTO).is_none_or(|scheme| scheme.eq_ignore_ascii_case("https"))
+            && front.public.as_ref().is_some_and(|public| {
+                let hosts = [host, text(headers, &FORWARDED_HOST)];
+                public.is_https() && hosts.into_iter().flatten().any(|host| public.is_host(host))
+            });
+        Self { address: front.forwarded(peer, headers).unwrap_or(peer), is_local, is_secure }
     }
 
     /// Whether a passcode may travel this way, and a presenter's cookie.
@@ -97,29 +56,23 @@ impl Client {
 /// Whether a request that changes something comes from a page of ours: browsers say so, and what says nothing is no
 /// browser of a person who looks at such a page.
 #[must_use]
-pub fn is_own_origin(headers: &HeaderMap, public: Option<&PublicUrl>) -> bool {
+pub fn is_own_origin(headers: &HeaderMap, front: &Front) -> bool {
     if text(headers, &FETCH_SITE).is_some_and(|site| site != "same-origin") {
         return false;
     }
     let Some(origin) = text(headers, &header::ORIGIN) else { return false };
+    if front.public.as_ref().is_some_and(|public| public.is_origin(origin)) {
+        return true;
+    }
     // Under the public name there is nothing but the public origin: its plain HTTP twin may be anybody's.
-    let is_public = |host: &&str| public.is_some_and(|public| is_same(host, &public.authority));
-    let of_host =
-        text(headers, &header::HOST).filter(|host| !is_public(host)).map(|host| format!("http://{host}"));
-    let of_public = public.map(PublicUrl::origin);
-    [of_host, of_public].into_iter().flatten().any(|own| own.eq_ignore_ascii_case(origin))
+    let is_public = |host: &str| front.public.as_ref().is_some_and(|public| public.is_host(host));
+    let host = text(headers, &header::HOST).filter(|host| !is_public(host));
+    host.and_then(|host| host.parse().ok())
+        .is_some_and(|host| is_origin(origin, false, &Place::of(&host, false)))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The last address: the proxy next to us wrote it, those before may be invented.
-fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
-    let address = last.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| last.parse());
-    address.ok().map(|address| address.to_canonical())
 }
 
 /// Whether a `Host` can only mean this machine: a foreign name that resolves to 127.0.0.1 does not count.
@@ -130,12 +83,9 @@ pub fn names_loopback(host: &Authority) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn is_same(host: &str, authority: &Authority) -> bool {
-    host.eq_ignore_ascii_case(authority.as_str())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::front::PublicUrl;
     use super::*;
 
     const LOCAL: &str = "127.0.0.1:5000";
@@ -145,6 +95,12 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
+    /// Behind the public address, if there is one, are proxies on this machine and in 10.0.0.0/8.
+    fn front(public: Option<&str>) -> Front {
+        let proxies = ["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap());
+        Front { public: public.map(|public| PublicUrl::parse(public).unwrap()), proxies: proxies.to_vec() }
+    }
+
     fn check(
         peer: &str,
         public: Option<&str>,
@@ -152,8 +108,7 @@ mod tests {
         local: bool,
         secure: bool,
     ) {
-        let public = public.map(|public| PublicUrl::parse(public).unwrap());
-        let client = Client::of(peer.parse().unwrap(), &headers(pairs), public.as_ref());
+        let client = Client::of(peer.parse().unwrap(), &headers(pairs), &front(public));
         assert_eq!((client.is_local, client.is_secure), (local, secure), "{peer} {pairs:?}");
     }
 
@@ -181,6 +136,10 @@ mod tests {
             false,
             true,
         );
+        check("10.0.0.9:5000", public, &[("host", "king.example")], false, true);
+        check(LOCAL, public, &[("host", "king.example"), ("x-forwarded-proto", "http")], false, false);
+        check(ELSEWHERE, public, &[("host", "king.example")], false, false);
+        check(ELSEWHERE, public, &[("host", "a"), ("x-forwarded-host", "king.example")], false, false);
         check(ELSEWHERE, public, &[("host", "192.0.2.1:8930")], false, false);
         check(LOCAL, public, &[("host", "localhost:8930")], true, false);
         check(ELSEWHERE, Some("http://king.example"), &[("host", "king.example")], false, false);
@@ -190,16 +149,16 @@ mod tests {
     #[test]
     fn a_forwarded_address_counts_only_behind_a_proxy_of_ours() {
         let sent = headers(&[("host", "king.example"), ("x-forwarded-for", "203.0.113.9, 198.51.100.1")]);
-        let public = PublicUrl::parse("https://king.example").unwrap();
-        let peer: SocketAddr = ELSEWHERE.parse().unwrap();
-        assert_eq!(Client::of(peer, &sent, Some(&public)).address, "198.51.100.1".parse::<IpAddr>().unwrap());
-        assert_eq!(Client::of(peer, &sent, None).address, peer.ip());
+        let front = front(Some("https://king.example"));
+        let address = |peer: &str| Client::of(peer.parse().unwrap(), &sent, &front).address;
+        assert_eq!(address("10.0.0.9:5000"), "198.51.100.1".parse::<IpAddr>().unwrap());
+        assert_eq!(address(ELSEWHERE), "192.0.2.7".parse::<IpAddr>().unwrap());
     }
 
     #[test]
     fn a_page_of_ours_names_its_origin() {
-        let public = PublicUrl::parse("https://king.example/").unwrap();
-        let own = |pairs: &[(&'static str, &'static str)]| is_own_origin(&headers(pairs), Some(&public));
+        let front = front(Some("https://king.example/"));
+        let own = |pairs: &[(&'static str, &'static str)]| is_own_origin(&headers(pairs), &front);
         assert!(own(&[("host", "localhost:8930"), ("origin", "http://localhost:8930")]));
         assert!(own(&[
             ("host", "inner"),
@@ -215,14 +174,5 @@ mod tests {
         assert!(!own(&[("host", "king.example"), ("origin", "http://king.example")]));
         assert!(!own(&[("host", "localhost:8930"), ("origin", "null")]));
         assert!(!own(&[("host", "localhost:8930")]));
-    }
-
-    #[test]
-    fn a_public_url_is_an_origin() {
-        for bad in ["king.example", "ftp://king.example", "https://king.example/a", "https://", "https://a@b"]
-        {
-            assert!(PublicUrl::parse(bad).is_err(), "{bad}");
-        }
-        assert_eq!(PublicUrl::parse("https://king.example/").unwrap().origin(), "https://king.example");
     }
 }

@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -11,7 +10,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::arena::Returned;
-use crate::testing::{ROOM, Stage, pod, stage, text};
+use crate::listener::{self, Limits};
+use crate::testing::{ROOM, Stage, pod, stage};
 
 /// A page: reads events, and keeps the picture as a browser does.
 struct Page {
@@ -203,7 +203,7 @@ async fn there_are_only_so_many_places() {
     drop(page);
     assert_eq!(stage.get("/live").await.status(), StatusCode::OK, "whoever leaves makes place");
     drop(taken);
-    assert!(text(stage.get("/metrics").await).await.contains("king_streams_open 0"));
+    assert!(stage.server.metrics.text().unwrap().contains("king_streams_open 0"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,17 +242,14 @@ async fn a_phone_hears_of_the_show_and_of_its_own_taps() {
 #[tokio::test]
 async fn a_real_browser_reads_a_real_stream() {
     let stage = stage();
-    let listener = crate::listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = stage.router.clone().into_make_service_with_connect_info::<SocketAddr>();
-    let shutdown = stage.server.shutdown.clone();
-    let stop = async move { shutdown.requested().await };
-    let serving = axum::serve(crate::listener::watched(listener), service).with_graceful_shutdown(stop);
-    let serving = tokio::spawn(serving.into_future());
+    let (router, shutdown) = (stage.router.clone(), stage.server.shutdown.clone());
+    let serving = tokio::spawn(listener::serve(listener, router, Limits::of_process(), shutdown));
     let mut stream = reqwest::get(format!("http://{address}/live")).await.unwrap();
     let first = stream.chunk().await.unwrap().unwrap();
     assert!(first.starts_with(b"retry: "));
     stage.server.shutdown.request();
     while stream.chunk().await.unwrap().is_some() {}
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
 }

@@ -112,16 +112,68 @@ async fn wrong_passcodes_slow_down_that_client_alone() {
     assert_eq!(sign_in(&stage, &one, "guess").await, SignIn::Wrong { retry_in_ms: 1_000 });
     assert_eq!(sign_in(&stage, &one, PASSCODE).await, SignIn::TooMany { retry_in_ms: 1_000 });
     assert_eq!(sign_in(&stage, &other, PASSCODE).await, SignIn::Welcome);
-    assert_eq!(sign_in(&stage, &Visitor::at(LOCAL), "guess").await, SignIn::Wrong { retry_in_ms: 0 });
+    assert_eq!(sign_in(&stage, &Visitor::at(LOCAL), "guess").await, SignIn::Wrong { retry_in_ms: 1_000 });
     stage.pass(1_000);
     assert_eq!(sign_in(&stage, &one, PASSCODE).await, SignIn::Welcome);
 }
 
 #[tokio::test]
-async fn a_body_has_a_largest_size() {
+async fn what_makes_no_sense_is_the_callers_fault() {
     let stage = stage();
-    let answer = stage.call(&Visitor::at(LOCAL), "sign_in", &typed(&"x".repeat(20_000))).await;
-    assert!(!answer.status().is_success());
+    let presenter = stage.presenter().await;
+    for (function, body, expected) in [
+        ("sign_in", typed(&"x".repeat(20_000)), StatusCode::PAYLOAD_TOO_LARGE),
+        ("sign_in", "{".to_owned(), StatusCode::BAD_REQUEST),
+        ("sign_in", String::new(), StatusCode::BAD_REQUEST),
+        ("sign_in", "\u{1}\u{2}".to_owned(), StatusCode::BAD_REQUEST),
+        ("sign_in", "[]".to_owned(), StatusCode::BAD_REQUEST),
+        ("present", r#"{"command":{"Burst":{"factor":"two"}}}"#.to_owned(), StatusCode::BAD_REQUEST),
+        ("join", r#"{"fighter":-1}"#.to_owned(), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(stage.call(&presenter, function, &body).await.status(), expected, "{function} {body:.40}");
+    }
+    assert!(stage.record.take().is_empty());
+    for path in [format!("/{}", "x".repeat(250)), format!("/live?from={}", "x".repeat(3_000))] {
+        assert_eq!(stage.get(&path).await.status(), StatusCode::URI_TOO_LONG);
+    }
+    assert_eq!(stage.get(&format!("/{}", "x".repeat(150))).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let stage = stage();
+    let half = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes::Bytes::from("{"))]);
+    let endless = futures::StreamExt::chain(half, futures::stream::pending());
+    let mut request = Visitor::at(LOCAL).request("sign_in", "");
+    *request.body_mut() = Body::from_stream(endless);
+    assert_eq!(stage.ask(LOCAL, request).await.status(), StatusCode::REQUEST_TIMEOUT);
+}
+
+#[tokio::test]
+async fn only_behind_tls_browsers_are_told_to_keep_to_it() {
+    let stage = stage_at(Some("https://king.example"));
+    let request = || Request::get("/").header(header::HOST, "king.example").body(Body::empty()).unwrap();
+    let by_proxy = stage.ask(LOCAL, request()).await;
+    assert_eq!(header_of(&by_proxy, header::STRICT_TRANSPORT_SECURITY), "max-age=31536000");
+    let directly = stage.ask(ROOM, request()).await;
+    assert_eq!(header_of(&directly, header::STRICT_TRANSPORT_SECURITY), "", "ROOM is no proxy of ours");
+    assert!(
+        header_of(&directly, header::HeaderName::from_static("permissions-policy")).contains("camera=()")
+    );
+}
+
+#[tokio::test]
+async fn whoever_reaches_the_port_directly_is_not_believed() {
+    let stage = stage_at(Some("https://king.example"));
+    let forged = Visitor::at(ROOM)
+        .with("host", "king.example")
+        .with("origin", "https://king.example")
+        .with("x-forwarded-for", "127.0.0.1")
+        .with("x-forwarded-proto", "https");
+    assert_eq!(sign_in(&stage, &forged, PASSCODE).await, SignIn::NeedsTls);
+    let presenter = stage.presenter().await;
+    let forged = Visitor { cookie: presenter.cookie, ..forged };
+    assert_eq!(stage.call(&forged, "present", BURST).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -174,6 +226,7 @@ async fn files_with_a_hash_are_kept_for_ever_and_come_in_their_smallest_form() {
     let ask = |name, value: &str| Request::get("/app-1.js").header(name, value).body(Body::empty()).unwrap();
     let small = stage.ask(ROOM, ask(header::ACCEPT_ENCODING, "gzip, br")).await;
     assert_eq!(header_of(&small, header::CONTENT_ENCODING), "br");
+    assert_eq!(header_of(&small, header::VARY), "accept-encoding");
     assert_eq!(text(small).await, "smaller");
     let known = stage.ask(ROOM, ask(header::IF_MODIFIED_SINCE, &modified)).await;
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
@@ -210,7 +263,8 @@ async fn machines_are_told_how_the_server_is() {
     let phone = stage.player(0).await;
     stage.call(&phone, "tap", TAP).await;
     stage.call(&phone, "present", BURST).await;
-    let metrics = text(stage.get("/metrics").await).await;
+    assert_eq!(stage.get("/metrics").await.status(), StatusCode::NOT_FOUND, "they are for the admin port");
+    let metrics = stage.server.metrics.text().unwrap();
     for line in [r#"king_taps_total{outcome="sent"} 1"#, r#"king_commands_total{outcome="forbidden"} 1"#] {
         assert!(metrics.contains(line), "{metrics}");
     }

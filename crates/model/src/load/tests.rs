@@ -158,3 +158,20 @@ fn a_record_from_before_there_were_shapes_still_decodes() {
     let text = serde_json::to_string(&LoadSettings { base: 1, ..settings(Shape::Sine) }).unwrap();
     assert_eq!(text, r#"{"base":1,"shape":{"shape":"sine","from_ms":1700000000000}}"#);
 }
+
+#[test]
+fn what_nobody_can_be_asked_for_says_why() {
+    let load = LoadSettings::default();
+    assert_eq!(load.problem(), None);
+    let burst = |factor| Some(Burst { factor, from_ms: NOW, until_ms: NOW + BURST_MS });
+    let hot = |partition, percent| Some(HotPartition { partition, percent });
+    for (wrong, word) in [
+        (LoadSettings { base: 2_000_000, ..load.clone() }, "frames"),
+        (LoadSettings { burst: burst(1_000), ..load.clone() }, "burst"),
+        (LoadSettings { hot: hot(12, 50), ..load.clone() }, "partitions"),
+        (LoadSettings { hot: hot(0, 200), ..load.clone() }, "partitions"),
+    ] {
+        let problem = wrong.problem().unwrap_or_default();
+        assert!(problem.contains(word), "{wrong:?}: {problem}");
+    }
+}

@@ -1,0 +1,101 @@
+// What browsers, and what lies between them and us, do to a page.
+
+import { type Page } from "@playwright/test";
+import { URL_OF_DEMO } from "../harness/demo.ts";
+import { Show } from "../harness/show.ts";
+import { expect, test } from "../harness/test.ts";
+
+/** What a translator does before the page's script runs: each text gets an element of its own, and one more is put first. */
+function translate(): void {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const texts: Text[] = [];
+  while (walker.nextNode()) {
+    texts.push(walker.currentNode as Text);
+  }
+  for (const text of texts.filter((text) => text.data.trim() && text.parentElement?.tagName !== "SCRIPT")) {
+    const font = document.createElement("font");
+    text.replaceWith(font);
+    font.append(text);
+  }
+  document.body.prepend(document.createElement("div"));
+}
+
+/** Opens a page whose module comes only after something was done to the page; how often the page itself was asked for. */
+async function openAfter(page: Page, path: string, meanwhile: () => void): Promise<{ pages: number }> {
+  const seen = { pages: 0 };
+  page.on("request", (request) => {
+    seen.pages += Number(request.url() === `${URL_OF_DEMO}${path}`);
+  });
+  let release = (): void => {};
+  const done = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/*.wasm", async (route) => {
+    await done;
+    await route.continue();
+  });
+  await page.goto(path, { waitUntil: "commit" });
+  await page.waitForLoadState("domcontentloaded");
+  await page.evaluate(meanwhile);
+  release();
+  return seen;
+}
+
+test("a translated show works, since it is taken from the server again", async ({ show }) => {
+  const seen = await openAfter(show.page, "/", translate);
+  await show.untilLive();
+  await expect(show.towers).toHaveCount(12);
+  await expect(show.page.locator("font")).toHaveCount(0);
+  expect(seen.pages).toBe(2);
+});
+
+test("a translated phone joins and taps", async ({ known: _, phone }) => {
+  await openAfter(phone.page, "/play", translate);
+  await phone.join();
+  await phone.tap("X");
+  await expect(phone.hits).toHaveCount(1);
+});
+
+test("an untouched page is asked for once", async ({ page }) => {
+  for (const path of ["/", "/play"]) {
+    const seen = await openAfter(page, path, () => {});
+    await expect(page.locator("html[data-live]")).toHaveCount(1);
+    expect(seen.pages, path).toBe(1);
+    await page.unrouteAll();
+  }
+});
+
+test("keys work by their position where a layout has no Latin letters", async ({ known: _, phone }) => {
+  await phone.join();
+  await phone.page.evaluate(() => {
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "ч", code: "KeyX" }));
+  });
+  await expect(phone.hits).toHaveCount(1);
+  await expect(phone.hits.first()).toHaveText(/X/);
+});
+
+test("a page that nobody sees gives its stream up at once, and has it again when somebody looks", async ({ show }) => {
+  const streams = { opened: 0, ended: 0 };
+  const isStream = (url: string): boolean => url.startsWith(`${URL_OF_DEMO}/live`);
+  show.page.on("request", (request) => (streams.opened += Number(isStream(request.url()))));
+  for (const end of ["requestfinished", "requestfailed"] as const) {
+    show.page.on(end as "requestfailed", (request) => (streams.ended += Number(isStream(request.url()))));
+  }
+  await show.open();
+  await show.untilLive();
+  const see = (isHidden: boolean): Promise<void> =>
+    show.page.evaluate((isHidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isHidden);
+  await see(true);
+  await expect.poll(() => streams).toEqual({ opened: 1, ended: 1 });
+  await see(false);
+  await expect.poll(() => streams.opened).toBe(2);
+  await show.untilLive();
+});
+
+test("a proxy that holds the stream back is named", async ({ page }) => {
+  await page.route("**/live**", () => {});
+  const show = new Show(page);
+  await show.open();
+  await expect(show.connection).toHaveText(/a proxy between may hold the stream back/, { timeout: 20_000 });
+});
