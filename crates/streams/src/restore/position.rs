@@ -32,7 +32,7 @@ pub(crate) enum Remark {
     /// Somebody else has committed another offset, and it is not taken.
     ForeignCommit { committed: i64, next: i64 },
     /// Somebody else has committed, and this pod has no state of its own: it begins there.
-    ForeignBegin { committed: i64 },
+    ForeignBegin { committed: i64, records: i64 },
     /// The log ends before the position: it was made anew, or has lost its end.
     Beyond { before: i64, log_end: i64, next: i64 },
     /// The log is another one under the same name.
@@ -57,10 +57,9 @@ impl Remark {
     /// How many records are passed over without having been read, as far as that is known.
     pub(crate) const fn lost(self) -> u64 {
         match self {
-            Self::Deleted { records, .. } => records.unsigned_abs(),
+            Self::Deleted { records, .. } | Self::ForeignBegin { records, .. } => records.unsigned_abs(),
             Self::CommitGone { .. }
             | Self::ForeignCommit { .. }
-            | Self::ForeignBegin { .. }
             | Self::Beyond { .. }
             | Self::OtherLog { .. } => 0,
         }
@@ -78,9 +77,10 @@ impl fmt::Display for Remark {
                 f,
                 "offset {committed} was committed by somebody else: going on from {next}, as the changelog says"
             ),
-            Self::ForeignBegin { committed } => write!(
+            Self::ForeignBegin { committed, records } => write!(
                 f,
-                "offset {committed} was committed by somebody else, and there is no changelog: beginning there without state"
+                "offset {committed} was committed by somebody else, and there is no changelog: beginning there without state. \
+                 {records} records before it are passed over"
             ),
             Self::Beyond { before, log_end, next } => write!(
                 f,
@@ -110,7 +110,9 @@ pub(super) fn begin(commit: Option<Commit>, log: Log) -> (Position, Option<Remar
     match commit {
         None => (Position { next: log.start, last: None }, None),
         Some(Commit { offset, note }) => {
-            let foreign = (note == Note::Foreign).then_some(Remark::ForeignBegin { committed: offset });
+            let records = offset - log.start;
+            let foreign =
+                (note == Note::Foreign).then_some(Remark::ForeignBegin { committed: offset, records });
             let (next, remark) = inside(offset, log);
             (Position { next, last: None }, remark.or(foreign))
         }
@@ -223,7 +225,9 @@ mod tests {
         let skipped = Some(Commit { offset: 200, note: Note::Skip });
         assert_eq!(begin(skipped, LOG), (Position { next: 200, last: None }, None));
         let (position, remark) = begin(foreign(150), LOG);
-        assert_eq!((position.next, remark), (150, Some(Remark::ForeignBegin { committed: 150 })));
+        assert_eq!(position.next, 150);
+        assert_eq!(remark, Some(Remark::ForeignBegin { committed: 150, records: 50 }));
+        assert_eq!(remark.map(Remark::lost), Some(50), "they are told by count");
         let (position, remark) = begin(foreign(10_000_000), LOG);
         assert_eq!(position.next, 100);
         assert_eq!(remark, Some(Remark::Beyond { before: 10_000_000, log_end: 200, next: 100 }));
