@@ -110,7 +110,7 @@ impl Topics {
     }
 
     /// Deletes the requests under a generator, and makes them anew once it has said that it waits; what it says
-    /// until it goes on.
+    /// until it goes on. The first records that Kafka takes again may be responses, so the first request is waited for, too.
     pub(crate) async fn recreate_requests_under(&self, options: &[&str]) -> String {
         let mut datagen = self.command(options).stderr(Stdio::piped()).spawn().unwrap();
         let mut log =
@@ -121,6 +121,7 @@ impl Topics {
         log.until("Kafka takes no records: waiting for it").await;
         self.ensure(&[]).await;
         log.until("Kafka takes records again").await;
+        tokio::time::timeout(LIMIT, read(&self.brokers, &[requests]).recv()).await.unwrap().unwrap();
         datagen.kill().await.unwrap();
         log.said
     }
