@@ -6,7 +6,7 @@ mod client;
 mod front;
 mod sessions;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use app::actions::SignIn;
 use axum::response::IntoResponse;
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
 use crate::arena::Identity;
+use crate::state::lock;
 use attempts::{Attempts, Sender};
 pub use client::{Client, is_own_origin, names_loopback};
 pub use front::{Front, Proxy, PublicUrl};
@@ -81,8 +82,7 @@ impl Access {
     #[must_use]
     pub fn presenter(&self, now_ms: Millis, client: &Client, headers: &HeaderMap) -> Option<Presenter> {
         let session = self.session(client, headers)?;
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.is_open(now_ms, session).then_some(Presenter(()))
+        lock(&self.sessions).is_open(now_ms, session).then_some(Presenter(()))
     }
 
     fn session(&self, client: &Client, headers: &HeaderMap) -> Option<Session> {
@@ -114,7 +114,7 @@ impl Access {
         }
         let device = self.device(client, headers);
         let sender = device.map_or(Sender::Address(client.address), Sender::Device);
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = lock(&self.attempts);
         if let Err(retry_in_ms) = attempts.try_now(now_ms, sender) {
             return (SignIn::TooMany { retry_in_ms }, Vec::new());
         }
@@ -135,7 +135,7 @@ impl Access {
     #[must_use]
     pub fn sign_out(&self, now_ms: Millis, client: &Client, headers: &HeaderMap) -> Option<HeaderValue> {
         if let Some(session) = self.session(client, headers) {
-            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).end(now_ms, session);
+            lock(&self.sessions).end(now_ms, session);
         }
         let mut cookie = self.cookie(PRESENTER, String::new(), SameSite::Strict, client);
         cookie.make_removal();

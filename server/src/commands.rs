@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::command::{Command, Outcome};
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
-use model::load::{
-    BURST_MS, Burst, HOT_PERCENT, HotPartition, LoadSettings, MAX_FRAMES_PER_SECOND, Running, Shape,
-};
+use model::load::{BURST_MS, Burst, HOT_PERCENT, HotPartition, LoadSettings, Running, Shape};
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Snapshot, short_name};
-use model::{Millis, PARTITIONS, figures};
+use model::{Millis, figures};
 use process::Clock;
 use rand::seq::IteratorRandom;
 use tokio::sync::watch;
@@ -147,9 +145,6 @@ impl Commander {
     }
 
     async fn base(&self, frames_per_second: u32) -> Result<(), Refusal> {
-        if frames_per_second > MAX_FRAMES_PER_SECOND {
-            return Err(rejected(format!("At most {MAX_FRAMES_PER_SECOND} frames per second.")));
-        }
         self.change_load(|load| LoadSettings { base: frames_per_second, ..load }).await
     }
 
@@ -161,10 +156,6 @@ impl Commander {
     }
 
     async fn hot(&self, partition: Option<u32>) -> Result<(), Refusal> {
-        if partition.is_some_and(|partition| partition >= PARTITIONS) {
-            let last = PARTITIONS - 1;
-            return Err(rejected(format!("The generator writes to the partitions 0 to {last} only.")));
-        }
         let hot = partition.map(|partition| HotPartition { partition, percent: HOT_PERCENT });
         self.change_load(|load| LoadSettings { hot, ..load }).await
     }
@@ -261,6 +252,9 @@ impl Commander {
             _ => self.snapshot().load.unwrap_or_default(),
         };
         let load = change(in_force);
+        if let Some(problem) = load.problem() {
+            return Err(rejected(problem));
+        }
         self.kafka.set_load(load.clone()).await?;
         *written = Some((now_ms, load));
         Ok(())

@@ -16,10 +16,10 @@ use crate::{Millis, PARTITIONS};
 pub const DEFAULT_FRAMES_PER_SECOND: u32 = 400;
 /// The highest base rate that a presenter may ask for.
 pub const MAX_FRAMES_PER_SECOND: u32 = 4_000;
-/// The most that a shape, a burst or a trace makes of it.
-pub const MAX_TARGET: u32 = 10 * MAX_FRAMES_PER_SECOND;
 /// The highest multiple of a burst.
 pub const MAX_FACTOR: u32 = 10;
+/// The most that a shape, a burst or a trace makes of it.
+pub const MAX_TARGET: u32 = MAX_FACTOR * MAX_FRAMES_PER_SECOND;
 /// How long a burst lasts.
 pub const BURST_MS: Millis = 20_000;
 /// The part of all frames that a hot partition gets, in percent.
@@ -95,8 +95,11 @@ impl LoadSettings {
         if burst.is_some_and(|burst| burst.factor > MAX_FACTOR) {
             return Some(format!("A burst is at most {MAX_FACTOR} times the base rate."));
         }
-        if hot.is_some_and(|hot| hot.partition >= PARTITIONS || hot.percent > 100) {
+        if hot.is_some_and(|hot| hot.partition >= PARTITIONS) {
             return Some(format!("The generator writes to the partitions 0 to {} only.", PARTITIONS - 1));
+        }
+        if hot.is_some_and(|hot| hot.percent > 100) {
+            return Some("One of the partitions gets at most 100 percent of the load.".to_owned());
         }
         None
     }

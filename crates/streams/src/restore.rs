@@ -20,12 +20,26 @@ use std::thread::Thread;
 
 use anyhow::Context as _;
 use game::Fold;
+use kafka::client;
+use rdkafka::ClientConfig;
 use tokio::runtime::Handle;
 
 use crate::Config;
 use crate::changelog::{Changelog, Positions};
 use crate::metrics::Metrics;
 use run::{Run, Worker};
+
+/// What the clients of this thread have in common, which are quick rather than thrifty: a hand-over waits for them.
+fn settings(config: &Config, name: &str) -> ClientConfig {
+    let mut settings = client::reader(&config.kafka, &format!("{}-{name}", config.pod));
+    settings
+        .set("group.id", &config.group)
+        .set("fetch.wait.max.ms", "10")
+        // Partitions that are added are found soon.
+        .set("topic.metadata.refresh.interval.ms", "2000")
+        .set("enable.partition.eof", "true");
+    settings
+}
 
 /// The state of a pair, and where it belongs.
 #[derive(Debug)]

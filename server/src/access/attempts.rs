@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use model::Millis;
 
+use crate::arena::Bucket;
+
 /// The wait after the first wrong passcode.
 const FIRST_WAIT_MS: Millis = 1_000;
 const LONGEST_WAIT_MS: Millis = 300_000;
@@ -15,10 +17,8 @@ const LONGEST_WAIT_MS: Millis = 300_000;
 const FORGOTTEN_AFTER_MS: Millis = 3_600_000;
 /// Those that are remembered.
 const MAX_CLIENTS: usize = 1_024;
-/// One attempt of strangers takes so long, whoever they are: five a second.
-const PAUSE_MS: Millis = 200;
-/// So many may come at once.
-const AT_ONCE: Millis = 5;
+/// Attempts a second that all strangers together have, and as many at once.
+const STRANGERS_PER_SECOND: u32 = 5;
 
 /// Who sends a passcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,11 +30,17 @@ pub(super) enum Sender {
 }
 
 /// Those who sent wrong passcodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Attempts {
     senders: HashMap<Sender, Wrong>,
-    /// When the budget of all strangers will be whole again.
-    whole_ms: Millis,
+    strangers: Bucket,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        let strangers = Bucket::new(STRANGERS_PER_SECOND, STRANGERS_PER_SECOND, 0);
+        Self { senders: HashMap::new(), strangers }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +58,10 @@ impl Attempts {
         if let Some(wrong) = self.senders.get(&known(sender)).filter(|wrong| wrong.until_ms > now_ms) {
             return Err(millis(wrong.until_ms - now_ms));
         }
-        if let Sender::Address(_) = sender {
-            let whole_ms = self.whole_ms.max(now_ms) + PAUSE_MS;
-            let too_soon_ms = whole_ms.saturating_sub(now_ms + AT_ONCE * PAUSE_MS);
-            if too_soon_ms > 0 {
-                return Err(millis(too_soon_ms));
-            }
-            self.whole_ms = whole_ms;
+        match sender {
+            Sender::Address(_) => self.strangers.take(now_ms),
+            Sender::Device(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Notes a wrong passcode; gives back how long its sender has to wait.

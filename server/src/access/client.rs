@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{self, HeaderName};
 use http::uri::Authority;
 
-use super::front::{FORWARDED_FOR, Front, Place, is_origin};
+use super::front::{FORWARDED_FOR, Front, HostAndPort, is_origin};
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -68,7 +68,7 @@ pub fn is_own_origin(headers: &HeaderMap, front: &Front) -> bool {
     let is_public = |host: &str| front.public.as_ref().is_some_and(|public| public.is_host(host));
     let host = text(headers, &header::HOST).filter(|host| !is_public(host));
     host.and_then(|host| host.parse().ok())
-        .is_some_and(|host| is_origin(origin, false, &Place::of(&host, false)))
+        .is_some_and(|host| is_origin(origin, false, &HostAndPort::of(&host, false)))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -71,7 +71,7 @@ impl FromStr for Proxy {
 /// The address under which the outside sees this server, when a tunnel or an ingress is in front.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
-    place: Place,
+    host_and_port: HostAndPort,
     is_https: bool,
 }
 
@@ -87,17 +87,17 @@ impl PublicUrl {
             ))
         };
         let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let (is_https, place) = origin_of(&uri).ok_or_else(wrong)?;
+        let (is_https, host_and_port) = origin_of(&uri).ok_or_else(wrong)?;
         let is_bare = matches!(uri.path(), "" | "/")
             && uri.query().is_none()
             && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-        if is_bare { Ok(Self { place, is_https }) } else { Err(wrong()) }
+        if is_bare { Ok(Self { host_and_port, is_https }) } else { Err(wrong()) }
     }
 
     /// As browsers write it into the header `Origin`.
     #[must_use]
     pub fn origin(&self) -> String {
-        let Self { place: Place { host, port }, is_https } = self;
+        let Self { host_and_port: HostAndPort { host, port }, is_https } = self;
         let scheme = if *is_https { "https" } else { "http" };
         if *port == default_port(*is_https) {
             format!("{scheme}://{host}")
@@ -114,44 +114,44 @@ impl PublicUrl {
 
     /// Whether a `Host` means this address.
     pub(super) fn is_host(&self, host: &str) -> bool {
-        host.parse().is_ok_and(|host| Place::of(&host, self.is_https) == self.place)
+        host.parse().is_ok_and(|host| HostAndPort::of(&host, self.is_https) == self.host_and_port)
     }
 
     /// Whether an `Origin` means this address.
     pub(super) fn is_origin(&self, origin: &str) -> bool {
-        is_origin(origin, self.is_https, &self.place)
+        is_origin(origin, self.is_https, &self.host_and_port)
     }
 }
 
 /// A host and its port, in the one form of many: in small letters, without the root's dot, with the port that goes without saying.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct HostAndPort {
     host: String,
     port: u16,
 }
 
-impl Place {
+impl HostAndPort {
     pub(super) fn of(authority: &Authority, is_https: bool) -> Self {
         let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
         Self { host, port: authority.port_u16().unwrap_or_else(|| default_port(is_https)) }
     }
 }
 
-/// Whether an `Origin` has this scheme and means this place.
-pub(super) fn is_origin(origin: &str, is_https: bool, place: &Place) -> bool {
+/// Whether an `Origin` has this scheme and means this host and port.
+pub(super) fn is_origin(origin: &str, is_https: bool, host_and_port: &HostAndPort) -> bool {
     let uri: Option<Uri> = origin.parse().ok();
     uri.as_ref()
         .and_then(origin_of)
-        .is_some_and(|(of_https, of_place)| (of_https, &of_place) == (is_https, place))
+        .is_some_and(|(of_https, of_host)| (of_https, &of_host) == (is_https, host_and_port))
 }
 
-fn origin_of(uri: &Uri) -> Option<(bool, Place)> {
+fn origin_of(uri: &Uri) -> Option<(bool, HostAndPort)> {
     let is_https = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
         _ => return None,
     };
-    Some((is_https, Place::of(uri.authority()?, is_https)))
+    Some((is_https, HostAndPort::of(uri.authority()?, is_https)))
 }
 
 const fn default_port(is_https: bool) -> u16 {

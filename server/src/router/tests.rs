@@ -17,6 +17,14 @@ async fn sign_in(stage: &Stage, visitor: &Visitor, passcode: &str) -> SignIn {
     serde_json::from_str(&text(stage.call(visitor, "sign_in", &typed(passcode)).await).await).unwrap()
 }
 
+/// Somebody who comes by the public name; whoever sends it says for whom it asks.
+fn by_public_name(peer: &'static str, forwarded_for: &str) -> Visitor {
+    Visitor::at(peer)
+        .with("host", "king.example")
+        .with("origin", "https://king.example")
+        .with("x-forwarded-for", forwarded_for)
+}
+
 fn header_of(response: &Response, name: header::HeaderName) -> String {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
 }
@@ -56,10 +64,7 @@ async fn a_presenters_cookie_is_worth_nothing_in_the_clear() {
 #[tokio::test]
 async fn behind_tls_the_presenter_may_be_anywhere() {
     let stage = stage_at(Some("https://king.example"));
-    let visitor = Visitor::at(LOCAL)
-        .with("host", "king.example")
-        .with("origin", "https://king.example")
-        .with("x-forwarded-for", "198.51.100.1");
+    let visitor = by_public_name(LOCAL, "198.51.100.1");
     let answer = stage.call(&visitor, "sign_in", &typed(PASSCODE)).await;
     assert!(header_of(&answer, header::SET_COOKIE).contains("Secure"));
     let presenter = Visitor { cookie: Some(cookie(answer.headers())), ..visitor };
@@ -102,13 +107,7 @@ async fn nothing_is_done_by_a_get() {
 #[tokio::test]
 async fn wrong_passcodes_slow_down_that_client_alone() {
     let stage = stage_at(Some("https://king.example"));
-    let from = |address: &str| {
-        Visitor::at(LOCAL)
-            .with("host", "king.example")
-            .with("origin", "https://king.example")
-            .with("x-forwarded-for", address)
-    };
-    let (one, other) = (from("198.51.100.1"), from("198.51.100.2"));
+    let [one, other] = ["198.51.100.1", "198.51.100.2"].map(|address| by_public_name(LOCAL, address));
     assert_eq!(sign_in(&stage, &one, "guess").await, SignIn::Wrong { retry_in_ms: 1_000 });
     assert_eq!(sign_in(&stage, &one, PASSCODE).await, SignIn::TooMany { retry_in_ms: 1_000 });
     assert_eq!(sign_in(&stage, &other, PASSCODE).await, SignIn::Welcome);
@@ -165,11 +164,7 @@ async fn only_behind_tls_browsers_are_told_to_keep_to_it() {
 #[tokio::test]
 async fn whoever_reaches_the_port_directly_is_not_believed() {
     let stage = stage_at(Some("https://king.example"));
-    let forged = Visitor::at(ROOM)
-        .with("host", "king.example")
-        .with("origin", "https://king.example")
-        .with("x-forwarded-for", "127.0.0.1")
-        .with("x-forwarded-proto", "https");
+    let forged = by_public_name(ROOM, "127.0.0.1").with("x-forwarded-proto", "https");
     assert_eq!(sign_in(&stage, &forged, PASSCODE).await, SignIn::NeedsTls);
     let presenter = stage.presenter().await;
     let forged = Visitor { cookie: presenter.cookie, ..forged };

@@ -17,7 +17,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// So many failures in a row make a ready pod unready (`failureThreshold`).
 const FAILURES: u32 = 3;
-
 /// A pod that starts takes seconds; one that is not ready for longer is worth a word.
 const LONG: Duration = Duration::from_secs(10);
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use kafka::client::{self, Tracing};
+use kafka::client::{self, Answered, Tracing};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -50,15 +50,9 @@ enum Side {
 
 impl LastRecords {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
-        let mut settings = client::reader(&config.kafka, &format!("{}-last-records", config.pod));
-        settings
-            .set("group.id", &config.group)
-            .set("fetch.wait.max.ms", "10")
-            // One batch a partition is enough.
-            .set("fetch.message.max.bytes", "1024")
-            .set("queued.min.messages", "1")
-            .set("topic.metadata.refresh.interval.ms", "2000")
-            .set("enable.partition.eof", "true");
+        let mut settings = super::settings(config, "last-records");
+        // One batch a partition is enough.
+        settings.set("fetch.message.max.bytes", "1024").set("queued.min.messages", "1");
         let of_client = settings.clone();
         let client = Asking::new(move || client::create(&of_client))
             .context("making the consumer that reads last records again")?;
@@ -91,12 +85,17 @@ impl LastRecords {
         if let Err(problem) = self.client.get().unassign() {
             debug!(%problem, "giving the inputs back");
         }
-        if let Err(problem) = self.client.renew() {
-            debug!(%problem, "there is no new client: going on with the old one");
+        // The next hand-over should not wait until a new client knows the leaders.
+        let renewed = self.client.renew().map_err(|problem| problem.to_string());
+        let prepared = renewed.and_then(|is_new| {
+            if is_new { self.prepare().map_err(|problem| problem.to_string()) } else { Ok(()) }
+        });
+        if let Err(problem) = prepared {
+            debug!(problem, "no new client that reads last records again is ready");
         }
     }
 
-    /// The pairs that are answered by now, and maybe after a moment.
+    /// The pairs that are answered by now, or after a moment if there is the patience for it.
     pub(super) fn answers(&mut self, patience: Patience) -> Vec<(u32, KafkaResult<[SameLog; 2]>)> {
         let mut pause = match patience {
             Patience::None => Duration::ZERO,
@@ -112,8 +111,12 @@ impl LastRecords {
             }
         }
         let mut answers = Vec::new();
-        let (settings, topics) = (&self.settings, &self.topics);
+        let (settings, topics, client) = (&self.settings, &self.topics, &mut self.client);
         self.asked.retain(|&partition, Asked { since, sides }| {
+            let is_answered = sides.iter().all(|side| matches!(side, Side::Found(_)));
+            if is_answered || since.elapsed() > LIMIT {
+                client.note(*since, Answered::whole(is_answered));
+            }
             if let [Side::Found(requests), Side::Found(responses)] = *sides {
                 answers.push((partition, Ok([requests, responses])));
             } else if since.elapsed() > LIMIT {

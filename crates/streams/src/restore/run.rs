@@ -93,16 +93,8 @@ impl Run {
         runtime: Handle,
         worker: Worker,
     ) -> anyhow::Result<Self> {
-        let mut settings = client::reader(&config.kafka, &format!("{}-restore", config.pod));
-        // Quick rather than thrifty: a hand-over waits for it.
-        settings
-            .set("group.id", &config.group)
-            .set("fetch.wait.max.ms", "10")
-            .set("fetch.min.bytes", "1")
-            .set("fetch.message.max.bytes", "1048576")
-            // Partitions that are added are found soon.
-            .set("topic.metadata.refresh.interval.ms", "2000")
-            .set("enable.partition.eof", "true");
+        let mut settings = super::settings(config, "restore");
+        settings.set("fetch.min.bytes", "1").set("fetch.message.max.bytes", "1048576");
         Ok(Self {
             client: Asking::new(move || client::create(&settings))
                 .context("making the consumer that restores")?,

@@ -64,8 +64,8 @@ async fn corrected(pod: &Pod, app: &App, noun: &str, partition: u32, reason: &st
     pod.metric(&format!("streams_positions_corrected_total{{{labels}}}")).await
 }
 
-/// A pod counts three frames and ends; then something happens to the group's commits, and another one goes on.
-async fn goes_on_after(meanwhile: impl AsyncFnOnce(&App), reason: &str) {
+/// A pod counts three frames of partition 1 and ends.
+async fn three_frames_were_counted() -> (App, Sessions) {
     let app = App::new().await;
     let sessions = app.sessions();
     let pod = app.pod("kstreams-a", &[]).await;
@@ -74,6 +74,12 @@ async fn goes_on_after(meanwhile: impl AsyncFnOnce(&App), reason: &str) {
     }
     pod.terminate();
     pod.ended().await;
+    (app, sessions)
+}
+
+/// Three frames are counted; then something happens to the group's commits, and another pod goes on.
+async fn goes_on_after(meanwhile: impl AsyncFnOnce(&App), reason: &str) {
+    let (app, sessions) = three_frames_were_counted().await;
     meanwhile(&app).await;
     let pod = app.pod("kstreams-b", &[]).await;
     for frames in 4..=6 {
@@ -160,14 +166,7 @@ async fn an_input_that_is_made_anew_is_read_from_its_beginning() {
 
 #[tokio::test]
 async fn a_late_commit_of_ours_does_not_pass_over_the_records_of_an_input_that_was_made_anew() {
-    let app = App::new().await;
-    let sessions = app.sessions();
-    let pod = app.pod("kstreams-a", &[]).await;
-    for frames in 1..=3 {
-        frame(&app, &sessions, 1, frames).await;
-    }
-    pod.terminate();
-    pod.ended().await;
+    let (app, sessions) = three_frames_were_counted().await;
     let ours = group(&app).committed_offsets(partitions(&app, 1, Offset::Invalid), LIMIT).unwrap();
     make_anew(&app, "rq").await;
     for _ in 0..5 {
