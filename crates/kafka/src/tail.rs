@@ -69,9 +69,43 @@ struct Place {
     next: Option<i64>,
     /// The log's end when it was last looked at.
     end: Option<i64>,
+    /// What was heard of it since then.
+    heard: Heard,
+    /// Whether the log's end was heard of after the last record.
+    is_at_end: bool,
     /// Since when there is more to read, and nothing was heard.
     waiting_since: Option<Instant>,
     is_caught_up: bool,
+}
+
+/// What was heard of a partition since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Heard {
+    #[default]
+    Nothing,
+    Something,
+}
+
+impl Place {
+    fn hear(&mut self, is_at_end: bool) {
+        (self.heard, self.is_at_end, self.waiting_since) = (Heard::Something, is_at_end, None);
+    }
+
+    /// Compares it with the log's end, if that is known. A log that has grown since the last look may have been read since then: what
+    /// ends a transaction is never heard of as a record.
+    fn look(&mut self, end: Option<i64>, now: Instant) {
+        let heard = std::mem::take(&mut self.heard);
+        let Some(end) = end else { return };
+        let has_grown = self.end.replace(end).is_some_and(|before| before != end);
+        if heard == Heard::Nothing && (has_grown || !self.is_at_end) {
+            self.waiting_since.get_or_insert(now);
+        }
+    }
+
+    /// It is asked for anew.
+    fn begin(&mut self) {
+        (self.heard, self.is_at_end, self.waiting_since) = (Heard::Something, false, None);
+    }
 }
 
 impl Tail<'_> {
@@ -99,16 +133,16 @@ impl Follower {
     /// Waits a moment for the next record; blocks.
     pub(crate) fn step(&mut self, hear: &mut impl FnMut(Event<'_>)) {
         self.look_if_due();
-        let partition = match self.consumer.get().poll(POLL) {
+        let (partition, is_at_end) = match self.consumer.get().poll(POLL) {
             Some(Ok(record)) => {
                 hear(Event::Record(&record));
-                record.partition()
+                (record.partition(), false)
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 if self.reached_end(partition) {
                     hear(Event::CaughtUp);
                 }
-                partition
+                (partition, true)
             }
             Some(Err(error)) => {
                 tracing::debug!(topic = self.topic[0], %error, "records do not arrive");
@@ -117,7 +151,7 @@ impl Follower {
             None => return,
         };
         if let Some(place) = self.place(partition) {
-            place.waiting_since = None;
+            place.hear(is_at_end);
         }
     }
 
@@ -199,11 +233,9 @@ impl Follower {
 
     fn take_in(&mut self, ends: &[Option<i64>]) -> Result<(), Error> {
         let mut is_anew = false;
+        let now = Instant::now();
         for (place, end) in self.places.iter_mut().zip(ends) {
-            if end.zip(place.end).is_some_and(|(end, before)| end != before) {
-                place.waiting_since.get_or_insert_with(Instant::now);
-            }
-            place.end = end.or(place.end);
+            place.look(*end, now);
             if end.zip(place.next).is_some_and(|(end, next)| end < next) {
                 (place.next, is_anew) = (Some(0), true);
             }
@@ -239,7 +271,7 @@ impl Follower {
                 (None, From::End) => Offset::End,
             };
             assignment.add_partition_offset(&self.topic[0], partition, from).map_err(failed)?;
-            place.waiting_since = None;
+            place.begin();
         }
         self.consumer.get().assign(&assignment).map_err(failed)
     }
@@ -268,4 +300,44 @@ impl Follower {
 pub(crate) fn header<'a>(record: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
     let found = record.headers()?.iter().find(|header| header.key == name)?;
     std::str::from_utf8(found.value?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_waiting(place: &mut Place, end: i64) -> bool {
+        place.look(Some(end), Instant::now());
+        place.waiting_since.is_some()
+    }
+
+    #[test]
+    fn a_log_that_was_read_between_two_looks_is_not_waited_for() {
+        let mut place = Place::default();
+        place.begin();
+        place.hear(true);
+        assert!(!is_waiting(&mut place, 7));
+        // A record and what ended its transaction, and then nothing more.
+        place.hear(false);
+        place.hear(true);
+        assert!(!is_waiting(&mut place, 9));
+        assert!((0..9).all(|_| !is_waiting(&mut place, 9)));
+    }
+
+    #[test]
+    fn a_log_that_grows_in_silence_or_was_left_in_the_middle_is_waited_for() {
+        let mut place = Place::default();
+        place.begin();
+        place.hear(true);
+        assert!(!is_waiting(&mut place, 7));
+        assert!(is_waiting(&mut place, 8), "it has grown");
+        place.hear(false);
+        assert!(!is_waiting(&mut place, 9));
+        assert!(is_waiting(&mut place, 9), "its end was not heard of");
+        place.look(None, Instant::now());
+        assert!(place.waiting_since.is_some(), "an end that is not known changes nothing");
+        place.begin();
+        assert!(!is_waiting(&mut place, 9), "it has only begun");
+        assert!(is_waiting(&mut place, 9));
+    }
 }

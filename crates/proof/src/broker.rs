@@ -1,5 +1,6 @@
 //! What every schedule needs of Kafka: its own topics, how far its group is, whether all transactions have ended.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::names::Names;
 
 /// How long a broker may take from its death to its first answer.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
+/// How long pods may take from their start to their first commits.
+const FIRST_COMMITS_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 pub(crate) const ANSWER: Duration = Duration::from_secs(3);
 
@@ -163,6 +166,35 @@ impl Progress {
         }
         Ok(behind)
     }
+}
+
+/// Waits until the group has committed something in each of these partitions of an input.
+pub(crate) async fn first_commits(
+    brokers: &Brokers,
+    names: &Names,
+    input: Input,
+    partitions: BTreeSet<u32>,
+) -> Result<()> {
+    let consumer: BaseConsumer = client::sampling(brokers, "proof", names.group()).create()?;
+    let topic = names.input(input);
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&topic, i32::try_from(partition)?);
+    }
+    let deadline = Instant::now() + FIRST_COMMITS_LIMIT;
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let committed = consumer.committed_offsets(list.clone(), ANSWER);
+            let is_there = |offset: Offset| matches!(offset, Offset::Offset(_));
+            match committed.map(|list| list.elements().iter().all(|element| is_there(element.offset()))) {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(_) if Instant::now() < deadline => std::thread::sleep(POLL),
+                Ok(false) => bail!("no first commit in every partition of {topic}"),
+                Err(error) => return Err(error).context("the group's first commits"),
+            }
+        }
+    })
+    .await?
 }
 
 /// Waits until no transaction is open in a topic: then what is committed is all there will be.

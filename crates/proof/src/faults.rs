@@ -11,6 +11,7 @@ use kafka::Brokers;
 
 use crate::broker;
 use crate::cluster::Cluster;
+use crate::load::Load;
 use crate::names::Names;
 use crate::schedule::{Disturbance, Protocol};
 use crate::setup::Setup;
@@ -24,7 +25,7 @@ pub(crate) struct Faults<'a> {
     cluster: Option<&'a Cluster>,
     brokers: &'a Brokers,
     names: &'a Names,
-    partitions: u32,
+    load: &'a Load,
     seed: u64,
     protocol: Protocol,
     transaction: Option<Transaction>,
@@ -39,7 +40,7 @@ impl<'a> Faults<'a> {
         cluster: Option<&'a Cluster>,
         brokers: &'a Brokers,
         names: &'a Names,
-        partitions: u32,
+        load: &'a Load,
         (seed, protocol): (u64, Protocol),
     ) -> Self {
         Self {
@@ -47,7 +48,7 @@ impl<'a> Faults<'a> {
             cluster,
             brokers,
             names,
-            partitions,
+            load,
             seed,
             protocol,
             transaction: None,
@@ -63,7 +64,8 @@ impl<'a> Faults<'a> {
 
     /// Does what a step says.
     pub(crate) async fn apply(&mut self, disturbance: Disturbance) -> Result<()> {
-        let Self { setup, brokers, names, partitions, seed, protocol, .. } = *self;
+        let Self { setup, brokers, names, load, seed, protocol, .. } = *self;
+        let partitions = load.partitions;
         match disturbance {
             Disturbance::KillBroker => {
                 broker::kill(setup.broker_pid_file.as_deref().context("nobody starts the broker again")?)
@@ -89,6 +91,8 @@ impl<'a> Faults<'a> {
                 None => Ok(()),
             },
             Disturbance::StrangerJoins(input) => {
+                // What it commits where no pod ever has is told by count, and lost: that is no schedule's end.
+                broker::first_commits(brokers, names, input, load.partitions_of(input)).await?;
                 self.stranger = Some(Stranger::join(brokers, names, input, protocol)?);
                 Ok(())
             }

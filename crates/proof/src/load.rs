@@ -9,6 +9,8 @@ mod avro;
 mod machines;
 mod malformed;
 
+use std::collections::BTreeSet;
+
 use game::{FrameHeader, Hit};
 use model::Input;
 use rand::rngs::StdRng;
@@ -59,6 +61,12 @@ pub struct Planned {
 }
 
 impl Load {
+    /// The partitions of an input that get records.
+    pub(crate) fn partitions_of(&self, input: Input) -> BTreeSet<u32> {
+        let of_input = self.records.iter().filter(|record| record.input == input);
+        of_input.map(|record| record.partition).collect()
+    }
+
     /// The load of a seed, its event time beginning at `start` (ms since the epoch), which should be an hour ago: so no record is in the
     /// future, and none is so old that a broker forgets its producer when it starts again.
     #[must_use]

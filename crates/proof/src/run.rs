@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use kafka::Brokers;
 use model::Input;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::broker::{self, Replicas};
@@ -64,7 +65,7 @@ pub(crate) async fn prove(setup: &Setup, cluster: Option<&Cluster>, seed: u64) -
     let mut pods = Pods::new(template(setup, way, &load, &schedule, &names, logs.clone()));
     let watch = Watch::start(brokers, &names, pods.awake(), logs.clone());
 
-    let mut faults = Faults::new(setup, cluster, brokers, &names, load.partitions, (seed, schedule.protocol));
+    let mut faults = Faults::new(setup, cluster, brokers, &names, &load, (seed, schedule.protocol));
     let scene = Scene { brokers, names: &names, schedule: &schedule, load: &load, seed, start };
     let written = scene.act(&mut pods, &mut faults).await?;
     let Written { records, partitions, first_life } = written;
@@ -220,19 +221,33 @@ impl Scene<'_> {
     async fn act(&self, pods: &mut Pods, faults: &mut Faults<'_>) -> Result<Written> {
         let written = if self.schedule.theme.is_written_before() {
             self.write(&self.load.records, Pace::AtOnce).await?;
-            self.follow(pods, faults).await?;
+            self.follow(pods, faults, None).await?;
             self.written()
         } else {
-            tokio::try_join!(self.write_live(Instant::now()), self.follow(pods, faults))?.0
+            let (recreated, is_recreated) = oneshot::channel();
+            let write = self.write_live(Instant::now(), recreated);
+            tokio::try_join!(write, self.follow(pods, faults, Some(is_recreated)))?.0
         };
         broker::answers(self.brokers).await?;
         Ok(written)
     }
 
-    async fn follow(&self, pods: &mut Pods, faults: &mut Faults<'_>) -> Result<()> {
+    /// Does one step after the other at its time. What comes after an input is made anew waits until it is: what it held in its first life
+    /// has to be committed before, and soon.
+    async fn follow(
+        &self,
+        pods: &mut Pods,
+        faults: &mut Faults<'_>,
+        mut is_recreated: Option<oneshot::Receiver<()>>,
+    ) -> Result<()> {
         let start = Instant::now();
         for timed in &self.schedule.steps {
             tokio::time::sleep_until(start + timed.at).await;
+            if matches!(self.schedule.change, Some(Change::Recreate { at, .. }) if timed.at > at)
+                && let Some(is_recreated) = is_recreated.take()
+            {
+                is_recreated.await.context("the input was not made anew")?;
+            }
             match timed.step {
                 Step::Pod(pod, action) => pods.apply(pod, action).await?,
                 Step::Kafka(disturbance) => faults.apply(disturbance).await?,
@@ -245,14 +260,14 @@ impl Scene<'_> {
         writer::write(self.brokers, self.names, records, pace).await
     }
 
-    async fn write_live(&self, start: Instant) -> Result<Written> {
+    async fn write_live(&self, start: Instant, recreated: oneshot::Sender<()>) -> Result<Written> {
         match self.schedule.change {
             None => {
                 self.write(&self.load.records, Pace::Live(start)).await?;
                 Ok(self.written())
             }
             Some(Change::Grow { at, more }) => self.write_and_grow(start, at, more).await,
-            Some(Change::Recreate { at, input }) => self.write_two_lives(start, at, input).await,
+            Some(Change::Recreate { at, input }) => self.write_two_lives(start, at, input, recreated).await,
         }
     }
 
@@ -277,7 +292,13 @@ impl Scene<'_> {
     }
 
     /// The one input ends for a while, is made anew and goes on; the other one goes on meanwhile.
-    async fn write_two_lives(&self, start: Instant, at: Duration, input: Input) -> Result<Written> {
+    async fn write_two_lives(
+        &self,
+        start: Instant,
+        at: Duration,
+        input: Input,
+        recreated: oneshot::Sender<()>,
+    ) -> Result<Written> {
         let at_ms = i64::try_from(at.as_millis())?;
         let (of_input, of_other): (Vec<&Planned>, Vec<&Planned>) =
             self.load.records.iter().partition(|record| record.input == input);
@@ -286,6 +307,8 @@ impl Scene<'_> {
         let lives = async {
             self.write(first, Pace::Live(start)).await?;
             let old = change::recreate(self.brokers, self.names, input, self.load.partitions).await?;
+            // Nobody may wait for it.
+            let _ = recreated.send(());
             self.write(second, Pace::Live(start)).await?;
             Ok(old)
         };

@@ -97,11 +97,14 @@ impl Pair {
     }
 
     /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought nothing for a
-    /// while counts as idle: its time follows the clock.
+    /// while counts as idle: its time follows the clock. Where a log goes on without records, so does the position: it is no lag.
     pub(crate) fn look(&mut self, input: Input, end: &LogEnd, asked: Instant, now: EventTime) -> Standing {
         let Some(position) = self.desk.position(input) else { return Standing::Restoring };
         let progress = &mut self.queues[index(input)].progress;
         let standing = progress.look(position, end, asked);
+        if let Some(next) = progress.passed_over(position) {
+            self.desk.pass_over(input, next);
+        }
         if progress.is_idle() {
             self.desk.idle(input, now);
         }

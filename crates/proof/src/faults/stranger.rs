@@ -9,11 +9,14 @@ use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::{Brokers, client};
 use model::Input;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::names::Names;
 use crate::schedule::Protocol;
 
 const POLL: Duration = Duration::from_millis(50);
+/// How long it may take to get a partition, and a record from it.
+const READ_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Stranger {
     leaves: Arc<AtomicBool>,
@@ -49,7 +52,12 @@ impl Stranger {
         Ok(Self { leaves, read, reading })
     }
 
+    /// Leaves when it has read something, which takes a while where it joined late.
     pub(super) async fn leave(self) -> Result<()> {
+        let deadline = Instant::now() + READ_LIMIT;
+        while self.read.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
         self.leaves.store(true, Ordering::Release);
         self.reading.await?;
         ensure!(self.read.load(Ordering::Relaxed) > 0, "the stranger has read nothing: it took nothing away");

@@ -172,6 +172,14 @@ impl Desk {
         Taken::Processed
     }
 
+    /// Goes on at a later offset: there is no record before it.
+    pub(super) fn pass_over(&mut self, input: Input, next: i64) {
+        if let Some(work) = &mut self.work {
+            work.positions[index(input)].next = next;
+            self.is_dirty = true;
+        }
+    }
+
     fn bury(&mut self, record: &Record<'_>, bad: &BadRecord) {
         let partition = self.partition;
         debug!(input = ?record.input, partition, offset = record.offset, %bad, "a dead letter");

@@ -31,8 +31,10 @@ pub(crate) enum Standing {
 pub(super) struct Progress {
     /// Whether the log's end was seen after the last record.
     at_end: bool,
-    /// Up to where the consumer had fetched, when it said so last.
+    /// Up to where the consumer had fetched, if it said so after what the queue gave last.
     next_offset: Option<i64>,
+    /// Up to where all is read: the consumer had fetched so far, and the queue was empty after that, at the log's end.
+    read_to: Option<i64>,
     /// Of the time since the last look.
     found: Found,
     /// Where the log ended at the last look.
@@ -63,19 +65,32 @@ impl Progress {
         if self.found == Found::Unread {
             self.found = Found::Nothing;
         }
+        if self.at_end {
+            self.read_to = self.next_offset;
+        }
     }
 
     pub(super) fn found_record(&mut self) {
         (self.found, self.at_end, self.quiet_looks) = (Found::Record, false, 0);
+        (self.next_offset, self.read_to) = (None, None);
     }
 
+    /// What was fetched since may be in the queue behind it.
     pub(super) fn found_end(&mut self) {
-        self.at_end = true;
-        self.found_nothing();
+        if self.found == Found::Unread {
+            self.found = Found::Nothing;
+        }
+        (self.at_end, self.next_offset) = (true, None);
     }
 
     pub(super) fn fetched(&mut self, next_offset: i64) {
         self.next_offset = Some(next_offset);
+    }
+
+    /// The offset of the next record, if what is before it was aborted or is the end of a transaction: none of that comes as a record.
+    pub(super) fn passed_over(&self, position: i64) -> Option<i64> {
+        let end = self.last_end?;
+        self.read_to.filter(|&read_to| read_to > position && read_to <= end.stable)
     }
 
     /// Whether it was at its end for so long that nobody should wait for it.
@@ -99,9 +114,8 @@ impl Progress {
         self.unanswered_looks = 0;
         let before = self.last_end.replace(end);
         // Markers and aborted records are passed over by the consumer; they never come as records.
-        let passed_over = self.next_offset.filter(|_| self.at_end && found == Found::Nothing);
-        let read_to = |offset: i64| position >= offset || passed_over >= Some(offset);
-        let (is_at_stable_end, is_at_end) = (read_to(end.stable), read_to(end.end));
+        let read_to = self.read_to.filter(|_| found == Found::Nothing).unwrap_or(position).max(position);
+        let (is_at_stable_end, is_at_end) = (read_to >= end.stable, read_to >= end.end);
         count(&mut self.quiet_looks, self.at_end && is_at_end);
         count(&mut self.held_looks, is_at_stable_end && end.stable < end.end);
         // It must have been behind at the last look already.
@@ -172,8 +186,34 @@ mod tests {
         for _ in 0..QUIET_LOOKS {
             progress.found_nothing();
             assert_eq!(answered(&mut progress, 10, known(16, 16)), Standing::GoesOn);
+            assert_eq!(progress.passed_over(10), Some(16));
         }
         assert!(progress.is_idle());
+        assert_eq!(progress.passed_over(16), None);
+    }
+
+    #[test]
+    fn what_is_fetched_is_passed_over_only_after_the_queue_was_empty() {
+        let mut progress = Progress::default();
+        let look = |progress: &mut Progress, end| {
+            answered(progress, 10, known(end, end));
+            progress.passed_over(10)
+        };
+        progress.fetched(12);
+        progress.found_nothing();
+        assert_eq!(look(&mut progress, 12), None, "the end was not seen");
+        progress.found_end();
+        progress.found_nothing();
+        assert_eq!(look(&mut progress, 12), None, "this was said before the end was seen");
+        progress.fetched(12);
+        assert_eq!(look(&mut progress, 12), None, "a record may be in the queue");
+        progress.found_nothing();
+        assert_eq!(look(&mut progress, 11), None, "this log is not as long");
+        assert_eq!(look(&mut progress, 12), Some(12));
+        progress.fetched(14);
+        assert_eq!(look(&mut progress, 14), Some(12), "the other two may be in the queue");
+        progress.found_record();
+        assert_eq!(look(&mut progress, 14), None);
     }
 
     #[test]

@@ -196,12 +196,8 @@ async fn a_late_commit_of_ours_does_not_pass_over_the_records_of_an_input_that_w
     app.delete([pod]).await;
 }
 
-#[tokio::test]
-async fn nothing_expires_while_an_open_transaction_holds_its_other_half_back() {
-    let app = App::new().await;
-    let sessions = app.sessions();
-    let pod = app.pod("kstreams-a", &[]).await;
-    frame(&app, &sessions, 3, 1).await;
+/// Somebody else's transaction, with a record in the requests of a partition.
+fn open_transaction(app: &App, partition: i32) -> BaseProducer {
     let mut config = client::base(&app.brokers, "test-foreign");
     config.remove("allow.auto.create.topics");
     let foreign: BaseProducer = config
@@ -212,9 +208,41 @@ async fn nothing_expires_while_an_open_transaction_holds_its_other_half_back() {
     foreign.init_transactions(LIMIT).unwrap();
     foreign.begin_transaction().unwrap();
     let topic = app.topic("rq");
-    let record: BaseRecord<'_, str, str> = BaseRecord::to(&topic).partition(3).key("k").payload("v");
+    let record: BaseRecord<'_, str, str> = BaseRecord::to(&topic).partition(partition).key("k").payload("v");
     foreign.send(record).unwrap();
     foreign.flush(LIMIT).unwrap();
+    foreign
+}
+
+#[tokio::test]
+async fn a_log_that_ends_with_an_aborted_transaction_leaves_no_lag() {
+    let (app, sessions) = three_frames_were_counted().await;
+    let pod = app.pod("kstreams-b", &[]).await;
+    frame(&app, &sessions, 1, 4).await;
+    open_transaction(&app, 1).abort_transaction(LIMIT).unwrap();
+    // Four requests, the record that was aborted, and what ended its transaction.
+    within("its commit", async {
+        while committed(&app, 1) != [Offset::Offset(6), Offset::Offset(4)] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // A pod that begins there reads what comes.
+    pod.terminate();
+    pod.ended().await;
+    let pod = app.pod("kstreams-c", &[]).await;
+    frame(&app, &sessions, 1, 5).await;
+    assert_eq!(corrected(&pod, &app, "rq", 1, "other_log").await, 0);
+    app.delete([pod]).await;
+}
+
+#[tokio::test]
+async fn nothing_expires_while_an_open_transaction_holds_its_other_half_back() {
+    let app = App::new().await;
+    let sessions = app.sessions();
+    let pod = app.pod("kstreams-a", &[]).await;
+    frame(&app, &sessions, 3, 1).await;
+    let foreign = open_transaction(&app, 3);
     let mut last = 0;
     for _ in 0..4 {
         last = app.frame(app.machine(3, 0), now_ms()).await;
