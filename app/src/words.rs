@@ -67,15 +67,19 @@ pub(crate) fn standing(pod: &Pod, now_ms: Millis) -> String {
         Phase::Crashed { retry_ms: Some(retry_ms) } if retry_ms > now_ms => {
             format!("crashed, again in {}", age(retry_ms - now_ms + 999))
         }
-        _ => {
-            let since = age(now_ms.saturating_sub(pod.phase_since_ms));
-            let why =
-                pod.reason.as_ref().filter(|_| matches!(pod.phase, Phase::Pending | Phase::Crashed { .. }));
-            match why {
-                Some(reason) => format!("{} {since}, {reason}", phase(pod.phase)),
-                None => format!("{} {since}", phase(pod.phase)),
-            }
-        }
+        _ => format!("{} {}", phase(pod.phase), age(now_ms.saturating_sub(pod.phase_since_ms))),
+    }
+}
+
+/// Why a pod does not run, in Kubernetes' words; empty for one that does, and where nothing is told.
+#[must_use]
+pub(crate) fn why_not(pod: &Pod) -> String {
+    if !matches!(pod.phase, Phase::Pending | Phase::Crashed { .. }) {
+        return String::new();
+    }
+    match (&pod.reason, &pod.message) {
+        (Some(reason), Some(message)) => format!("{reason}: {message}"),
+        (reason, message) => reason.as_ref().or(message.as_ref()).cloned().unwrap_or_default(),
     }
 }
 
@@ -108,8 +112,12 @@ pub(crate) fn missing_generator(generator: Option<Replicas>) -> Option<&'static 
 /// What Kubernetes says of the autoscaler beside its decision: its conditions, and when it last scaled. Empty where the
 /// autoscaler is ours.
 #[must_use]
-pub(crate) fn autoscaler(hpa: Option<&Hpa>, now_ms: Millis) -> String {
+pub(crate) fn autoscaler(hpa: Option<&Hpa>, hidden: &[String], now_ms: Millis) -> String {
     let Some(hpa) = hpa else { return String::new() };
+    if hidden.iter().any(|kind| kind == "horizontalpodautoscalers") {
+        return "The HorizontalPodAutoscaler is unknown: this server may not see any. The Role in deploy/ lists what it needs."
+            .to_owned();
+    }
     if !hpa.exists {
         return "There is no HorizontalPodAutoscaler: only hands change the number of pods.".to_owned();
     }
@@ -255,13 +263,15 @@ mod tests {
             condition("AbleToScale", Some(true), "ReadyForNewScale"),
             condition("ScalingActive", Some(false), "FailedGetExternalMetric"),
         ];
-        let hpa = Hpa { exists: true, conditions, last_scale_ms: Some(1_000), last_event: None };
+        let hpa = Hpa { exists: true, conditions, last_scale_ms: Some(1_000), ..Hpa::default() };
         assert_eq!(
-            autoscaler(Some(&hpa), 13_000).replace('\u{a0}', " "),
+            autoscaler(Some(&hpa), &[], 13_000).replace('\u{a0}', " "),
             "AbleToScale (ReadyForNewScale) · not ScalingActive (FailedGetExternalMetric) · scaled 12 s ago"
         );
-        assert_eq!(autoscaler(None, 0), "");
-        assert!(autoscaler(Some(&Hpa::default()), 0).contains("no HorizontalPodAutoscaler"));
+        assert_eq!(autoscaler(None, &[], 0), "");
+        assert!(autoscaler(Some(&Hpa::default()), &[], 0).contains("no HorizontalPodAutoscaler"));
+        let hidden = ["horizontalpodautoscalers".to_owned()];
+        assert!(autoscaler(Some(&Hpa::default()), &hidden, 0).contains("unknown"));
     }
 
     #[test]

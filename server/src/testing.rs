@@ -360,6 +360,7 @@ pub(crate) fn pod(name: &str, phase: Phase) -> Pod {
         revision: 1,
         node: None,
         reason: None,
+        message: None,
     }
 }
 

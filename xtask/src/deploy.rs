@@ -1,4 +1,4 @@
-//! `cargo xtask deploy`: from the sources to a demo that runs in a cluster.
+//! `cargo xtask deploy`: from the sources to a demo that runs in a cluster, and with `--delete` the way out.
 //!
 //! What can go wrong is found out before anything is changed: the tools, the Secrets, and whether the cluster's metrics APIs are free.
 
@@ -14,12 +14,10 @@ use anyhow::{Result, bail};
 use crate::workspace::Workspace;
 use crate::{console, image, stop};
 
-use kubectl::Kubectl;
+use kubectl::{Kubectl, Object};
 use load::Load;
 use overlay::Overlay;
 
-/// Where the demo lives in a cluster.
-const NAMESPACE: &str = "king-of-scaling";
 /// A rollout fetches images first: Kafka's has 400 MB.
 const PATIENCE: &str = "5m";
 
@@ -35,6 +33,9 @@ pub(crate) struct Options {
     /// How the image gets to the nodes when it is not sent to a registry [default: by the context's name, else `ctr` where it works]
     #[arg(long, value_enum)]
     load: Option<Load>,
+    /// Take the demo away again, with all that lies outside of its namespace
+    #[arg(long, conflicts_with_all = ["load", "push"])]
+    delete: bool,
     #[command(flatten)]
     image: image::Options,
 }
@@ -47,7 +48,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let overlay = Overlay::find(&workspace, &options.overlay)?;
     overlay.provide_secrets(&workspace)?;
     let objects = kubectl.describe(&overlay.folder)?;
-    owners::check(&kubectl, &objects)?;
+    if options.delete {
+        return delete(&workspace, &kubectl, &overlay, &objects);
+    }
+    let namespace = overlay::namespace(&objects)?;
+    owners::check(&kubectl, &objects, namespace)?;
     let load = match (options.load, &options.image.push) {
         (Some(load), _) => load,
         (None, Some(_)) => Load::None,
@@ -65,18 +70,45 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     for deployment in objects.iter().filter(|object| object.kind == "Deployment") {
         let name = &deployment.metadata.name;
-        let wait = ["--namespace", NAMESPACE, "rollout", "status", "--timeout", PATIENCE];
+        let wait = ["--namespace", namespace, "rollout", "status", "--timeout", PATIENCE];
         if !kubectl.show(|command| command.args(wait).arg(format!("deployment/{name}")))? {
-            kubectl.show(|command| command.args(["--namespace", NAMESPACE, "get", "pods,events"]))?;
+            kubectl.show(|command| command.args(["--namespace", namespace, "get", "pods,events"]))?;
             bail!("Stopped: {name} does not come up; its pods and their events are above.");
         }
     }
     console::step("ready");
     console::plain(format_args!(
-        "\n  The page      kubectl --context {} --namespace {NAMESPACE} port-forward service/server 8930:80\n  \
+        "\n  The page      kubectl --context {} --namespace {namespace} port-forward service/server 8930:80\n  \
          then          http://127.0.0.1:8930/\n  Passcode      in {}",
         kubectl.context()?,
         workspace.short(&overlay::secrets(&workspace)),
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes everything away. First the metrics APIs: no namespace of the cluster can end while one of them is served by nobody.
+fn delete(
+    workspace: &Workspace,
+    kubectl: &Kubectl,
+    overlay: &Overlay,
+    objects: &[Object],
+) -> Result<ExitCode> {
+    let namespace = overlay::namespace(objects)?;
+    console::step(format_args!("taking the demo in the namespace {namespace} out of {}", kubectl.context()?));
+    let apis = owners::ours(kubectl, objects, namespace)?;
+    let mut deleted = true;
+    if !apis.is_empty() {
+        let words = ["delete", "--ignore-not-found", owners::KIND];
+        deleted = kubectl.show(|command| command.args(words).args(&apis))?;
+    }
+    if deleted {
+        let folder = overlay.without_apis(workspace)?;
+        let words = ["delete", "--ignore-not-found", "--timeout", PATIENCE, "-k"];
+        deleted = kubectl.show(|command| command.args(words).arg(&folder))?;
+    }
+    if !deleted {
+        bail!("Stopped: not everything is gone; kubectl says why above. Deleting again is safe.");
+    }
+    console::step("gone");
     Ok(ExitCode::SUCCESS)
 }

@@ -349,6 +349,7 @@ fn pod(slot: u32) -> Pod {
         revision: 3,
         node: None,
         reason: None,
+        message: None,
     }
 }
 

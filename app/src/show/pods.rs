@@ -33,6 +33,9 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
                 <span>{store.text(&[Part::Cluster], rest)}</span>
                 <span class="limit">{store.text(&[Part::Cluster], limit)}</span>
             </h2>
+            <p class="failure" hidden=store.flag(&[Part::Cluster], |p| failure(p).is_none())>
+                <b>"Pods do not come. "</b>{store.text(&[Part::Cluster], |p| failure(p).unwrap_or_default().to_owned())}
+            </p>
             <ul class="cards">
                 {(0..MAX_REPLICAS as u8).map(|slot| card(store, desk, slot)).collect_view()}
             </ul>
@@ -79,6 +82,10 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
                 <span class="unseen">"Pod "</span>{of_pod(|pod| pod.short_name().to_owned())}
             </h3>
             <p class="state">{state}</p>
+            <p class="why" title=of_pod(words::why_not)
+                hidden=store.flag(&[Part::Cluster], move |p| pod_in(p, slot).is_none_or(|pod| words::why_not(pod).is_empty()))>
+                {of_pod(words::why_not)}
+            </p>
             <ol class="owned" aria-hidden="true">{parts}</ol>
             <p class="owns"><span class="unseen">"Partitions: "</span>{owned}</p>
             <div class="gauge" aria-hidden="true"><i style=fill></i></div>
@@ -191,6 +198,11 @@ fn share(picture: &Picture, slot: u8) -> Option<f64> {
 
 fn of_cluster(picture: &Picture, said: fn(&Cluster) -> String) -> String {
     picture.snapshot.cluster.as_ref().map_or_else(|| words::UNKNOWN.to_owned(), said)
+}
+
+/// Why Kubernetes does not make the pods that are asked for.
+fn failure(picture: &Picture) -> Option<&str> {
+    picture.snapshot.cluster.as_ref()?.replica_failure.as_deref()
 }
 
 /// The pods that are not ready, in words.

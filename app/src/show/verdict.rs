@@ -34,7 +34,7 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
             </p>
             <p class="unseen" aria-live="polite">{spoken}</p>
             <p class="conditions" title=at_length hidden=store.flag(&[Part::Cluster], |p| hpa(p).is_none())>
-                {store.text_now(&[Part::Cluster], |p, now_ms| words::autoscaler(hpa(p), now_ms))}
+                {store.text_now(&[Part::Cluster], |p, now_ms| words::autoscaler(hpa(p), hidden(p), now_ms))}
             </p>
             <p class="next" hidden=store.flag(&[Part::Cluster], |p| !looks(p))>
                 <span>"next look in"</span>
@@ -51,6 +51,11 @@ fn decision(picture: &Picture) -> Option<&Decision> {
 /// What Kubernetes says of its autoscaler.
 fn hpa(picture: &Picture) -> Option<&Hpa> {
     picture.snapshot.cluster.as_ref()?.hpa.as_ref()
+}
+
+/// The kinds of Kubernetes' objects that the server may not see.
+fn hidden(picture: &Picture) -> &[String] {
+    picture.snapshot.cluster.as_ref().map_or(&[], |cluster| &cluster.hidden_kinds)
 }
 
 fn nothing_yet() -> Vec<Span> {

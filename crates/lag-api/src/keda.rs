@@ -3,6 +3,7 @@
 //! A trigger's metadata: `metric` (a metric of the group; default `kafka_lag_total`), `topic` (default: both), `target` (records per pod),
 //! `activation` (records beyond which there must be a pod; default 0).
 
+mod activity;
 mod trigger;
 
 use std::pin::Pin;
@@ -10,10 +11,12 @@ use std::pin::Pin;
 use futures::Stream;
 use process::Shutdown;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::look::Sources;
+use activity::Activity;
 use trigger::Trigger;
 
 /// Generated from `proto/externalscaler.proto`.
@@ -59,7 +62,8 @@ impl ExternalScaler for Scaler {
 
     type StreamIsActiveStream = Pin<Box<dyn Stream<Item = Result<IsActiveResponse, Status>> + Send>>;
 
-    /// Says at once whether it is active, and from then on whenever that changes. While the lag is unknown it says nothing.
+    /// Says at once whether it is active, and from then on whenever that changes; that it is not active any more, after some quiet seconds.
+    /// While the lag is unknown it says nothing.
     async fn stream_is_active(
         &self,
         request: Request<ScaledObjectRef>,
@@ -111,15 +115,13 @@ impl ExternalScaler for Scaler {
 /// Ends when nobody listens any more, when the sampler has ended, or when a stop is requested.
 async fn push(scaler: Scaler, trigger: Trigger, listener: mpsc::Sender<Result<IsActiveResponse, Status>>) {
     let mut sampled = scaler.sources.sampled.clone();
-    let mut said = None;
+    let mut activity = Activity::default();
     loop {
         sampled.mark_unchanged();
-        let now = scaler.is_active(&trigger).ok();
-        if let Some(result) = now.filter(|_| now != said) {
-            if listener.send(Ok(IsActiveResponse { result })).await.is_err() {
-                return;
-            }
-            said = now;
+        if let Some(result) = activity.look(scaler.is_active(&trigger).ok(), Instant::now())
+            && listener.send(Ok(IsActiveResponse { result })).await.is_err()
+        {
+            return;
         }
         tokio::select! {
             changed = sampled.changed() => if changed.is_err() { return },

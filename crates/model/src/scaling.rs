@@ -57,6 +57,16 @@ pub enum Verdict {
     Off,
     /// Somebody asked for 0 pods, so the autoscaler waits until there are pods again.
     Suspended,
+    /// There is no lag, so the autoscaler itself has asked for 0 pods, and waits for records.
+    Idle {
+        /// How much lag there must be before there are pods again, records; `None` where that is not told.
+        activation: Option<u64>,
+    },
+    /// Several autoscalers want to scale the Deployment, so Kubernetes lets none of them.
+    Rivals {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// No metric could be read, so nothing moves.
     Blind {
         /// What could not be read.

@@ -285,6 +285,14 @@ pub struct Cluster {
     /// The Deployment `datagen`; `None` where the cluster has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<Replicas>,
+    /// Why Kubernetes does not make the pods that are asked for, as the Deployment's and its ReplicaSet's conditions say it:
+    /// `FailedCreate: exceeded quota: ...`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_failure: Option<String>,
+    /// Kinds of objects that this server may not see, as the API's paths spell them: `horizontalpodautoscalers`. What they would tell is
+    /// unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden_kinds: Vec<String>,
 }
 
 /// The pods of a Deployment, counted.
@@ -334,6 +342,9 @@ pub struct Pod {
     /// `ImagePullBackOff`, `Unschedulable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same in a sentence, where there is one: `secret "king-secrets" not found`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Pod {

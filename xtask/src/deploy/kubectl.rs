@@ -32,6 +32,8 @@ pub(super) struct Object<S = serde_json::Value> {
 pub(super) struct Metadata {
     /// The name, unique for its kind in its namespace.
     pub name: String,
+    /// Its namespace, if it is in one.
+    pub namespace: Option<String>,
 }
 
 /// Many of them, as `kubectl get` and `kubectl apply` answer in JSON.

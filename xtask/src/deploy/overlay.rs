@@ -55,21 +55,39 @@ impl Overlay {
         repository: &str,
         digest: &str,
     ) -> Result<PathBuf> {
-        let pinned = workspace.target.join("deploy");
-        std::fs::create_dir_all(&pinned).with_context(|| format!("cannot create {}", pinned.display()))?;
-        // Kustomize follows no absolute paths, and looks through links.
-        let resource = relative(&pinned.canonicalize()?, &self.folder.canonicalize()?);
         let name = image(objects)
             .with_context(|| format!("{} has no Deployment {DEPLOYMENT}", self.folder.display()))?;
+        let image = format!("images:\n  - {{name: {name}, newName: {repository}, digest: \"{digest}\"}}\n");
+        self.built_upon(workspace, &image)
+    }
+
+    /// A folder in the target directory that says the same, without the metrics APIs.
+    pub(super) fn without_apis(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let patch = "patches:\n  - target: {kind: APIService}\n    patch: |-\n      $patch: delete\n      apiVersion: v1\n      \
+                     kind: Whatever\n      metadata: {name: whatever}\n";
+        self.built_upon(workspace, patch)
+    }
+
+    fn built_upon(&self, workspace: &Workspace, more: &str) -> Result<PathBuf> {
+        let folder = workspace.target.join("deploy");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        // Kustomize follows no absolute paths, and looks through links.
+        let resource = relative(&folder.canonicalize()?, &self.folder.canonicalize()?);
         let text = format!(
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [{}]\nimages:\n  \
-             - {{name: {name}, newName: {repository}, digest: \"{digest}\"}}\n",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [{}]\n{more}",
             resource.display()
         );
-        let file = pinned.join("kustomization.yaml");
+        let file = folder.join("kustomization.yaml");
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        Ok(pinned)
+        Ok(folder)
     }
+}
+
+/// The namespace of the demo: that of the Deployment of the pods.
+pub(super) fn namespace(objects: &[Object]) -> Result<&str> {
+    let is_it = |object: &&Object| object.kind == "Deployment" && object.metadata.name == DEPLOYMENT;
+    let found = objects.iter().find(is_it).and_then(|object| object.metadata.namespace.as_deref());
+    found.with_context(|| format!("the overlay has no Deployment {DEPLOYMENT} in a namespace"))
 }
 
 /// What the folder calls the image, without tag and digest.

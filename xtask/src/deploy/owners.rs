@@ -3,7 +3,6 @@
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::NAMESPACE;
 use super::kubectl::{Kubectl, List, Object};
 
 /// The Service behind our APIs.
@@ -23,19 +22,13 @@ struct Service {
     name: String,
 }
 
-/// An error that names the owner when a group that is to be applied belongs to somebody else.
-pub(super) fn check(kubectl: &Kubectl, objects: &[Object]) -> Result<()> {
-    let wanted: Vec<&str> = objects
-        .iter()
-        .filter(|object| object.kind == "APIService")
-        .filter_map(|object| object.spec.get("group")?.as_str())
-        .collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let found: List<Object<ApiService>> = kubectl
-        .json(|command| command.args(["get", "apiservices.apiregistration.k8s.io", "--output", "json"]))?;
-    let others = others(&found.items, &wanted);
+/// How kubectl calls them.
+pub(super) const KIND: &str = "apiservices.apiregistration.k8s.io";
+
+/// An error that names the owner when a group that is to be applied for a namespace belongs to somebody else.
+pub(super) fn check(kubectl: &Kubectl, objects: &[Object], namespace: &str) -> Result<()> {
+    let wanted = groups(objects);
+    let others = others(&find(kubectl, &wanted)?, &wanted, namespace);
     if others.is_empty() {
         return Ok(());
     }
@@ -46,12 +39,38 @@ pub(super) fn check(kubectl: &Kubectl, objects: &[Object]) -> Result<()> {
     )
 }
 
+/// The names of those that the demo in a namespace serves.
+pub(super) fn ours(kubectl: &Kubectl, objects: &[Object], namespace: &str) -> Result<Vec<String>> {
+    let found = find(kubectl, &groups(objects))?;
+    let ours = found.into_iter().filter(|api| {
+        api.spec.service.as_ref().is_some_and(|owner| owner.namespace == namespace && owner.name == SERVICE)
+    });
+    Ok(ours.map(|api| api.metadata.name).collect())
+}
+
+/// The groups of the APIs among these objects.
+fn groups(objects: &[Object]) -> Vec<&str> {
+    let apis = objects.iter().filter(|object| object.kind == "APIService");
+    apis.filter_map(|object| object.spec.get("group")?.as_str()).collect()
+}
+
+/// All APIs of the cluster in these groups.
+fn find(kubectl: &Kubectl, groups: &[&str]) -> Result<Vec<Object<ApiService>>> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found: List<Object<ApiService>> =
+        kubectl.json(|command| command.args(["get", KIND, "--output", "json"]))?;
+    found.items.retain(|api| groups.contains(&api.spec.group.as_str()));
+    Ok(found.items)
+}
+
 /// A line for each API of the wanted groups that is not ours, whatever its version: the autoscaler takes the version that the cluster prefers.
-fn others(found: &[Object<ApiService>], wanted: &[&str]) -> Vec<String> {
+fn others(found: &[Object<ApiService>], wanted: &[&str], namespace: &str) -> Vec<String> {
     let foreign = found.iter().filter(|api| wanted.contains(&api.spec.group.as_str()));
     let foreign = foreign.filter_map(|api| {
         let owner = api.spec.service.as_ref()?;
-        let is_ours = owner.namespace == NAMESPACE && owner.name == SERVICE;
+        let is_ours = owner.namespace == namespace && owner.name == SERVICE;
         (!is_ours).then(|| {
             format!(
                 "  {} belongs to the Service {} in the namespace {}",
@@ -78,8 +97,14 @@ mod tests {
             {"metadata": {"name": "v1.apps"}, "spec": {"group": "apps"}},
         ]}))
         .unwrap();
-        let others = others(&list.items, &["external.metrics.k8s.io", "custom.metrics.k8s.io"]);
+        let wanted = ["external.metrics.k8s.io", "custom.metrics.k8s.io"];
+        let others = others(&list.items, &wanted, "king-of-scaling");
         let expected = "  v1beta1.external.metrics.k8s.io belongs to the Service keda-operator-metrics-apiserver in the namespace keda";
         assert_eq!(others, [expected]);
+        assert_eq!(
+            super::others(&list.items, &wanted, "team-a").len(),
+            2,
+            "that of another namespace is another one"
+        );
     }
 }

@@ -31,6 +31,9 @@ pub enum Error {
     /// A watch has ended for good. Retryable.
     #[error("a watch has ended")]
     WatchEnded,
+    /// Some kinds of objects could not be seen: maybe they can by now.
+    #[error("some kinds are hidden from this server: looking whether they still are")]
+    Hidden,
     /// Nothing was heard for too long. Retryable.
     #[error("the API server does not answer in time")]
     Silence,

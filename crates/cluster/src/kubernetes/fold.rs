@@ -4,6 +4,7 @@
 mod autoscaler;
 mod decision;
 mod ending;
+mod failure;
 mod pods;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use kube::core::DynamicObject;
 use model::snapshot::{Cluster, Replicas};
 use model::{DEPLOYMENT, Millis};
 
-pub(super) use autoscaler::{is_disabled, metric_input, policy, rules};
+pub(super) use autoscaler::{is_disabled, limits, metric_input, policy, rules};
 
 /// The Deployment of the generator.
 const GENERATOR: &str = "datagen";
@@ -39,6 +40,8 @@ pub(super) struct Objects {
     pub(super) events: Vec<Arc<Event>>,
     /// KEDA's; empty where KEDA is not installed.
     pub(super) scaled_objects: Vec<Arc<DynamicObject>>,
+    /// The kinds of which we may see none.
+    pub(super) hidden_kinds: Vec<String>,
 }
 
 /// What a fold needs besides the objects.
@@ -57,7 +60,7 @@ pub(super) fn fold(objects: &Objects, seen: Seen<'_>) -> Option<Cluster> {
     let deployment = objects.deployment(DEPLOYMENT)?;
     let revision = revision(deployment);
     let policy = autoscaler::policy(objects);
-    let decision = objects.autoscaler().and_then(|hpa| decision::of(hpa, &policy));
+    let decision = objects.autoscaler().and_then(|hpa| decision::of(hpa, objects, &policy));
     Some(Cluster {
         pods: pods::fold(objects, seen, revision),
         desired: desired(deployment),
@@ -70,6 +73,8 @@ pub(super) fn fold(objects: &Objects, seen: Seen<'_>) -> Option<Cluster> {
             desired: desired(generator),
             ready: count(generator.status.as_ref().and_then(|status| status.ready_replicas)),
         }),
+        replica_failure: failure::of(deployment, objects),
+        hidden_kinds: objects.hidden_kinds.clone(),
     })
 }
 
@@ -80,11 +85,22 @@ impl Objects {
 
     /// The autoscaler of the Deployment, whatever its own name is.
     pub(super) fn autoscaler(&self) -> Option<&HorizontalPodAutoscaler> {
+        self.all_autoscalers().into_iter().next()
+    }
+
+    /// All that want to scale the Deployment: the one that has its name, then by age. Kubernetes lists them in no order.
+    fn all_autoscalers(&self) -> Vec<&HorizontalPodAutoscaler> {
         let targets = |hpa: &&Arc<HorizontalPodAutoscaler>| {
             let target = hpa.spec.as_ref().map(|spec| &spec.scale_target_ref);
             target.is_some_and(|target| target.kind == "Deployment" && target.name == DEPLOYMENT)
         };
-        self.autoscalers.iter().find(targets).map(AsRef::as_ref)
+        in_order(self.autoscalers.iter().filter(targets))
+    }
+
+    /// Their names, if there are several.
+    fn rivals(&self) -> Vec<String> {
+        let all = self.all_autoscalers();
+        if all.len() < 2 { Vec::new() } else { all.into_iter().map(ResourceExt::name_any).collect() }
     }
 
     /// KEDA's ScaledObject of the Deployment.
@@ -93,8 +109,18 @@ impl Objects {
             let target = &object.data["spec"]["scaleTargetRef"];
             target["name"] == DEPLOYMENT && target["kind"].as_str().is_none_or(|kind| kind == "Deployment")
         };
-        self.scaled_objects.iter().find(targets).map(AsRef::as_ref)
+        in_order(self.scaled_objects.iter().filter(targets)).into_iter().next()
     }
+}
+
+/// The one that is called as the Deployment first, then the oldest.
+fn in_order<'o, K: ResourceExt + 'o>(objects: impl Iterator<Item = &'o Arc<K>>) -> Vec<&'o K> {
+    let mut all: Vec<&K> = objects.map(AsRef::as_ref).collect();
+    all.sort_by_cached_key(|object| {
+        let name = object.name_any();
+        (name != DEPLOYMENT, object.meta().creation_timestamp.as_ref().map(millis), name)
+    });
+    all
 }
 
 /// The container that does the work, where sidecars stand beside it.

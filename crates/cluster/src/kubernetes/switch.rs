@@ -11,13 +11,15 @@ use kube::core::DynamicObject;
 use model::policy::{Amount, Policy, Rules, Select};
 use serde_json::{Value, json};
 
-use super::fold::{is_disabled, metric_input, rules};
+use super::fold::{is_disabled, limits, metric_input, rules};
 use super::quantity;
 
 /// The behaviour that an autoscaler had before it was switched off, as JSON; `null` where it had none.
 pub(super) const FORMER_BEHAVIOR: &str = "king-of-scaling/former-behavior";
 /// What pauses a ScaledObject.
 pub(super) const PAUSED: &str = "autoscaling.keda.sh/paused";
+/// The same, with the number of replicas to stay at.
+pub(super) const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
 
 /// The merge patch that puts a policy in force. It names the version that it was made for, so that nobody's change in
 /// between is lost.
@@ -48,19 +50,26 @@ pub(super) fn of_autoscaler(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> V
     })
 }
 
-/// The merge patch of a ScaledObject; its targets belong to its triggers.
+/// The merge patch of a ScaledObject; its targets belong to its triggers. A limit that stays is not written: it may be KEDA's default.
 pub(super) fn of_scaled_object(object: &DynamicObject, policy: &Policy) -> Value {
-    let paused = if policy.enabled { Value::Null } else { json!("true") };
-    let mut spec = json!({ "maxReplicaCount": policy.max });
+    let (min, max) = limits(object);
+    let annotations = if policy.enabled {
+        json!({ PAUSED: null, PAUSED_REPLICAS: null })
+    } else if object.annotations().contains_key(PAUSED_REPLICAS) {
+        json!({})
+    } else {
+        json!({ PAUSED: "true" })
+    };
+    let mut spec = json!({});
+    if policy.max != max {
+        spec["maxReplicaCount"] = json!(policy.max);
+    }
     // 0 scales to zero, which a policy of ours cannot ask for and must not undo.
-    if object.data["spec"]["minReplicaCount"].as_u64().is_some_and(|min| min > 0) {
+    if min > 0 && policy.min != min {
         spec["minReplicaCount"] = json!(policy.min);
     }
     json!({
-        "metadata": {
-            "resourceVersion": object.metadata.resource_version,
-            "annotations": { PAUSED: paused },
-        },
+        "metadata": { "resourceVersion": object.metadata.resource_version, "annotations": annotations },
         "spec": spec,
     })
 }
@@ -225,8 +234,32 @@ mod tests {
         let object: DynamicObject = serde_json::from_value(object).unwrap();
         let off = of_scaled_object(&object, &Policy { enabled: false, ..Policy::default() });
         assert_eq!(off["metadata"]["annotations"][PAUSED], "true");
-        assert_eq!(off["spec"], json!({ "maxReplicaCount": 4 }));
-        let on = of_scaled_object(&object, &Policy::default());
+        assert_eq!(off["spec"], json!({}), "the limits are as they were");
+        let on = of_scaled_object(&object, &Policy { max: 6, ..Policy::default() });
         assert!(on["metadata"]["annotations"][PAUSED].is_null());
+        assert_eq!(on["spec"], json!({ "maxReplicaCount": 6 }));
+    }
+
+    #[test]
+    fn a_scaled_object_that_somebody_paused_goes_on_with_its_own_limits() {
+        for (annotation, value) in [(PAUSED, "true"), (PAUSED, "yes"), (PAUSED_REPLICAS, "2")] {
+            let mut object = json!({
+                "metadata": { "name": "kstreams", "resourceVersion": "7", "annotations": { annotation: value } },
+                "spec": { "scaleTargetRef": { "name": "kstreams" }, "maxReplicaCount": 4 },
+            });
+            let objects = |object: &Value| super::super::fold::Objects {
+                scaled_objects: vec![std::sync::Arc::new(serde_json::from_value(object.clone()).unwrap())],
+                ..Default::default()
+            };
+            let policy = super::super::fold::policy(&objects(&object));
+            assert_eq!((policy.enabled, policy.min, policy.max), (false, 0, 4), "{annotation}: {value}");
+            // The page asks for what it was shown, with the switch on.
+            let read = serde_json::from_value(object.clone()).unwrap();
+            let patch = of_scaled_object(&read, &Policy { enabled: true, ..policy });
+            merge(&mut object, &patch);
+            assert_eq!(object["metadata"]["annotations"], json!({}), "{annotation}: {value}");
+            assert_eq!(object["spec"]["maxReplicaCount"], 4);
+            assert!(object["spec"]["minReplicaCount"].is_null(), "KEDA's default stays");
+        }
     }
 }

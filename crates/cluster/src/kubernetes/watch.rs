@@ -25,7 +25,7 @@ use model::{DEPLOYMENT, Millis};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::fold::{Objects, Seen, fold};
 use super::{Error, Shared, Sight, lock};
@@ -42,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often to look whether kinds that we may not see are shown by now.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A session that lived this long was well: what ended it may be over already.
 const STEADY: Duration = Duration::from_secs(5);
 
@@ -70,11 +72,11 @@ where
             if was_steady {
                 pause = FIRST_PAUSE;
             }
-            // A connection that is closed, as when an API server is replaced, is no outage yet.
-            if was_steady && !matches!(error, Error::Silence) {
-                info!(%error, "watching anew");
-            } else {
-                self.tell(Some(Outage { since_ms: heard_ms, reason: error.to_string() }));
+            match error {
+                Error::Hidden => debug!(%error, "watching anew"),
+                // A connection that is closed, as when an API server is replaced, is no outage yet.
+                error if was_steady && !matches!(error, Error::Silence) => info!(%error, "watching anew"),
+                error => self.tell(Some(Outage { since_ms: heard_ms, reason: error.to_string() })),
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -89,6 +91,13 @@ where
         let (stores, mut changes) = open(&client, &self.namespace).await?;
         *lock(&self.shared.client) = Some(client.clone());
         let mut to_list = changes.len();
+        let look_again = async {
+            match stores.hidden_kinds.is_empty() {
+                true => std::future::pending().await,
+                false => sleep(LOOK_AGAIN).await,
+            }
+        };
+        let mut look_again = std::pin::pin!(look_again);
         let mut beats = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut answers = std::pin::pin!(futures::stream::unfold(beats, |mut beats| async {
@@ -109,6 +118,7 @@ where
                     Change::Object => {}
                 },
                 Some(answer) = answers.next() => drop(answer?),
+                () = &mut look_again => return Err(Error::Hidden),
             }
             *heard_ms = (self.clock)();
         }
@@ -176,24 +186,36 @@ enum Change {
 
 type Changes = BoxStream<'static, Result<Change, Error>>;
 
+/// Without Deployments and pods there is nothing to show. The others may be hidden from us: `None`.
 struct Stores {
     deployments: Store<Deployment>,
-    replica_sets: Store<ReplicaSet>,
+    replica_sets: Option<Store<ReplicaSet>>,
     pods: Store<Pod>,
-    autoscalers: Store<HorizontalPodAutoscaler>,
-    events: Store<EventObject>,
+    autoscalers: Option<Store<HorizontalPodAutoscaler>>,
+    events: Option<Store<EventObject>>,
     scaled_objects: Option<Store<DynamicObject>>,
+    hidden_kinds: Vec<String>,
 }
 
 impl Stores {
     fn objects(&self) -> Objects {
+        fn all<K>(store: Option<&Store<K>>) -> Vec<Arc<K>>
+        where
+            K: Lookup + Clone + 'static,
+            K::DynamicType: Eq + std::hash::Hash + Clone,
+        {
+            store.map(Store::state).unwrap_or_default()
+        }
+        let Self { deployments, replica_sets, pods, autoscalers, events, scaled_objects, hidden_kinds } =
+            self;
         Objects {
-            deployments: self.deployments.state(),
-            replica_sets: self.replica_sets.state(),
-            pods: self.pods.state(),
-            autoscalers: self.autoscalers.state(),
-            events: self.events.state(),
-            scaled_objects: self.scaled_objects.as_ref().map(Store::state).unwrap_or_default(),
+            deployments: deployments.state(),
+            replica_sets: all(replica_sets.as_ref()),
+            pods: pods.state(),
+            autoscalers: all(autoscalers.as_ref()),
+            events: all(events.as_ref()),
+            scaled_objects: all(scaled_objects.as_ref()),
+            hidden_kinds: hidden_kinds.clone(),
         }
     }
 }
@@ -209,32 +231,56 @@ async fn open(
     let of_autoscalers = watcher::Config::default().fields("involvedObject.kind=HorizontalPodAutoscaler");
     let (deployments, changed) = follow(Api::namespaced(client.clone(), namespace), ours, ());
     let mut changes = vec![changed];
-    let (replica_sets, changed) = follow(Api::namespaced(client.clone(), namespace), of_pods.clone(), ());
+    let (pods, changed) = follow(Api::namespaced(client.clone(), namespace), of_pods.clone(), ());
     changes.push(changed);
-    let (pods, changed) = follow(Api::namespaced(client.clone(), namespace), of_pods, ());
-    changes.push(changed);
-    let (autoscalers, changed) =
-        follow(Api::namespaced(client.clone(), namespace), watcher::Config::default(), ());
-    changes.push(changed);
-    let (events, changed) = follow(Api::namespaced(client.clone(), namespace), of_autoscalers, ());
-    changes.push(changed);
-    let scaled_objects = keda(client, namespace).await?.map(|(api, resource)| {
-        let (store, changed) = follow(api, watcher::Config::default(), resource);
-        changes.push(changed);
-        store
-    });
-    let stores = Stores { deployments, replica_sets, pods, autoscalers, events, scaled_objects };
+    let mut hidden = Vec::new();
+    let api = Api::namespaced(client.clone(), namespace);
+    let replica_sets = follow_if_shown(api, of_pods, (), &mut changes, &mut hidden).await?;
+    let api = Api::namespaced(client.clone(), namespace);
+    let autoscalers = follow_if_shown(api, watcher::Config::default(), (), &mut changes, &mut hidden).await?;
+    let api = Api::namespaced(client.clone(), namespace);
+    let events = follow_if_shown(api, of_autoscalers, (), &mut changes, &mut hidden).await?;
+    let api = Api::namespaced_with(client.clone(), namespace, &scaled_object());
+    // Most clusters have no KEDA, and whoever may not see its objects is not told whether there are any.
+    let (all, mut of_keda) = (watcher::Config::default(), Vec::new());
+    let scaled_objects = follow_if_shown(api, all, scaled_object(), &mut changes, &mut of_keda).await?;
+    let stores =
+        Stores { deployments, replica_sets, pods, autoscalers, events, scaled_objects, hidden_kinds: hidden };
     Ok((stores, select_all(changes)))
 }
 
-/// KEDA's ScaledObjects, where KEDA is installed and we may see them.
-async fn keda(client: &Client, namespace: &str) -> Result<Option<(Api<DynamicObject>, ApiResource)>, Error> {
-    let resource = scaled_object();
-    let api = Api::namespaced_with(client.clone(), namespace, &resource);
-    match timeout(PATIENCE, api.list(&ListParams::default().limit(1))).await.map_err(|_| Error::Silence)? {
-        Ok(_) => Ok(Some((api, resource))),
+/// Follows a kind that we can do without, if it is there and we may see it. One that we may not see is noted.
+async fn follow_if_shown<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    kind: <K as Lookup>::DynamicType,
+    changes: &mut Vec<Changes>,
+    hidden: &mut Vec<String>,
+) -> Result<Option<Store<K>>, Error>
+where
+    K: Resource<DynamicType = <K as Lookup>::DynamicType>
+        + Lookup
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+    <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
+{
+    let asked = timeout(PATIENCE, api.list_metadata(&ListParams::default().limit(1))).await;
+    match asked.map_err(|_| Error::Silence)? {
+        Ok(_) => {
+            let (store, changed) = follow(api, config, kind);
+            changes.push(changed);
+            Ok(Some(store))
+        }
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            hidden.push(<K as Resource>::plural(&kind).into_owned());
+            Ok(None)
+        }
         // A kind that is not served is told in plain text, without a reason to go by.
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(Error::Watch(watcher::Error::InitialListFailed(error))),
     }
 }

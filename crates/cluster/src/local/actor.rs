@@ -181,6 +181,7 @@ impl Actor {
             revision,
             node: None,
             reason: None,
+            message: None,
         };
         self.kubelet.admit(&mut self.cluster.pods, pod, capacity);
     }

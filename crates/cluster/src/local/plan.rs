@@ -94,6 +94,7 @@ mod tests {
                 revision: word[..1].parse().unwrap(),
                 node: None,
                 reason: None,
+                message: None,
             }
         };
         let pods: Vec<Pod> = pods.split_whitespace().enumerate().map(pod).collect();

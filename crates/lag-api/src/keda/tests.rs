@@ -1,6 +1,7 @@
 //! A real gRPC client, over a real connection.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -118,11 +119,19 @@ async fn a_stream_tells_each_change_and_ends_with_the_process() {
     let mut keda = Keda::connect().await;
     let mut stream = keda.client.stream_is_active(Request::new(object(&[]))).await.unwrap().into_inner();
     // Unknown: nothing to say. Then the first word, and only what changes it.
-    for (records, expected) in [(0, false), (1, true), (0, false)] {
+    for (records, expected) in [(0, false), (1, true)] {
         keda.lag(records);
         assert_eq!(stream.message().await.unwrap().map(|active| active.result), Some(expected));
     }
-    keda.lag(0);
+    let (quiet_since, mut samples) = (Instant::now(), tokio::time::interval(Duration::from_millis(100)));
+    let told = loop {
+        tokio::select! {
+            told = stream.message() => break told,
+            _ = samples.tick() => keda.lag(0),
+        }
+    };
+    assert_eq!(told.unwrap().map(|active| active.result), Some(false));
+    assert!(quiet_since.elapsed() >= activity::QUIET);
     keda.publish.sampled.send_replace(model::lag::Sampled::default());
     keda.lag(9);
     assert_eq!(stream.message().await.unwrap().map(|active| active.result), Some(true));

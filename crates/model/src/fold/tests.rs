@@ -47,6 +47,7 @@ fn pod(name: &str, slot: u8, phase: Phase, since_ms: Millis) -> Pod {
         revision: 1,
         node: None,
         reason: None,
+        message: None,
     }
 }
 

@@ -47,6 +47,18 @@ impl Decision {
                 .plain("Scaled to ")
                 .pods(0)
                 .plain(" by hand: the autoscaler waits until there are pods again."),
+            Verdict::Idle { activation } => {
+                let teller = teller.plain("No lag, so the autoscaler keeps ").pods(0).plain(" and waits for ");
+                match activation {
+                    None => teller.plain("records."),
+                    Some(activation) => teller.plain("a lag above ").lag(*activation).plain("."),
+                }
+            }
+            Verdict::Rivals { names } => teller
+                .plain(&format!(
+                    "{} want to scale this Deployment, so Kubernetes lets neither: delete all autoscalers but one.",
+                    names.join(" and ")
+                )),
             Verdict::Blind { reason } => teller
                 .plain(&format!("The lag is unknown ({reason}): "))
                 .pods(self.desired)
@@ -191,6 +203,14 @@ impl Teller {
         self.push(figures::plural(pods, "pod"), Emphasis::Pods)
     }
 
+    fn lag(&mut self, records: u64) -> &mut Self {
+        let text = match self.voice {
+            Voice::Written => figures::count(records),
+            Voice::Spoken => figures::spoken_count(records),
+        };
+        self.push(text, Emphasis::Lag)
+    }
+
     fn gives(&mut self) -> &mut Self {
         self.plain(if self.voice == Voice::Written { " → " } else { ": " })
     }
@@ -202,11 +222,11 @@ impl Teller {
         let ratio = figures::ratio(quotient(reading));
         match self.voice {
             Voice::Written => {
-                self.plain("Lag ").push(figures::count(total), Emphasis::Lag);
+                self.plain("Lag ").lag(total);
                 self.plain(&format!(" ({noun}) ÷ target {} a pod = {ratio}", figures::count(reading.target)))
             }
             Voice::Spoken => {
-                self.plain("Lag of ").push(figures::spoken_count(total), Emphasis::Lag);
+                self.plain("Lag of ").lag(total);
                 let target = figures::spoken_count(reading.target);
                 self.plain(&format!(" {noun}, divided by the target of {target} a pod, is {ratio}"))
             }
@@ -316,6 +336,14 @@ mod tests {
         check((None, None), (3, 3), Verdict::Blind { reason }, outage);
         let suspended = "Scaled to 0 pods by hand: the autoscaler waits until there are pods again.";
         check((None, None), (0, 0), Verdict::Suspended, suspended);
+        let idle = "No lag, so the autoscaler keeps 0 pods and waits for ";
+        for (activation, expected) in [(None, "records."), (Some(1_200), "a lag above 1.2 k.")] {
+            check((None, None), (0, 0), Verdict::Idle { activation }, &format!("{idle}{expected}"));
+        }
+        let rivals = "kstreams and other want to scale this Deployment, so Kubernetes lets neither: \
+                      delete all autoscalers but one.";
+        let names = vec!["kstreams".to_owned(), "other".to_owned()];
+        check((None, None), (3, 3), Verdict::Rivals { names }, rivals);
         let above = "5 pods are more than the maximum → 4 pods.";
         check(lags(0, 0), (5, 4), Verdict::Limited { recommended: 5, by: Bound::Max }, above);
     }

@@ -12,7 +12,7 @@ use model::{Input, Millis};
 
 use super::{Objects, millis};
 use crate::kubernetes::quantity;
-use crate::kubernetes::switch::{FORMER_BEHAVIOR, PAUSED};
+use crate::kubernetes::switch::{FORMER_BEHAVIOR, PAUSED, PAUSED_REPLICAS};
 
 /// What the controller-manager does where an autoscaler says nothing (its flag `--horizontal-pod-autoscaler-tolerance`).
 const DEFAULT_TOLERANCE: f64 = 0.1;
@@ -22,18 +22,17 @@ const DISABLED: &str = "Disabled";
 
 /// The policy in force. Where nothing scales but hands, it is off, without metrics, and the limits are the show's own.
 pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
-    let paused = objects.scaled_object().filter(|object| is_paused(object));
-    match (objects.autoscaler(), paused) {
+    let object = objects.scaled_object();
+    match (objects.autoscaler(), object) {
         (Some(hpa), _) => {
-            let enabled = !is_disabled(hpa) && paused.is_none();
+            let enabled = !is_disabled(hpa) && !object.is_some_and(is_paused);
             hpa.spec.as_ref().map_or_else(nothing, |spec| Policy { enabled, ..written(hpa, spec) })
         }
-        // KEDA deletes the autoscaler of a ScaledObject that is paused.
-        (None, Some(object)) => Policy {
-            min: number(object, "minReplicaCount").unwrap_or(0),
-            max: number(object, "maxReplicaCount").unwrap_or(100),
-            ..nothing()
-        },
+        // KEDA deletes the autoscaler of a ScaledObject that is paused, and has yet to make that of a new one.
+        (None, Some(object)) => {
+            let (min, max) = limits(object);
+            Policy { min, max, ..nothing() }
+        }
         (None, None) => nothing(),
     }
 }
@@ -47,6 +46,7 @@ pub(super) fn told(objects: &Objects) -> Hpa {
     let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
     Hpa {
         exists: true,
+        rivals: objects.rivals(),
         conditions: conditions
             .map(|condition| Condition {
                 kind: condition.type_.clone(),
@@ -172,8 +172,22 @@ fn direction(rules: Option<&HPAScalingRules>, default: Rules) -> Rules {
     }
 }
 
+/// As KEDA reads it: a number of replicas to stay at, or a truth value; what is neither true nor false counts as true.
 fn is_paused(object: &DynamicObject) -> bool {
-    object.annotations().get(PAUSED).is_some_and(|paused| paused == "true")
+    let annotations = object.annotations();
+    let is_false = |value: &String| matches!(value.as_str(), "0" | "f" | "F" | "false" | "FALSE" | "False");
+    annotations.contains_key(PAUSED_REPLICAS) || annotations.get(PAUSED).is_some_and(|value| !is_false(value))
+}
+
+/// The least and the most replicas of a ScaledObject, with KEDA's defaults.
+pub(in crate::kubernetes) fn limits(object: &DynamicObject) -> (u32, u32) {
+    (number(object, "minReplicaCount").unwrap_or(0), number(object, "maxReplicaCount").unwrap_or(100))
+}
+
+/// Beyond which lag there must be a pod, by the triggers that ask lag-api; `None` where none says it.
+pub(super) fn activation(object: &DynamicObject) -> Option<u64> {
+    let triggers = object.data["spec"]["triggers"].as_array()?;
+    triggers.iter().filter_map(|trigger| trigger["metadata"]["activation"].as_str()?.parse().ok()).min()
 }
 
 fn number(object: &DynamicObject, field: &str) -> Option<u32> {

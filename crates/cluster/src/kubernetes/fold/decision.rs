@@ -9,18 +9,34 @@ use model::policy::{Metric, Policy};
 use model::scaling::{Bound, Decision, Reading, Verdict};
 use model::{Input, Millis};
 
-use super::{count, metric_input, millis};
+use super::autoscaler::activation;
+use super::{Objects, count, limits, metric_input, millis};
 use crate::kubernetes::quantity;
 
 /// The decision; `None` until the controller has looked.
-pub(super) fn of(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> Option<Decision> {
+pub(super) fn of(hpa: &HorizontalPodAutoscaler, objects: &Objects, policy: &Policy) -> Option<Decision> {
     let status = hpa.status.as_ref().filter(|status| status.conditions.is_some())?;
     let current = count(status.current_replicas);
     let desired = count(Some(status.desired_replicas));
     let readings: Vec<Reading> =
         policy.metrics.iter().map(|metric| reading(*metric, status, current, policy.tolerance)).collect();
-    let verdict = verdict(status, policy, current, desired, &readings);
+    let verdict = match verdict(status, policy, current, desired, &readings) {
+        Verdict::Off => Verdict::Off,
+        _ if !objects.rivals().is_empty() => Verdict::Rivals { names: objects.rivals() },
+        Verdict::Suspended => suspended(objects),
+        // Without replicas there is no mean to read.
+        Verdict::Steady if desired == 0 => Verdict::Idle { activation: None },
+        verdict => verdict,
+    };
     Some(Decision { at_ms: noted_ms(hpa, status), next_ms: None, current, desired, readings, verdict })
+}
+
+/// The autoscaler of Kubernetes waits while there are 0 replicas: KEDA or a hand has scaled to that.
+fn suspended(objects: &Objects) -> Verdict {
+    match objects.scaled_object().filter(|object| limits(object).0 == 0) {
+        Some(object) => Verdict::Idle { activation: activation(object) },
+        None => Verdict::Suspended,
+    }
 }
 
 /// The status tells a mean over the pods that were counted; their number times that is the lag, but for a rounding.

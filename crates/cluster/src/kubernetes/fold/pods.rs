@@ -1,7 +1,9 @@
 //! The pods: where each stands, since when, and why.
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod as Object, PodCondition};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod as Object, PodCondition,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::ResourceExt;
 use model::Millis;
@@ -73,6 +75,7 @@ fn pod(object: &Object, known: Option<&Pod>, objects: &Objects, seen: Seen<'_>, 
         revision: replica_set.map_or(0, revision),
         node: object.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         reason: standing.reason,
+        message: standing.message,
     }
 }
 
@@ -95,6 +98,7 @@ struct Standing {
     phase: Phase,
     since_ms: Option<Millis>,
     reason: Option<String>,
+    message: Option<String>,
 }
 
 fn standing(pod: &Object) -> Standing {
@@ -102,42 +106,70 @@ fn standing(pod: &Object) -> Standing {
     let state = status.and_then(|status| status.state.as_ref());
     let last = status.and_then(|status| status.last_state.as_ref()).and_then(|last| last.terminated.as_ref());
     let last_reason = last.and_then(|last| last.reason.clone());
+    let why_last = |ended: &ContainerStateTerminated| why_ended(pod, ended);
+    let last_message = last.map(why_last);
     if let Some(deleted) = &pod.metadata.deletion_timestamp {
         let grace_ms = pod.metadata.deletion_grace_period_seconds.unwrap_or(0).unsigned_abs() * 1_000;
         let since_ms = Some(millis(deleted).saturating_sub(grace_ms));
-        return Standing { phase: Phase::Terminating { reason: EndReason::Unknown }, since_ms, reason: None };
+        let phase = Phase::Terminating { reason: EndReason::Unknown };
+        return Standing { phase, since_ms, reason: None, message: None };
     }
     match state {
         Some(ContainerState { running: Some(running), .. }) => match condition(pod, "Ready") {
             Some(PodCondition { status, last_transition_time, .. }) if status == "True" => {
                 let since_ms = last_transition_time.as_ref().map(millis);
-                Standing { phase: Phase::Ready, since_ms, reason: last_reason }
+                Standing { phase: Phase::Ready, since_ms, reason: last_reason, message: last_message }
             }
             _ => {
                 let since_ms = running.started_at.as_ref().map(millis);
-                Standing { phase: Phase::Starting, since_ms, reason: last_reason }
+                Standing { phase: Phase::Starting, since_ms, reason: last_reason, message: last_message }
             }
         },
         Some(ContainerState { terminated: Some(ended), .. }) => {
             let since_ms = ended.finished_at.as_ref().map(millis);
-            Standing { phase: Phase::Crashed { retry_ms: None }, since_ms, reason: ended.reason.clone() }
+            let (reason, message) = (ended.reason.clone(), Some(why_last(ended)));
+            Standing { phase: Phase::Crashed { retry_ms: None }, since_ms, reason, message }
         }
         Some(ContainerState { waiting: Some(waiting), .. }) => {
             // While a pod is being made these words say no more than its phase does.
             let is_news =
                 |reason: &&String| !matches!(reason.as_str(), "ContainerCreating" | "PodInitializing");
             let reason = waiting.reason.as_ref().filter(is_news).cloned();
-            let Some(last) = last else { return Standing { phase: Phase::Pending, since_ms: None, reason } };
+            let Some(last) = last else {
+                let message = waiting.message.clone().filter(|_| reason.is_some());
+                return Standing { phase: Phase::Pending, since_ms: None, reason, message };
+            };
             let retry_ms = retry_ms(last.finished_at.as_ref(), waiting.message.as_deref());
             let since_ms = last.finished_at.as_ref().map(millis);
-            Standing { phase: Phase::Crashed { retry_ms }, since_ms, reason }
+            // `CrashLoopBackOff` says no more than the phase does; why it crashed does.
+            let is_back_off = waiting.reason.as_deref() == Some("CrashLoopBackOff");
+            let (reason, message) =
+                if is_back_off { (last_reason, last_message) } else { (reason, waiting.message.clone()) };
+            Standing { phase: Phase::Crashed { retry_ms }, since_ms, reason, message }
         }
         _ => {
             let scheduled = condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
             let reason = scheduled.and_then(|condition| condition.reason.clone());
-            Standing { phase: Phase::Pending, since_ms: None, reason }
+            let message = scheduled.and_then(|condition| condition.message.clone());
+            Standing { phase: Phase::Pending, since_ms: None, reason, message }
         }
     }
+}
+
+/// Why a container has ended: for one that took too much memory, how much it may take.
+fn why_ended(pod: &Object, ended: &ContainerStateTerminated) -> String {
+    let container = pod.spec.as_ref().and_then(main_container);
+    let limits = container.and_then(|container| container.resources.as_ref()?.limits.as_ref());
+    let memory = limits.and_then(|limits| limits.get("memory")).filter(|_| is_out_of_memory(ended));
+    match (memory, &ended.message) {
+        (Some(limit), _) => format!("it needed more memory than its limit of {}", limit.0),
+        (None, Some(message)) if !message.is_empty() => message.trim().to_owned(),
+        (None, _) => format!("it ended with exit code {}", ended.exit_code),
+    }
+}
+
+fn is_out_of_memory(ended: &ContainerStateTerminated) -> bool {
+    ended.reason.as_deref() == Some("OOMKilled")
 }
 
 /// When the kubelet starts a crashed container again, where its message tells: `back-off 1m20s restarting failed

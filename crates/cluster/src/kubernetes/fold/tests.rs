@@ -73,12 +73,20 @@ fn each_state_of_a_container_is_a_phase() {
     let message = "back-off 1m20s restarting failed container=kstreams pod=kstreams-2-a_king(1)";
     waiting["state"] =
         json!({ "running": null, "waiting": { "reason": "CrashLoopBackOff", "message": message } });
-    check_pod(
-        container(&waiting),
-        Phase::Crashed { retry_ms: Some(1_070_000) },
-        990_999,
-        Some("CrashLoopBackOff"),
-    );
+    check_pod(container(&waiting), Phase::Crashed { retry_ms: Some(1_070_000) }, 990_999, Some("OOMKilled"));
+}
+
+#[test]
+fn a_container_that_was_killed_for_memory_names_its_limit_while_it_waits() {
+    let waiting = json!({ "status": { "containerStatuses": [{
+        "name": "kstreams", "ready": false, "restartCount": 3, "image": "", "imageID": "",
+        "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s restarting" } },
+        "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": at(990) } },
+    }] } });
+    let limited = json!({ "spec": { "containers": [{ "name": "kstreams", "resources": { "limits": { "memory": "64Mi" } } }] } });
+    let pod = changed(changed(pod("kstreams-2-a", 2), &waiting), &limited);
+    let shown = check_pod(pod, Phase::Crashed { retry_ms: Some(1_000_000) }, 990_999, Some("OOMKilled"));
+    assert_eq!(shown.message.as_deref(), Some("it needed more memory than its limit of 64Mi"));
 }
 
 #[test]
@@ -87,7 +95,15 @@ fn a_pod_that_does_not_run_yet_says_why_where_there_is_more_to_say() {
         |reason: &str| container(&json!({ "state": { "running": null, "waiting": { "reason": reason } } }));
     check_pod(waiting("ContainerCreating"), Phase::Pending, 900_999, None);
     check_pod(waiting("ImagePullBackOff"), Phase::Pending, 900_999, Some("ImagePullBackOff"));
-    let conditions = json!([{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable" }]);
+    let message = "secret \"king-secrets\" not found";
+    let without_secret = container(&json!({ "state": {
+        "running": null, "waiting": { "reason": "CreateContainerConfigError", "message": message },
+    } }));
+    let shown = check_pod(without_secret, Phase::Pending, 900_999, Some("CreateContainerConfigError"));
+    assert_eq!(shown.message.as_deref(), Some(message));
+    let why = "0/1 nodes are available: 1 Insufficient memory.";
+    let conditions =
+        json!([{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why }]);
     let unscheduled = json!({
         "spec": { "nodeName": null },
         "status": { "phase": "Pending", "conditions": conditions, "containerStatuses": null },
@@ -98,7 +114,92 @@ fn a_pod_that_does_not_run_yet_says_why_where_there_is_more_to_say() {
         900_999,
         Some("Unschedulable"),
     );
-    assert_eq!(pod.node, None);
+    assert_eq!((pod.node, pod.message.as_deref()), (None, Some(why)));
+}
+
+#[test]
+fn why_pods_are_not_made_is_told_in_kubernetes_own_words() {
+    let refused = "pods \"kstreams-set-2-x7k2w\" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1";
+    let condition =
+        json!([{ "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused }]);
+    let mut of_set = objects(4, vec![pod("kstreams-2-a", 2)]);
+    let failing =
+        changed(replica_set(2, 4), &json!({ "status": { "replicas": 1, "conditions": condition } }));
+    of_set.replica_sets = all(vec![replica_set(1, 0), failing]);
+    let mut of_deployment = objects(4, vec![pod("kstreams-2-a", 2)]);
+    of_deployment.deployments =
+        all(vec![changed(deployment(4), &json!({ "status": { "conditions": condition } }))]);
+    for objects in [of_set, of_deployment] {
+        assert_eq!(
+            fold(&objects, seen(None)).unwrap().replica_failure.as_deref(),
+            Some("FailedCreate: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1")
+        );
+    }
+    let stuck = json!([
+        { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "" },
+        { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"set-2\" has timed out progressing." },
+    ]);
+    let mut objects = objects(1, Vec::new());
+    assert_eq!(fold(&objects, seen(None)).unwrap().replica_failure, None);
+    objects.deployments = all(vec![changed(deployment(1), &json!({ "status": { "conditions": stuck } }))]);
+    let told = fold(&objects, seen(None)).unwrap().replica_failure.unwrap();
+    assert_eq!(told, "ProgressDeadlineExceeded: ReplicaSet \"set-2\" has timed out progressing.");
+}
+
+#[test]
+fn of_several_autoscalers_the_one_with_the_deployments_name_is_shown_else_the_oldest_and_all_are_named() {
+    let hpa = |name: &str, seconds: u64| {
+        autoscaler(&json!({
+            "metadata": { "name": name, "uid": name, "creationTimestamp": at(seconds) },
+            "spec": { "maxReplicas": seconds },
+            "status": { "currentReplicas": 3, "desiredReplicas": 3, "conditions": [
+                { "type": "ScalingActive", "status": "False", "reason": "AmbiguousSelector", "message": "" },
+            ] },
+        }))
+    };
+    for (all_of_them, shown, names) in [
+        (vec![hpa("older", 5), hpa("kstreams", 6)], 6, ["kstreams", "older"]),
+        (vec![hpa("kstreams", 6), hpa("older", 5)], 6, ["kstreams", "older"]),
+        (vec![hpa("b", 7), hpa("a", 8)], 7, ["b", "a"]),
+        (vec![hpa("a", 8), hpa("b", 7)], 7, ["b", "a"]),
+    ] {
+        let mut objects = objects(3, Vec::new());
+        objects.autoscalers = all(all_of_them);
+        let cluster = fold(&objects, seen(None)).unwrap();
+        assert_eq!(cluster.policy.max, shown);
+        assert_eq!(cluster.hpa.unwrap().rivals, names);
+        let names = names.map(str::to_owned).to_vec();
+        assert_eq!(cluster.decision.unwrap().verdict, Verdict::Rivals { names });
+    }
+    let alone = fold(&objects(3, Vec::new()), seen(None)).unwrap();
+    assert!(alone.hpa.unwrap().rivals.is_empty());
+}
+
+#[test]
+fn zero_by_hand_by_the_autoscaler_and_by_keda_are_told_apart() {
+    let verdict = |active: (&str, &str), scaled_object: Option<Value>| {
+        let mut objects = objects(0, Vec::new());
+        let conditions =
+            json!([{ "type": "ScalingActive", "status": active.0, "reason": active.1, "message": "" }]);
+        let status = json!({ "currentReplicas": 0, "desiredReplicas": 0, "conditions": conditions });
+        objects.autoscalers = all(vec![autoscaler(&json!({ "status": status }))]);
+        objects.scaled_objects = all(scaled_object.into_iter().collect());
+        fold(&objects, seen(None)).unwrap().decision.unwrap().verdict
+    };
+    let suspended = ("False", "ScalingDisabled");
+    assert_eq!(verdict(suspended, None), Verdict::Suspended);
+    assert_eq!(verdict(("True", "ValidMetricFound"), None), Verdict::Idle { activation: None });
+    let scaled_object = object(
+        "kstreams",
+        &json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+            "spec": {
+                "scaleTargetRef": { "name": "kstreams" },
+                "triggers": [{ "metadata": { "activation": "100" } }, { "metadata": { "activation": "40" } }],
+            },
+        }),
+    );
+    assert_eq!(verdict(suspended, Some(scaled_object)), Verdict::Idle { activation: Some(40) });
 }
 
 #[test]

@@ -111,7 +111,7 @@ async fn a_watch_that_may_not_be_opened_says_what_to_do() {
     let mut sight = watch(move |_| {
         let objects = Arc::clone(&objects);
         api_server(move |asked| {
-            if asked.path.ends_with("/events") {
+            if asked.path.ends_with("/pods") {
                 failure(403, "Forbidden")
             } else {
                 from_objects(&objects, asked)
@@ -121,6 +121,28 @@ async fn a_watch_that_may_not_be_opened_says_what_to_do() {
     let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;
     let reason = seen.outage.unwrap().reason;
     assert!(reason.contains("not allowed") && reason.contains("Role"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_may_not_be_seen_hides_its_own_part_only_and_is_shown_when_it_may() {
+    let objects = one_pod();
+    let mut sight = watch(move |number| {
+        let objects = Arc::clone(&objects);
+        api_server(move |asked| {
+            if number == 0 && asked.path.ends_with("/horizontalpodautoscalers") {
+                failure(403, "Forbidden")
+            } else {
+                from_objects(&objects, asked)
+            }
+        })
+    });
+    let hidden = |sight: &Sight| sight.cluster.as_ref().map(|cluster| cluster.hidden_kinds.clone());
+    let seen = until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
+    assert_eq!((pods(&seen), seen.outage.as_ref()), (vec!["kstreams-2-a"], None));
+    assert_eq!(hidden(&seen).unwrap(), ["horizontalpodautoscalers"]);
+    let seen =
+        until(&mut sight, "all kinds", |sight| hidden(sight).is_some_and(|kinds| kinds.is_empty())).await;
+    assert_eq!(seen.outage, None);
 }
 
 #[tokio::test(start_paused = true)]
