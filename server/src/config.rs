@@ -1,10 +1,11 @@
 //! The server's configuration: options for what may be seen, the environment for what may not.
 
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cluster::kubernetes::Access;
+use cluster::kubernetes::{Access, Kubeconfig};
 use kafka::Brokers;
 use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
@@ -53,9 +54,16 @@ pub struct Args {
     /// The program of a pod; by default the one beside this program
     #[arg(long, value_name = "PATH")]
     streams: Option<PathBuf>,
-    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this
-    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
+    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this. Several files are one, as
+    /// in KUBECONFIG
+    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILES")]
+    kubeconfig: Option<OsString>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    context: Option<String>,
+    /// Only say whether the cluster can be reached
+    #[arg(long)]
+    pub check_cluster: bool,
     /// The namespace of the Deployments [default: that of the ServiceAccount, else king-of-scaling]
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -137,7 +145,8 @@ impl Args {
                 "nobody can sign in by --public-url: say with --trusted-proxy what is in front of this server"
             );
         }
-        let runtime = runtime(self.kubeconfig, self.namespace, self.streams)?;
+        let kubeconfig = self.kubeconfig.map(|files| kubeconfig(&files, self.context)).transpose()?;
+        let runtime = runtime(kubeconfig, self.namespace, self.streams)?;
         let registry = self.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Config {
             kafka: self.kafka,
@@ -222,15 +231,21 @@ fn random_secret() -> [u8; 64] {
     secret
 }
 
+fn kubeconfig(files: &OsStr, context: Option<String>) -> Result<Kubeconfig, ConfigError> {
+    let found = Kubeconfig::new(std::env::split_paths(files).collect(), context);
+    if found.is_there() {
+        Ok(found)
+    } else {
+        Err(ConfigError::new(format!("there is no kubeconfig at {found}")))
+    }
+}
+
 /// A kubeconfig names a cluster, a ServiceAccount belongs to one; without either the pods are local.
 fn runtime(
-    kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<Kubeconfig>,
     namespace: Option<String>,
     streams: Option<PathBuf>,
 ) -> Result<Runtime, ConfigError> {
-    if let Some(path) = kubeconfig.as_ref().filter(|path| !path.is_file()) {
-        return Err(ConfigError::new(format!("there is no kubeconfig at {}", path.display())));
-    }
     match Access::find(kubeconfig) {
         Some(access) => Ok(Runtime::Kubernetes {
             namespace: namespace.unwrap_or_else(|| access.namespace()),
@@ -307,6 +322,9 @@ mod tests {
         let config = check(&["--kubeconfig", path, "--namespace", "mine"]).unwrap();
         assert!(matches!(config.runtime, Runtime::Kubernetes { namespace, .. } if namespace == "mine"));
         assert!(check(&["--kubeconfig", "/nowhere"]).is_err());
+        let several = std::env::join_paths(["/nowhere", path]).unwrap();
+        assert!(check(&["--kubeconfig", several.to_str().unwrap(), "--context", "mine"]).is_ok());
+        assert!(Args::try_parse_from(["server", "--context", "mine"]).is_err());
         assert!(check(&["--namespace", "mine"]).is_err());
     }
 }

@@ -23,4 +23,4 @@ pub mod state;
 mod testing;
 
 pub use config::{Args, Config};
-pub use run::run;
+pub use run::{check_cluster, run};

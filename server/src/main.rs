@@ -1,4 +1,4 @@
-//! The server's binary: configuration, then [`server::run`].
+//! The server's binary: configuration, then [`server::run`], or a look at the cluster only.
 
 use std::process::ExitCode;
 
@@ -7,5 +7,13 @@ use process::DRAIN_LIMIT;
 fn main() -> ExitCode {
     let args: server::Args = process::parse();
     let process = args.process.clone();
-    process::run(&process, DRAIN_LIMIT, |shutdown| async move { server::run(args.check()?, shutdown).await })
+    process::run(&process, DRAIN_LIMIT, |shutdown| async move {
+        let only_looks = args.check_cluster;
+        let config = args.check()?;
+        if only_looks {
+            server::check_cluster(&config.runtime).await
+        } else {
+            server::run(config, shutdown).await
+        }
+    })
 }

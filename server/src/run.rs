@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use cluster::kubernetes::KubernetesConfig;
+use cluster::kubernetes::{self, KubernetesConfig};
 use cluster::local::LocalConfig;
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
@@ -14,7 +14,7 @@ use model::fold::Fold;
 use model::lag::Sampled;
 use model::policy::Policy;
 use model::snapshot::Source;
-use process::{Clock, Shutdown};
+use process::{Clock, ConfigError, Shutdown, Unavailable};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -35,6 +35,21 @@ use crate::state::Server;
 
 /// A pod that does not stop by then is killed: a presenter's kill must not take longer than the audience's patience.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Says what the cluster calls itself.
+///
+/// # Errors
+/// When it cannot be reached, with the reason; or when there is none.
+pub async fn check_cluster(runtime: &Runtime) -> anyhow::Result<()> {
+    let Runtime::Kubernetes { access, .. } = runtime else {
+        return Err(
+            ConfigError::new("there is no cluster to check: give --kubeconfig FILES".to_owned()).into()
+        );
+    };
+    let label = kubernetes::reach(access).await.map_err(|error| Unavailable::new(error.to_string()))?;
+    println!("{label}");
+    Ok(())
+}
 
 /// Serves until a stop is requested.
 ///

@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// What this program calls itself with, in the namespaces
     #[arg(long, hide = true)]
     inside: bool,
+    /// Take the demo out again when the program has succeeded
+    #[arg(long, hide = true)]
+    take_out: bool,
 }
 
 /// Starts it, and ends it.
@@ -64,15 +67,28 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.inside {
         return inside(&workspace, options);
     }
-    let succeeded = start(&workspace, options.deploy, &options.command)?;
+    let demo = if options.deploy { Demo::Stays } else { Demo::None };
+    let succeeded = start(&workspace, demo, &options.command)?;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Starts it, with the demo in it if that is wanted, runs a program beside it, and ends it; whether that program succeeded.
-pub(crate) fn start(workspace: &Workspace, deploy: bool, command: &[OsString]) -> Result<bool> {
-    prepare(workspace, deploy)?;
+/// What becomes of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demo {
+    /// There is none.
+    None,
+    /// It is deployed, and there until the cluster ends.
+    Stays,
+    /// It is deployed, and taken out again when the program has succeeded.
+    IsTakenOut,
+}
+
+/// Starts it, runs a program beside it, and ends it; whether that program succeeded.
+pub(crate) fn start(workspace: &Workspace, demo: Demo, command: &[OsString]) -> Result<bool> {
+    prepare(workspace, demo != Demo::None)?;
     let mut arguments: Vec<OsString> = ["cluster", "--inside"].map(OsString::from).to_vec();
-    arguments.extend(deploy.then(|| "--deploy".into()));
+    arguments.extend((demo != Demo::None).then(|| "--deploy".into()));
+    arguments.extend((demo == Demo::IsTakenOut).then(|| "--take-out".into()));
     if !command.is_empty() {
         arguments.push("--".into());
         arguments.extend(command.iter().cloned());
@@ -135,6 +151,9 @@ fn inside(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
         surroundings.describe_to(&mut command);
         command.env("KING_TEST_XTASK", std::env::current_exe()?);
         let status = tool::show_while(&command, |time| supervisor.turn(time))?;
+        if options.take_out && status.success() {
+            take_out(&surroundings, &mut supervisor)?;
+        }
         Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
     };
     // All the others end with this process, the first of its namespace.
@@ -161,6 +180,35 @@ fn deploy(surroundings: &Surroundings<'_>, supervisor: &mut Supervisor<'_>) -> R
     Ok(())
 }
 
+/// Takes it out again, as a person would. Nothing may stay, and namespaces can be deleted as before.
+fn take_out(surroundings: &Surroundings<'_>, supervisor: &mut Supervisor<'_>) -> Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["deploy", "--delete", "--overlay"]).arg(surroundings.workspace.root.join(OVERLAY));
+    surroundings.describe_to(&mut command);
+    if !tool::show_while(&command, |time| supervisor.turn(time))?.success() {
+        bail!("Stopped: the demo cannot be taken out of the test cluster.");
+    }
+    let kubectl = |words: &[&str]| {
+        let mut command = Command::new("kubectl");
+        surroundings.describe_to(&mut command);
+        tool::text(command.args(words))
+    };
+    let kinds = "namespaces,apiservices.apiregistration.k8s.io,clusterroles,clusterrolebindings,\
+                 validatingadmissionpolicies,validatingadmissionpolicybindings";
+    let ours = "app.kubernetes.io/part-of=king-of-scaling";
+    let left = kubectl(&["get", kinds, "--selector", ours, "--output", "name"])?;
+    if !left.trim().is_empty() {
+        bail!(
+            "Stopped: this is left of the demo: {}.",
+            left.split_whitespace().collect::<Vec<_>>().join(", ")
+        );
+    }
+    kubectl(&["create", "namespace", "another"])?;
+    kubectl(&["delete", "namespace", "another", "--timeout", "30s"])?;
+    console::step("nothing is left of the demo, and a namespace can be deleted");
+    Ok(())
+}
+
 impl Surroundings<'_> {
     /// Tells a program: KUBECONFIG, the programs on its PATH, Kafka, and in `KING_TEST_CLUSTER` the directory that has `pki/` and,
     /// for each component, `NAME.log` and `NAME.lock` with the id of its process.
@@ -180,7 +228,7 @@ impl Surroundings<'_> {
 
     fn say_how_to_enter(&self) {
         console::plain(format_args!(
-            "\n  A shell in it  nsenter --all --target $(pgrep --parent $(pgrep --exact unshare))\n  \
+            "\n  A shell in it  nsenter --all --target $(pgrep --newest --full '[c]luster --inside')\n  \
              there          export KUBECONFIG={} PATH={}:$PATH\n  \
              Ctrl-C ends it.",
             self.node.kubeconfig("admin").display(),

@@ -2,6 +2,7 @@
 
 mod kube;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -184,6 +185,9 @@ fn start(
     }
     console::step(format_args!("Kafka answers at {}", access.address()));
 
+    if let Some(cluster) = &show.cluster {
+        cluster.check(workspace, &access)?;
+    }
     let secret = secret::cookie_secret(&instance.directory.join("cookie-secret"))?;
     let local = port::local(options.bind);
     supervisor.start(server(options, workspace, instance, &access, &show, secret)?)?;
@@ -241,8 +245,8 @@ fn server(
     secret: String,
 ) -> Result<Service> {
     let program = workspace.binary("server");
-    let mut arguments = vec!["--exit-with-parent".to_owned()];
-    let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    let mut arguments = vec![OsString::from("--exit-with-parent")];
+    let mut option = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
     option("--port", show.port.to_string());
     option("--bind", options.bind.to_string());
     option("--site", workspace.site().to_string_lossy().into_owned());

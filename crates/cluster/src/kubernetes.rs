@@ -26,7 +26,7 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use connect::Access;
+pub use connect::{Access, Kubeconfig};
 pub use controls::Controls;
 pub use error::Error;
 
@@ -74,9 +74,9 @@ pub fn start(config: KubernetesConfig, shutdown: CancellationToken) -> Kubernete
     let shared = Arc::new(Shared::default());
     let controls = Controls::new(config.clone(), Arc::clone(&shared), sight.clone());
     let (access, namespace, clock) = (config.access, config.namespace, config.clock);
-    let connect = move || {
+    let connect = move |wish| {
         let access = access.clone();
-        async move { access.connect().await }
+        async move { access.connect(wish).await }
     };
     let watch = watch::Watch { connect, namespace, clock, shared, sights };
     let task = tokio::spawn(async move {
@@ -86,6 +86,14 @@ pub fn start(config: KubernetesConfig, shutdown: CancellationToken) -> Kubernete
         }
     });
     Kubernetes { sight, controls, task }
+}
+
+/// Asks the API server who it is, for example `Kubernetes 1.37`.
+///
+/// # Errors
+/// When it cannot be reached, or does not answer.
+pub async fn reach(access: &Access) -> Result<String, Error> {
+    watch::label(&access.connect(connect::Wish::Kept).await?.client).await
 }
 
 /// What the watch and the controls know together.

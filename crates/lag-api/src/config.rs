@@ -1,5 +1,6 @@
 //! The configuration.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -13,9 +14,12 @@ pub struct Config {
     /// Where Kafka is, and how to speak to it
     #[command(flatten)]
     pub kafka: Brokers,
-    /// The cluster to serve in, where this is no pod of it
-    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    /// The cluster to serve in, where this is no pod of it; several files are one, as in KUBECONFIG
+    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILES")]
+    pub kubeconfig: Option<OsString>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub context: Option<String>,
     /// The namespace of the application [default: that of the ServiceAccount, else king-of-scaling]
     #[arg(long, env = "KING_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,

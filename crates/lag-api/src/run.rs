@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use cluster::kubernetes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kafka::sampler;
@@ -38,7 +39,10 @@ pub const DRAIN_LIMIT: std::time::Duration = tls::DRAIN_LIMIT;
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     labels::parse(&config.pod_selector)
         .map_err(|error| ConfigError::new(format!("--pod-selector: {error}")))?;
-    let cluster = cluster::kubernetes::Access::find(config.kubeconfig).ok_or_else(|| {
+    let kubeconfig = config
+        .kubeconfig
+        .map(|files| kubernetes::Kubeconfig::new(std::env::split_paths(&files).collect(), config.context));
+    let cluster = kubernetes::Access::find(kubeconfig).ok_or_else(|| {
         ConfigError::new("this is no pod of a cluster: give --kubeconfig (KING_KUBECONFIG)".to_owned())
     })?;
     let client = cluster.client().await.map_err(|error| ConfigError::new(error.to_string()))?;

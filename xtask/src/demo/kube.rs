@@ -1,17 +1,24 @@
 //! `--kube`: a Kubernetes cluster instead of local pods.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::console;
+use crate::kafka::Access;
+use crate::workspace::Workspace;
+use crate::{console, tool};
 
 /// Which cluster to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Show the cluster of this kubeconfig instead of local pods [default file: that of KUBECONFIG, else ~/.kube/config]
+    /// Show the cluster of this kubeconfig instead of local pods; several files are one, as in KUBECONFIG [default: KUBECONFIG, else
+    /// ~/.kube/config]
     #[arg(long, value_name = "KUBECONFIG")]
-    kube: Option<Option<PathBuf>>,
+    kube: Option<Option<OsString>>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, requires = "kube")]
+    context: Option<String>,
     /// The namespace of the Deployments kstreams and datagen [default: king-of-scaling]
     #[arg(long, requires = "kube")]
     namespace: Option<String>,
@@ -20,7 +27,9 @@ pub(super) struct Options {
 /// The cluster to show, found.
 #[derive(Debug, Clone)]
 pub(super) struct Cluster {
-    kubeconfig: PathBuf,
+    /// One or more files, as `KUBECONFIG` lists them.
+    kubeconfig: OsString,
+    context: Option<String>,
     namespace: Option<String>,
 }
 
@@ -28,39 +37,57 @@ impl Options {
     /// The cluster, if one was asked for.
     ///
     /// # Errors
-    /// When there is no such kubeconfig.
+    /// When none of the kubeconfig's files is there.
     pub(super) fn cluster(&self) -> Result<Option<Cluster>> {
         let Some(given) = &self.kube else { return Ok(None) };
         let Some(kubeconfig) = given.clone().or_else(usual) else {
             bail!("No kubeconfig is known here: give its path, `cargo xtask demo --kube PATH`.");
         };
-        if !kubeconfig.is_file() {
+        let files = std::env::split_paths(&kubeconfig).filter(|file| !file.as_os_str().is_empty());
+        let files = files.map(std::path::absolute).collect::<std::io::Result<Vec<_>>>()?;
+        if !files.iter().any(|file| file.is_file()) {
             bail!(
                 "There is no kubeconfig at {}: give its path, `cargo xtask demo --kube PATH`.",
-                kubeconfig.display()
+                kubeconfig.to_string_lossy()
             );
         }
-        let kubeconfig = std::path::absolute(kubeconfig)?;
-        Ok(Some(Cluster { kubeconfig, namespace: self.namespace.clone() }))
+        let kubeconfig = std::env::join_paths(files).context("a kubeconfig's path has a separator in it")?;
+        Ok(Some(Cluster { kubeconfig, context: self.context.clone(), namespace: self.namespace.clone() }))
     }
 }
 
 impl Cluster {
     /// The options of the server.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["--kubeconfig".to_owned(), self.kubeconfig.to_string_lossy().into_owned()];
-        if let Some(namespace) = &self.namespace {
-            arguments.extend(["--namespace".to_owned(), namespace.clone()]);
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec!["--kubeconfig".into(), self.kubeconfig.clone()];
+        for (name, value) in [("--context", &self.context), ("--namespace", &self.namespace)] {
+            arguments.extend(value.iter().flat_map(|value| [name.into(), value.into()]));
         }
         arguments
+    }
+
+    /// Asks the API server who it is, by the same way as the server will.
+    ///
+    /// # Errors
+    /// When it cannot be reached, with the server's words for that.
+    pub(super) fn check(&self, workspace: &Workspace, kafka: &Access) -> Result<()> {
+        let _waiting = console::Waiting::on("asking the cluster");
+        let mut command = Command::new(workspace.binary("server"));
+        command.arg("--check-cluster").args(self.arguments());
+        kafka.give_to(&mut command);
+        let label = tool::text(&mut command).context("The cluster cannot be shown")?;
+        console::step(format_args!("the cluster answers: {}", label.trim()));
+        Ok(())
     }
 
     /// Says what is expected there: nothing is deployed from here.
     pub(super) fn say_what_is_expected(&self, kafka: &str) {
         let namespace = self.namespace.as_deref().unwrap_or("king-of-scaling");
+        let context =
+            self.context.as_ref().map_or_else(String::new, |context| format!("the context {context} of "));
         console::step(format_args!(
-            "showing the namespace {namespace} of the cluster in {}",
-            self.kubeconfig.display()
+            "showing the namespace {namespace} of the cluster in {context}{}",
+            self.kubeconfig.to_string_lossy()
         ));
         console::plain(format_args!(
             "  Expected there: the Deployments kstreams and datagen with the labels of deploy/, a HorizontalPodAutoscaler\n  \
@@ -75,12 +102,9 @@ impl Cluster {
 }
 
 /// What kubectl would use.
-fn usual() -> Option<PathBuf> {
+fn usual() -> Option<OsString> {
     let named = std::env::var_os("KUBECONFIG").filter(|paths| !paths.is_empty());
-    match named {
-        Some(paths) => std::env::split_paths(&paths).find(|path| path.is_file()),
-        None => std::env::home_dir().map(|home| home.join(".kube").join("config")),
-    }
+    named.or_else(|| Some(std::env::home_dir()?.join(".kube").join("config").into_os_string()))
 }
 
 #[cfg(test)]
@@ -103,13 +127,18 @@ mod tests {
     fn a_cluster_is_shown_only_when_asked_for_and_only_where_there_is_a_kubeconfig() {
         assert!(cluster(&[]).unwrap().is_none());
         assert!(cluster(&["--namespace", "mine"]).is_err());
+        assert!(cluster(&["--context", "mine"]).is_err());
         assert!(cluster(&["--kube", "/nowhere"]).unwrap_err().to_string().contains("/nowhere"));
         // Any file will do.
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         // The usual kubeconfig may be there or not; that it is meant is understood.
         let usual = Cli::try_parse_from(["demo", "--kube", "--namespace", "mine"]).unwrap();
         assert_eq!(usual.options.kube, Some(None));
-        let found = cluster(&["--kube", path, "--namespace", "mine"]).unwrap().unwrap();
-        assert_eq!(found.arguments(), ["--kubeconfig", path, "--namespace", "mine"]);
+        let found = cluster(&["--kube", path, "--namespace", "mine", "--context", "here"]).unwrap().unwrap();
+        let arguments = ["--kubeconfig", path, "--context", "here", "--namespace", "mine"];
+        assert_eq!(found.arguments(), arguments.map(OsString::from));
+        let several = std::env::join_paths(["/nowhere", path]).unwrap();
+        let found = cluster(&["--kube", several.to_str().unwrap()]).unwrap().unwrap();
+        assert_eq!(found.arguments(), [OsString::from("--kubeconfig"), several]);
     }
 }

@@ -28,5 +28,9 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     command.extend(TESTS.map(OsString::from));
     command.extend(ONE_AT_A_TIME.map(OsString::from));
     command.extend(arguments.iter().map(OsString::from));
-    if cluster::start(workspace, true, &command)? { Ok(()) } else { bail!("Stopped: a cluster test failed.") }
+    if cluster::start(workspace, cluster::Demo::IsTakenOut, &command)? {
+        Ok(())
+    } else {
+        bail!("Stopped: a cluster test failed.")
+    }
 }

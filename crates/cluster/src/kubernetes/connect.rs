@@ -1,13 +1,22 @@
 //! The way to the API server. It is made anew after every outage, with credentials read anew: a token that has expired,
 //! a certificate that was renewed and a connection that hangs are all left behind.
 
-use std::path::{Path, PathBuf};
+mod files;
+mod plugin;
+mod proxy;
+
+use std::path::Path;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use kube::{Client, Config};
+use tokio::time::Instant;
 
 use super::Error;
+
+pub use files::Kubeconfig;
+pub(super) use plugin::Wish;
 
 /// Where Kubernetes mounts what a ServiceAccount needs.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -21,14 +30,21 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 pub enum Access {
     /// By the ServiceAccount of the pod that this process runs in.
     ServiceAccount,
-    /// By a kubeconfig's current context.
-    Kubeconfig(PathBuf),
+    /// By a kubeconfig.
+    Kubeconfig(Kubeconfig),
+}
+
+/// A way to the API server.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    /// When its credentials are to be replaced.
+    pub(super) renew_at: Option<Instant>,
 }
 
 impl Access {
     /// The cluster of a kubeconfig where one is given, else the one that this process runs in, if it does.
     #[must_use]
-    pub fn find(kubeconfig: Option<PathBuf>) -> Option<Self> {
+    pub fn find(kubeconfig: Option<Kubeconfig>) -> Option<Self> {
         kubeconfig.map(Self::Kubeconfig).or_else(Self::in_cluster)
     }
 
@@ -67,25 +83,30 @@ impl Access {
     }
 
     /// A client of its own, with connections of its own, for one session of a watch.
-    pub(super) async fn connect(&self) -> Result<Client, Error> {
+    pub(super) async fn connect(&self, wish: Wish) -> Result<Connection, Error> {
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_WITHIN);
         // Whether to try again is decided here, where it is also told.
         config.default_retry = false;
-        Client::try_from(config).map_err(Error::MakeClient)
+        let mut renew_at = None;
+        // kube would run it within a request, for which there is less time than a plugin takes.
+        if let (Self::Kubeconfig(kubeconfig), Some(exec)) = (self, config.auth_info.exec.take()) {
+            let credential = kubeconfig.plugin.credential(&exec, wish).await?;
+            config.auth_info.token = credential.token.map(Into::into);
+            if let Some((certificate, key)) = credential.certificate {
+                config.auth_info.client_certificate_data = Some(BASE64_STANDARD.encode(certificate));
+                config.auth_info.client_key_data = Some(BASE64_STANDARD.encode(key).into());
+            }
+            renew_at = credential.renew_at;
+        }
+        let client = Client::try_from(config).map_err(Error::MakeClient)?;
+        Ok(Connection { client, renew_at })
     }
 
     async fn config(&self) -> Result<Config, Error> {
         match self {
             Self::ServiceAccount => Config::incluster().map_err(Error::ReadServiceAccount),
-            Self::Kubeconfig(path) => {
-                read(path).await.map_err(|source| Error::ReadKubeconfig { path: path.clone(), source })
-            }
+            Self::Kubeconfig(kubeconfig) => kubeconfig.config().await,
         }
     }
-}
-
-async fn read(path: &Path) -> Result<Config, kube::config::KubeconfigError> {
-    let kubeconfig = Kubeconfig::read_from(path)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
 }

@@ -1,7 +1,5 @@
 //! What can go wrong between here and the API server, as one sentence that says what to do.
 
-use std::path::PathBuf;
-
 use kube::config::{InClusterError, KubeconfigError};
 use model::controls::Refusal;
 
@@ -9,13 +7,38 @@ use model::controls::Refusal;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kubeconfig cannot be used; a correction is needed.
-    #[error("the kubeconfig {path} cannot be used: {source}")]
+    #[error("the kubeconfig {files} cannot be used: {source}")]
     ReadKubeconfig {
-        /// The file.
-        path: PathBuf,
+        /// The files.
+        files: String,
         /// Why.
         source: KubeconfigError,
     },
+    /// None of the kubeconfig's files is there; a correction is needed.
+    #[error("there is no kubeconfig at {files}")]
+    NoKubeconfig {
+        /// The files.
+        files: String,
+    },
+    /// The proxy's address is none; a correction is needed.
+    #[error("the proxy {proxy:?} is no address: write http://HOST:PORT")]
+    Proxy {
+        /// As it is written.
+        proxy: String,
+    },
+    /// The program for credentials does not give any. Retryable.
+    #[error("the kubeconfig's credential plugin `{command}` {what}{}{hint}", if hint.is_empty() { "" } else { ". " })]
+    Plugin {
+        /// Its name, without arguments.
+        command: String,
+        /// What it did.
+        what: String,
+        /// How to get it, if it is missing.
+        hint: String,
+    },
+    /// The credentials take long. Retryable.
+    #[error("waiting for the kubeconfig's credential plugin")]
+    Credentials,
     /// The ServiceAccount's token or CA is not where Kubernetes mounts it; a correction is needed.
     #[error("the ServiceAccount cannot be used (is automountServiceAccountToken off?): {0}")]
     ReadServiceAccount(#[source] InClusterError),
@@ -47,6 +70,21 @@ pub enum Error {
         /// Where it was looked for.
         namespace: String,
     },
+}
+
+impl Error {
+    /// Whether the API server does not take the credentials.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        use kube::runtime::watcher::Error as Watch;
+        let error = match self {
+            Self::AskVersion(error)
+            | Self::Watch(
+                Watch::InitialListFailed(error) | Watch::WatchStartFailed(error) | Watch::WatchFailed(error),
+            ) => error,
+            _ => return false,
+        };
+        matches!(error, kube::Error::Api(status) if status.code == 401)
+    }
 }
 
 fn watching(error: &kube::runtime::watcher::Error) -> String {

@@ -27,6 +27,7 @@ use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::connect::{Connection, Wish};
 use super::fold::{Objects, Seen, fold};
 use super::{Error, Shared, Sight, lock};
 
@@ -42,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long to wait before new credentials are asked for again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// How often to look whether kinds that we may not see are shown by now.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A session that lived this long was well: what ended it may be over already.
@@ -58,16 +61,33 @@ pub(super) struct Watch<C> {
 
 impl<C, F> Watch<C>
 where
-    C: Fn() -> F + Send + Sync,
-    F: Future<Output = Result<Client, Error>> + Send,
+    C: Fn(Wish) -> F + Send + Sync,
+    F: Future<Output = Result<Connection, Error>> + Send,
 {
     /// Watches until it is dropped.
     pub(super) async fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut heard_ms = (self.clock)();
+        let (mut wish, mut next) = (Wish::Kept, None);
         loop {
             let began = Instant::now();
-            let Err(error) = self.session(&mut heard_ms).await;
+            let connection = match next.take() {
+                Some(connection) => Ok(connection),
+                None => self.connect(wish, heard_ms).await,
+            };
+            let ended = match connection {
+                Ok(connection) => self.session(connection, &mut heard_ms).await,
+                Err(error) => Err(error),
+            };
+            let error = match ended {
+                Ok(connection) => {
+                    debug!("watching anew with new credentials");
+                    next = Some(connection);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            wish = if error.is_unauthorized() { Wish::Anew } else { Wish::Kept };
             let was_steady = began.elapsed() >= STEADY;
             if was_steady {
                 pause = FIRST_PAUSE;
@@ -83,9 +103,33 @@ where
         }
     }
 
-    /// Lists and watches until something goes wrong. `heard_ms` is when the API server last answered.
-    async fn session(&self, heard_ms: &mut Millis) -> Result<std::convert::Infallible, Error> {
-        let client = (self.connect)().await?;
+    /// A connection; that it takes long is told.
+    async fn connect(&self, wish: Wish, heard_ms: Millis) -> Result<Connection, Error> {
+        let mut connecting = std::pin::pin!((self.connect)(wish));
+        if let Ok(connection) = timeout(PATIENCE, &mut connecting).await {
+            return connection;
+        }
+        self.tell(Some(Outage { since_ms: heard_ms, reason: Error::Credentials.to_string() }));
+        connecting.await
+    }
+
+    /// The connection that follows, made before the credentials of this one end.
+    async fn successor(&self, renew_at: Option<Instant>) -> Connection {
+        let Some(renew_at) = renew_at else { return std::future::pending().await };
+        tokio::time::sleep_until(renew_at).await;
+        loop {
+            match (self.connect)(Wish::Kept).await {
+                Ok(connection) => return connection,
+                Err(error) => warn!(%error, "the credentials end soon, and there are no new ones"),
+            }
+            sleep(RENEWAL_PAUSE).await;
+        }
+    }
+
+    /// Lists and watches until something goes wrong, or there are new credentials. `heard_ms` is when the API server last answered.
+    async fn session(&self, connection: Connection, heard_ms: &mut Millis) -> Result<Connection, Error> {
+        let Connection { client, renew_at } = connection;
+        let mut successor = std::pin::pin!(self.successor(renew_at));
         let label = label(&client).await?;
         self.sights.send_if_modified(|sight| std::mem::replace(&mut sight.label, label.clone()) != label);
         let (stores, mut changes) = open(&client, &self.namespace).await?;
@@ -119,6 +163,7 @@ where
                 },
                 Some(answer) = answers.next() => drop(answer?),
                 () = &mut look_again => return Err(Error::Hidden),
+                connection = &mut successor => return Ok(connection),
             }
             *heard_ms = (self.clock)();
         }
@@ -166,7 +211,7 @@ where
 }
 
 /// What the API server calls itself, for example `Kubernetes 1.37`.
-async fn label(client: &Client) -> Result<String, Error> {
+pub(super) async fn label(client: &Client) -> Result<String, Error> {
     let asked = timeout(PATIENCE, client.apiserver_version()).await.map_err(|_| Error::Silence)?;
     let version = asked.map_err(Error::AskVersion)?;
     // Some providers write a plus behind the minor version.

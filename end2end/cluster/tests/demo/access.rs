@@ -9,10 +9,15 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Config, ResourceExt};
 
-/// A client that speaks as a ServiceAccount.
+/// A client that speaks as a ServiceAccount of the demo.
 pub(crate) async fn client_of(account: &str) -> Client {
+    client_in(NAMESPACE, account).await
+}
+
+/// A client that speaks as a ServiceAccount of a namespace.
+pub(crate) async fn client_in(namespace: &str, account: &str) -> Client {
     let mut config = Config::infer().await.unwrap();
-    config.auth_info.impersonate = Some(format!("system:serviceaccount:{NAMESPACE}:{account}"));
+    config.auth_info.impersonate = Some(format!("system:serviceaccount:{namespace}:{account}"));
     Client::try_from(config).unwrap()
 }
 

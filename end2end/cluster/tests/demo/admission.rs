@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::access::client_of;
 
 /// The sentence of a refusal, or nothing where nothing is refused.
-fn refusal<T>(result: kube::Result<T>) -> Option<String> {
+pub(crate) fn refusal<T>(result: kube::Result<T>) -> Option<String> {
     match result {
         Ok(_) => None,
         Err(kube::Error::Api(status)) => {

@@ -9,6 +9,8 @@ mod keda;
 mod manifests;
 mod memory;
 mod metrics;
+mod namespace;
+mod obstacles;
 mod outages;
 mod outside;
 mod scaling;

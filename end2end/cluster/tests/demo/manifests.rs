@@ -12,18 +12,24 @@ const FOREIGN: [&str; 4] = ["keda.sh/", "networking.gke.io/", "cloud.google.com/
 /// The objects that are there were made by another overlay; and GKE's controller knows no `ingressClassName`.
 const EXPECTED_WARNINGS: [&str; 2] = ["last-applied-configuration", "kubernetes.io/ingress.class"];
 
-/// Asks the API server to take an overlay, without keeping anything; every object that it refuses is in the error.
-fn dry_run(overlay: &str) -> Result<usize, String> {
+/// `deploy` in a directory of its own, with the examples in the place of secrets.
+pub(crate) fn copy() -> Result<tempfile::TempDir, String> {
     let copy = tempfile::tempdir().map_err(|error| error.to_string())?;
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
     run(Command::new("cp").arg("-r").arg(deploy).arg(copy.path()), None)?;
-    let deploy = copy.path().join("deploy");
     for name in ["king", "confluent"] {
-        let folder = deploy.join("secrets").join(name);
+        let folder = copy.path().join("deploy/secrets").join(name);
         std::fs::copy(folder.join(format!("{name}.env.example")), folder.join(format!("{name}.env")))
             .map_err(|error| error.to_string())?;
     }
-    let all = run(Command::new("kubectl").arg("kustomize").arg(deploy.join("overlays").join(overlay)), None)?;
+    Ok(copy)
+}
+
+/// Asks the API server to take an overlay, without keeping anything; every object that it refuses is in the error.
+fn dry_run(overlay: &str) -> Result<usize, String> {
+    let copy = copy()?;
+    let folder = copy.path().join("deploy/overlays").join(overlay);
+    let all = run(Command::new("kubectl").arg("kustomize").arg(folder), None)?;
     let documents = all.split("\n---\n");
     let ours = |document: &&str| {
         let version = document.lines().find_map(|line| line.strip_prefix("apiVersion: ")).unwrap_or_default();
@@ -36,7 +42,7 @@ fn dry_run(overlay: &str) -> Result<usize, String> {
     Ok(documents.len())
 }
 
-fn run(command: &mut Command, input: Option<&str>) -> Result<String, String> {
+pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<String, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let mut stdin = child.stdin.take().ok_or("no input")?;

@@ -4,10 +4,10 @@ use model::snapshot::Cluster;
 use serde_json::Value;
 
 use super::*;
-use crate::kubernetes::Access;
 use crate::kubernetes::testing::{
     Answer, Asked, NOW, api_server, autoscaler, deployment, failure, list, merge, pod,
 };
+use crate::kubernetes::{Access, Kubeconfig};
 
 type Log = Arc<Mutex<Vec<Asked>>>;
 
@@ -22,7 +22,7 @@ fn controls(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> (Contr
     let shared = Arc::new(Shared::default());
     *lock(&shared.client) = Some(client);
     let config = KubernetesConfig {
-        access: Access::Kubeconfig("unused".into()),
+        access: Access::Kubeconfig(Kubeconfig::new(Vec::new(), None)),
         namespace: "king".into(),
         crash_token: Some("tiger".into()),
         own_pod: Some("server-1-a".into()),

@@ -12,9 +12,9 @@ use crate::kubernetes::testing::{
 fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::Receiver<Sight> {
     let (sights, sight) = channel::channel(Sight::default());
     let number = AtomicUsize::new(0);
-    let connect = move || {
+    let connect = move |_| {
         let client = clients(number.fetch_add(1, Ordering::SeqCst));
-        async move { Ok(client) }
+        async move { Ok(Connection { client, renew_at: None }) }
     };
     let watch = Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
     tokio::spawn(watch.run());
@@ -121,6 +121,34 @@ async fn a_watch_that_may_not_be_opened_says_what_to_do() {
     let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;
     let reason = seen.outage.unwrap().reason;
     assert!(reason.contains("not allowed") && reason.contains("Role"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_end_are_replaced_before_that_and_it_is_no_outage() {
+    let (sights, mut sight) = channel::channel(Sight::default());
+    let number = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&number);
+    let connect = move |wish| {
+        assert_eq!(wish, Wish::Kept);
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        let objects = one_pod();
+        let client = api_server(move |asked| from_objects(&objects, asked));
+        let renew_at = (number < 3).then(|| Instant::now() + Duration::from_secs(20));
+        async move {
+            // The plugin takes its time, and fails once: the credentials of before are still good.
+            sleep(Duration::from_secs(3)).await;
+            if number == 1 { Err(Error::Credentials) } else { Ok(Connection { client, renew_at }) }
+        }
+    };
+    let watch = Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
+    tokio::spawn(watch.run());
+    let waits = until(&mut sight, "what it waits for", |sight| sight.outage.is_some()).await;
+    assert!(waits.outage.unwrap().reason.contains("credential plugin"));
+    until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
+    while number.load(Ordering::SeqCst) < 4 {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(sight.borrow().outage, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
