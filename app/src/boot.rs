@@ -13,7 +13,7 @@ pub const BOOT_ID: &str = "boot";
 pub(crate) const ELEMENTS: &str = "data-elements";
 
 /// Which page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Page {
     /// `/`
     Show,

@@ -34,7 +34,7 @@ pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
             {pods::pods(store, desk)}
             {partitions::partitions(store)}
             {verdict::verdict(store)}
-            {fighters::fighters(store, boot)}
+            {fighters::fighters(store, boot, desk)}
             {desk.map(|desk| presenter::presenter(store, desk))}
         </main>
     }

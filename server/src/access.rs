@@ -113,7 +113,7 @@ impl Access {
             return (SignIn::NeedsTls, Vec::new());
         }
         let device = self.device(client, headers);
-        let sender = device.map_or(Sender::Address(client.address), Sender::Device);
+        let sender = device.map_or(Sender::Address(client.network()), Sender::Device);
         let mut attempts = lock(&self.attempts);
         if let Err(retry_in_ms) = attempts.try_now(now_ms, sender) {
             return (SignIn::TooMany { retry_in_ms }, Vec::new());

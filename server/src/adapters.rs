@@ -309,11 +309,19 @@ pub async fn last_minutes(brokers: &Brokers, now_ms: Millis) -> History {
         }
     };
     let mut history = History::default();
+    let mut skipped = Vec::new();
     for record in records {
         match serde_json::from_slice::<Second>(&record) {
-            Ok(second) => history.push_second(second),
-            Err(error) => warn!(%error, "skipping a second of the history that does not decode"),
+            Ok(second) => match second.problem(now_ms) {
+                None => history.push_second(second),
+                Some(problem) => skipped.push(problem.to_owned()),
+            },
+            Err(error) => skipped.push(error.to_string()),
         }
+        history.prune(now_ms);
+    }
+    if let Some(first) = skipped.first() {
+        warn!(seconds = skipped.len(), first, "skipping seconds of the history that are none of ours");
     }
     history
 }

@@ -94,7 +94,7 @@ impl Caller {
     fn of(server: Arc<Server>, peer: SocketAddr, headers: &HeaderMap) -> Self {
         let client = Client::of(peer, headers, server.access.front());
         let presenter = server.access.presenter(server.clock.now_ms(), &client, headers);
-        let player = server.player(headers);
+        let player = server.player(&client, headers);
         Self { server, client, presenter, player, headers: headers.clone() }
     }
 }
@@ -133,7 +133,12 @@ impl Backend for Caller {
     }
 
     async fn join(&self, fighter: u8) -> Result<Player, String> {
-        let identity = self.server.arena().join(self.server.clock.now_ms(), fighter, &mut rand::rng())?;
+        let identity = self.server.arena().join(
+            self.server.clock.now_ms(),
+            self.client.network(),
+            fighter,
+            &mut rand::rng(),
+        )?;
         set(self.server.access.player_cookie(&self.client, &identity));
         Ok(Player { fighter: identity.name(), machine: identity.machine.to_string() })
     }

@@ -5,11 +5,13 @@
 
 mod bucket;
 mod identity;
+mod origins;
 mod player;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 
 use game::{Frame, FrameHeader, Game, Level, Machine, Zone};
 use model::dead_letters::{DeadLetter, HITS};
@@ -21,6 +23,7 @@ use rand::{Rng, RngExt};
 
 pub use bucket::Bucket;
 pub use identity::Identity;
+use origins::{MAX_FROM_ONE, Origins};
 use player::{Ack, Player};
 
 /// Taps a second that the whole room may send, and a burst of as many again.
@@ -33,6 +36,8 @@ const IDLE_AFTER_MS: Millis = 30_000;
 const JOINS_PER_SECOND: u32 = 100;
 /// How far back the rate of taps looks, in seconds.
 const RATE_SECONDS: u64 = 3;
+/// Players that were shown out and are known by their cookies.
+const MAX_REMOVED: usize = 1_024;
 /// Lines of the leaderboard.
 const LEADERS: usize = 10;
 
@@ -42,6 +47,9 @@ pub struct Arena {
     players: HashMap<Machine, Player>,
     room: Bucket,
     joins: Bucket,
+    origins: Origins,
+    /// The nonces of those that the presenter has shown out, oldest first.
+    removed: VecDeque<u64>,
     /// Taps that were sent in each of the last seconds.
     sent: VecDeque<(u64, u32)>,
     /// Rises with every change of a tap, so that a phone can be told only what is new to it.
@@ -102,6 +110,8 @@ impl Arena {
             players: HashMap::new(),
             room: Bucket::new(ROOM_TAPS_PER_SECOND, ROOM_TAPS_PER_SECOND, now_ms),
             joins: Bucket::new(JOINS_PER_SECOND, 2 * JOINS_PER_SECOND, now_ms),
+            origins: Origins::default(),
+            removed: VecDeque::new(),
             sent: VecDeque::new(),
             revision: 0,
             positions: vec![None; partitions],
@@ -110,33 +120,52 @@ impl Arena {
         }
     }
 
-    /// Lets somebody new in, with a fighter from the list.
+    /// Lets somebody new in from an address, with a fighter from the list.
     ///
     /// # Errors
     /// One sentence that says why not.
-    pub fn join(&mut self, now_ms: Millis, fighter: u8, rng: &mut impl Rng) -> Result<Identity, String> {
+    pub fn join(
+        &mut self,
+        now_ms: Millis,
+        from: IpAddr,
+        fighter: u8,
+        rng: &mut impl Rng,
+    ) -> Result<Identity, String> {
         if usize::from(fighter) >= FIGHTERS.len() {
             return Err("There is no such fighter: choose one from the list.".to_owned());
         }
-        self.make_room(now_ms)?;
+        self.make_room(now_ms, from)?;
         let machine = self.free_machine(rng).ok_or("All machines are taken: try again in a minute.")?;
         let identity = Identity { machine, fighter, number: self.free_number(fighter), nonce: rng.random() };
-        self.players.insert(machine, Player::new(identity, now_ms));
+        self.players.insert(machine, Player::new(identity, from, now_ms));
         Ok(identity)
     }
 
     /// Lets somebody in again who was here before the server was restarted, or who was gone for too long: the same
     /// fighter and machine, a score from 0. `false` if that cannot be: they have to choose again.
-    pub fn rejoin(&mut self, now_ms: Millis, identity: Identity) -> bool {
+    pub fn rejoin(&mut self, now_ms: Millis, from: IpAddr, identity: Identity) -> bool {
         if let Some(known) = self.players.get(&identity.machine) {
             return known.identity.nonce == identity.nonce;
         }
-        if self.make_room(now_ms).is_err() {
+        if self.removed.contains(&identity.nonce) || self.make_room(now_ms, from).is_err() {
             return false;
         }
         let is_taken = self.numbers(identity.fighter).any(|number| number == identity.number);
         let number = if is_taken { self.free_number(identity.fighter) } else { identity.number };
-        self.players.insert(identity.machine, Player::new(Identity { number, ..identity }, now_ms));
+        self.players.insert(identity.machine, Player::new(Identity { number, ..identity }, from, now_ms));
+        true
+    }
+
+    /// Shows a player out, by the name that people see. Whoever it was may join anew, as somebody new does; `false` if there is none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let found = self.players.values().find(|player| player.identity.name() == name);
+        let Some(Identity { machine, nonce, .. }) = found.map(|player| player.identity) else { return false };
+        self.players.remove(&machine);
+        if self.removed.len() >= MAX_REMOVED {
+            self.removed.pop_front();
+        }
+        self.removed.push_back(nonce);
+        self.rank();
         true
     }
 
@@ -155,7 +184,7 @@ impl Arena {
         player.seen_ms = now_ms;
         let limited = |room| move |retry_in_ms| TapAnswer::Limited { retry_in_ms, room };
         player.bucket.take(now_ms).map_err(limited(false))?;
-        if let Err(retry_in_ms) = self.room.take(now_ms) {
+        if let Err(retry_in_ms) = self.origins.tap(now_ms, player.from, &mut self.room) {
             player.bucket.put_back();
             return Err(limited(true)(retry_in_ms));
         }
@@ -254,6 +283,7 @@ impl Arena {
     pub fn tick(&mut self, now_ms: Millis) {
         self.players.retain(|_, player| player.seen_ms + GONE_AFTER_MS >= now_ms);
         self.players.values_mut().for_each(|player| player.prune(now_ms));
+        self.origins.tick(now_ms);
         self.rank();
         let oldest = (now_ms / 1_000).saturating_sub(RATE_SECONDS);
         while self.sent.front().is_some_and(|(second, _)| *second < oldest) {
@@ -315,13 +345,18 @@ impl Arena {
         self.players.is_empty()
     }
 
-    /// Makes sure that one more fits: the one who has been idle the longest leaves.
-    fn make_room(&mut self, now_ms: Millis) -> Result<(), String> {
-        self.joins.take(now_ms).map_err(|_| "Many join at this moment: try again in a second.")?;
-        if self.players.len() < MAX_PLAYERS {
+    /// Makes sure that one more fits: the one who has been idle the longest leaves. Where an address has as many as one may have, that is
+    /// one of its own.
+    fn make_room(&mut self, now_ms: Millis, from: IpAddr) -> Result<(), String> {
+        let may_join = self.origins.join(now_ms, from, &mut self.joins);
+        may_join.map_err(|_| "Many join at this moment: try again in a second.")?;
+        let of_address = self.players.values().filter(|player| player.from == from).count();
+        let is_crowded = of_address >= MAX_FROM_ONE;
+        if self.players.len() < MAX_PLAYERS && !is_crowded {
             return Ok(());
         }
-        let idlest = self.players.values().min_by_key(|player| player.seen_ms);
+        let may_leave = self.players.values().filter(|player| !is_crowded || player.from == from);
+        let idlest = may_leave.min_by_key(|player| player.seen_ms);
         match idlest
             .filter(|player| player.seen_ms + IDLE_AFTER_MS <= now_ms)
             .map(|player| player.identity.machine)
@@ -330,7 +365,7 @@ impl Arena {
                 self.players.remove(&machine);
                 Ok(())
             }
-            None => Err(format!("All {MAX_PLAYERS} places are taken: try again in a minute.")),
+            None => Err("All places are taken: try again in a minute.".to_owned()),
         }
     }
 

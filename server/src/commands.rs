@@ -21,6 +21,7 @@ use crate::access::Presenter;
 use crate::arena::{Arena, Bucket};
 use crate::live::Hub;
 use crate::show::Notes;
+use crate::state::lock;
 
 /// What the slowest finger and the fastest script may ask for.
 const COMMANDS_PER_SECOND: u32 = 5;
@@ -131,6 +132,7 @@ impl Commander {
             Command::Scale { replicas } => self.scale(replicas).await,
             Command::Autoscaler { enabled } => self.autoscaler(enabled).await,
             Command::SetPolicy { policy } => self.set_policy(policy).await,
+            Command::Remove { fighter } => self.remove(&fighter),
         };
         outcome(done)
     }
@@ -217,6 +219,11 @@ impl Commander {
             return Err(rejected(problem));
         }
         self.put_policy(policy).await
+    }
+
+    fn remove(&self, fighter: &str) -> Result<(), Refusal> {
+        let is_out = lock(&self.arena).remove(fighter);
+        if is_out { Ok(()) } else { Err(rejected(format!("{fighter} is not here any more."))) }
     }
 
     /// In force first, then kept: a policy that cannot be kept is in force until the server's next start.

@@ -2,24 +2,28 @@
 
 mod hub;
 mod phone;
+mod places;
 mod reader;
 mod sse;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, StatusCode, header};
 use model::wire::FrameId;
 use serde::Deserialize;
 
+use crate::access::Client;
 use crate::state::Server;
 pub use hub::Hub;
 use phone::PhoneReader;
+pub use places::{Looker, Place, Places};
 use reader::Reader;
 
 /// Streams at a time. A room has a tenth of that; beyond it, memory and processor belong to those who are in.
@@ -42,17 +46,25 @@ pub struct Wish {
 /// Opens a stream.
 pub async fn open(
     State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(place) = Arc::clone(&server.places).try_acquire_owned() else {
+    let client = Client::of(peer, &headers, server.access.front());
+    let is_phone = wish.view.as_deref() == Some("phone");
+    let player = if is_phone { server.player(&client, &headers) } else { None };
+    let looker = match player {
+        _ if server.access.presenter(server.clock.now_ms(), &client, &headers).is_some() => Looker::Presenter,
+        Some(player) => Looker::Player(player.machine),
+        None => Looker::Other,
+    };
+    let Some(place) = server.places.take(client.network(), looker) else {
         let reason = "Too many people look on at this moment: try again in a few seconds.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER)], reason)
             .into_response();
     };
     let open = server.metrics.stream_opened(place);
-    if wish.view.as_deref() == Some("phone") {
-        let player = server.player(&headers);
+    if is_phone {
         let reader = PhoneReader::new(Arc::clone(&server), player.map(|player| player.machine), open);
         return events(reader.into_stream());
     }

@@ -16,7 +16,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::live::Place;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Seconds from the reading of the log ends to the frame that tells them.
@@ -76,7 +77,7 @@ impl Metrics {
 
     /// Counts a stream for as long as the answer lives; `place` is what bounds their number.
     #[must_use]
-    pub fn stream_opened(&self, place: OwnedSemaphorePermit) -> OpenStream {
+    pub fn stream_opened(&self, place: Place) -> OpenStream {
         self.streams.inc();
         OpenStream { streams: self.streams.clone(), _place: place }
     }
@@ -143,7 +144,7 @@ impl Default for Metrics {
 /// A stream that is open: dropping it counts it out and gives its place to somebody else.
 pub struct OpenStream {
     streams: Gauge,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Drop for OpenStream {

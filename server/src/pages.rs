@@ -1,19 +1,25 @@
 //! `/` and `/play`: rendered here with their numbers, so that nobody waits for a script to see them.
 
+mod rendered;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use app::{Boot, Page, PlayerView};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use model::Millis;
 use model::wire::Picture;
 use sha2::{Digest, Sha256};
 
 use crate::access::Client;
 use crate::state::Server;
+pub use rendered::Rendered;
+use rendered::{Coding, Variant};
 
 /// `GET /`
 pub async fn show(
@@ -21,12 +27,20 @@ pub async fn show(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    let mut boot = boot(&server, peer, &headers, server.hub.picture());
-    let invitation = server.invitations.for_visitor(&headers);
-    boot.join_url = invitation.url;
-    boot.join_is_local = invitation.is_local;
-    boot.qr_svg = invitation.qr_svg;
-    page(Page::Show, boot)
+    let visitor = Visitor::of(&server, peer, &headers);
+    let render = || {
+        let mut boot = visitor.boot(&server, server.hub.picture());
+        let invitation = server.invitations.for_visitor(&headers);
+        boot.join_url = invitation.url;
+        boot.join_is_local = invitation.is_local;
+        boot.qr_svg = invitation.qr_svg;
+        app::render(Page::Show, boot)
+    };
+    if visitor.presenter {
+        visitor.alone(&render())
+    } else {
+        visitor.alike(&server, Page::Show, render).await
+    }
 }
 
 /// `GET /play`
@@ -35,36 +49,80 @@ pub async fn play(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    // A phone needs no history, and a room of them asks at once.
-    let picture = server.hub.look(|picture| Picture {
-        epoch: picture.epoch,
-        snapshot: picture.snapshot.clone(),
-        ..Picture::default()
-    });
-    let mut boot = boot(&server, peer, &headers, picture);
-    boot.player = server.player(&headers).and_then(|player| {
-        let view = server.arena().phone(server.clock.now_ms(), player.machine, 0)?;
+    let visitor = Visitor::of(&server, peer, &headers);
+    let player = server.player(&visitor.client, &headers).and_then(|player| {
+        let view = server.arena().phone(visitor.now_ms, player.machine, 0)?;
         Some(PlayerView { player: view.player, standing: view.standing, taps: view.taps })
     });
-    page(Page::Play, boot)
+    let is_anybody = player.is_none() && !visitor.presenter;
+    let render = || {
+        // A phone needs no history, and a room of them asks at once.
+        let picture = server.hub.look(|picture| Picture {
+            epoch: picture.epoch,
+            snapshot: picture.snapshot.clone(),
+            ..Picture::default()
+        });
+        app::render(Page::Play, Boot { player, ..visitor.boot(&server, picture) })
+    };
+    if is_anybody { visitor.alike(&server, Page::Play, render).await } else { visitor.alone(&render()) }
 }
 
-/// What both pages have.
-fn boot(server: &Server, peer: SocketAddr, headers: &HeaderMap, picture: Picture) -> Boot {
-    let now_ms = server.clock.now_ms();
-    let client = Client::of(peer, headers, server.access.front());
-    Boot {
-        picture,
-        presenter: server.access.presenter(now_ms, &client, headers).is_some(),
-        can_present: server.access.can_present(&client),
-        site: server.site.files.clone(),
-        now_ms,
-        ..Boot::default()
+/// Who asks for a page.
+struct Visitor {
+    client: Client,
+    presenter: bool,
+    coding: Coding,
+    host: Option<HeaderValue>,
+    now_ms: Millis,
+}
+
+impl Visitor {
+    fn of(server: &Server, peer: SocketAddr, headers: &HeaderMap) -> Self {
+        let now_ms = server.clock.now_ms();
+        let client = Client::of(peer, headers, server.access.front());
+        Self {
+            presenter: server.access.presenter(now_ms, &client, headers).is_some(),
+            coding: Coding::accepted(headers),
+            host: headers.get(header::HOST).cloned(),
+            client,
+            now_ms,
+        }
     }
-}
 
-fn page(page: Page, boot: Boot) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Html(app::render(page, boot))).into_response()
+    /// What both pages have.
+    fn boot(&self, server: &Server, picture: Picture) -> Boot {
+        Boot {
+            picture,
+            presenter: self.presenter,
+            can_present: server.access.can_present(&self.client),
+            site: server.site.files.clone(),
+            now_ms: self.now_ms,
+            ..Boot::default()
+        }
+    }
+
+    /// A page that everybody gets who came the same way.
+    async fn alike(&self, server: &Server, page: Page, render: impl FnOnce() -> String) -> Response {
+        let can_present = server.access.can_present(&self.client);
+        let variant = Variant { page, can_present, host: self.host.clone() };
+        self.answer(server.pages.get(variant, self.coding, self.now_ms, render).await)
+    }
+
+    /// A page that nobody else gets.
+    fn alone(&self, html: &str) -> Response {
+        self.answer(self.coding.encode(html.as_bytes()))
+    }
+
+    fn answer(&self, page: std::io::Result<Bytes>) -> Response {
+        let Ok(page) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::VARY, "accept-encoding"),
+        ];
+        let coding = self.coding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
+        (headers, AppendHeaders(coding.into_iter().flatten()), page).into_response()
+    }
 }
 
 /// `GET /healthz`: this process serves; what it knows of Kafka and pods is in the picture.

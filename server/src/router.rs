@@ -6,20 +6,13 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 use crate::state::Server;
 use crate::{api, live, pages};
 
-/// A page is compressed for each visitor anew: more than this costs more time than it saves.
-const BROTLI: CompressionLevel = CompressionLevel::Precise(4);
-
 /// All routes. Whoever serves them must give the peer's address as `ConnectInfo<SocketAddr>`.
 pub fn router(server: Arc<Server>) -> Router {
-    let pages = Router::new()
-        .route("/", get(pages::show))
-        .route("/play", get(pages::play))
-        .layer(CompressionLayer::new().quality(BROTLI));
+    let pages = Router::new().route("/", get(pages::show)).route("/play", get(pages::play));
     let api = Router::new().route("/api/{function}", post(api::call)).layer(from_fn(api::whole_body));
     Router::new()
         .merge(pages)

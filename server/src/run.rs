@@ -26,6 +26,7 @@ use crate::config::{Config, Runtime};
 use crate::listener;
 use crate::live::Hub;
 use crate::metrics::{self, Metrics};
+use crate::pages::Rendered;
 use crate::play::EncodedTaps;
 use crate::refusals::Refusals;
 use crate::router::router;
@@ -112,6 +113,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         access: Access::new(config.passcode, &config.secret, config.front, config.address.port()),
         refusals: Refusals::default(),
         site,
+        pages: Rendered::default(),
         invitations,
         metrics,
         clock,

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use process::{Clock, Shutdown};
-use tokio::sync::Semaphore;
 
-use crate::access::Access;
+use crate::access::{Access, Client};
 use crate::arena::{Arena, Identity};
 use crate::commands::Commander;
 use crate::invitation::Invitations;
-use crate::live::{Hub, MAX_STREAMS};
+use crate::live::{Hub, MAX_STREAMS, Places};
 use crate::metrics::Metrics;
+use crate::pages::Rendered;
 use crate::play::TapWriter;
 use crate::refusals::Refusals;
 use crate::site::Site;
@@ -32,6 +32,8 @@ pub struct Server {
     pub refusals: Refusals,
     /// The page's files.
     pub site: Site,
+    /// The pages of this tick.
+    pub pages: Rendered,
     /// Where phones go.
     pub invitations: Invitations,
     /// What the server says of itself.
@@ -40,15 +42,15 @@ pub struct Server {
     pub clock: Clock,
     /// Ends the streams.
     pub shutdown: Shutdown,
-    /// One for each stream that may still be opened.
-    pub places: Arc<Semaphore>,
+    /// Those for streams.
+    pub places: Arc<Places>,
 }
 
 impl Server {
     /// Places for as many streams as there may be among so many connections: a quarter of them is left for pages and clicks.
     #[must_use]
-    pub fn all_places(connections: usize) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(MAX_STREAMS.min(connections / 4 * 3)))
+    pub fn all_places(connections: usize) -> Arc<Places> {
+        Places::new(MAX_STREAMS.min(connections / 4 * 3))
     }
 
     /// The players, briefly: every tap and every phone waits meanwhile.
@@ -58,9 +60,9 @@ impl Server {
 
     /// The player that a request's cookie names, who is let in again if need be.
     #[must_use]
-    pub fn player(&self, headers: &HeaderMap) -> Option<Identity> {
+    pub fn player(&self, client: &Client, headers: &HeaderMap) -> Option<Identity> {
         let identity = self.access.player(headers)?;
-        self.arena().rejoin(self.clock.now_ms(), identity).then_some(identity)
+        self.arena().rejoin(self.clock.now_ms(), client.network(), identity).then_some(identity)
     }
 }
 

@@ -222,6 +222,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         taps: Arc::new(FakeTaps::default()),
         access: Access::new(Some(PASSCODE.to_owned()), &[7; 64], front, 8930),
         refusals: Refusals::default(),
+        pages: crate::pages::Rendered::default(),
         site: Site::load(site.path()).unwrap(),
         invitations: Invitations::Network(Invitation::to("http://192.0.2.1:8930").unwrap()),
         metrics,

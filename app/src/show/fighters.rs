@@ -1,9 +1,11 @@
 //! The leaderboard, and the way in for phones.
 
 use leptos::prelude::*;
+use model::command::Command;
 use model::snapshot::Leader;
 use model::wire::Picture;
 
+use super::desk::{Desk, Place};
 use crate::boot::Boot;
 use crate::store::{Part, Store};
 use crate::words;
@@ -11,7 +13,7 @@ use crate::words;
 /// As many as the server ranks.
 const LINES: usize = 10;
 
-pub(super) fn fighters(store: Store, boot: &Boot) -> impl IntoView + use<> {
+pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl IntoView + use<> {
     let address = boot.join_url.clone();
     let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     view! {
@@ -21,8 +23,9 @@ pub(super) fn fighters(store: Store, boot: &Boot) -> impl IntoView + use<> {
                 <thead class="unseen"><tr>
                     <th scope="col">"Fighter"</th><th scope="col">"Score"</th>
                     <th scope="col">"Last hit came back in"</th>
+                    {desk.map(|_| view! { <th scope="col">"Remove"</th> })}
                 </tr></thead>
-                <tbody>{(0..LINES).map(|line| leader(store, line)).collect_view()}</tbody>
+                <tbody>{(0..LINES).map(|line| leader(store, desk, line)).collect_view()}</tbody>
             </table>
             <p class="empty" hidden=store.flag(&[Part::Arena], |p| !p.snapshot.arena.leaders.is_empty())>
                 {store.text(&[Part::Arena], invitation)}
@@ -47,7 +50,7 @@ fn invitation(picture: &Picture) -> String {
     }
 }
 
-fn leader(store: Store, line: usize) -> impl IntoView {
+fn leader(store: Store, desk: Option<Desk>, line: usize) -> impl IntoView {
     let of = move |said: fn(&Leader) -> String| {
         store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
     };
@@ -59,8 +62,21 @@ fn leader(store: Store, line: usize) -> impl IntoView {
                 Some(took_ms) => model::figures::duration(took_ms.into()),
                 None => words::UNKNOWN.to_owned(),
             })}</td>
+            {desk.map(|desk| view! { <td class="out">{remove(store, desk, line)}</td> })}
         </tr>
     }
+}
+
+/// Shows a player out.
+fn remove(store: Store, desk: Desk, line: usize) -> impl IntoView {
+    let name = move |picture: &Picture| at(picture, line).map(|leader| leader.fighter.clone());
+    let label = store.text(&[Part::Arena], move |p| format!("Remove {}", name(p).unwrap_or_default()));
+    let press = move |_| {
+        if let Some(fighter) = store.read(&[], name) {
+            desk.send(Place::Bar, Command::Remove { fighter });
+        }
+    };
+    view! { <button type="button" class="danger" aria-label=label title="Shows this player out" on:click=press>"×"</button> }
 }
 
 fn at(picture: &Picture, line: usize) -> Option<&Leader> {

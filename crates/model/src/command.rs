@@ -63,6 +63,11 @@ pub enum Command {
         /// The whole policy.
         policy: Policy,
     },
+    /// Shows a player out, whose score is lost.
+    Remove {
+        /// The name on the leaderboard.
+        fighter: String,
+    },
     /// Puts everything back: load, autoscaler and players to their defaults, lag to 0, pods to the minimum.
     Reset {
         /// Whether the presenter knows that scores are lost.

@@ -188,6 +188,34 @@ pub struct Second {
     pub lives: Vec<Life>,
 }
 
+/// A second from Kafka that is so far ahead of the clock is none of ours: it would hide all that come after it.
+const AHEAD_MS: Millis = 5_000;
+/// More markers or lives in one second, or more spans in one life, are none of ours either.
+const MAX_OF_A_SECOND: usize = 1_000;
+
+impl Second {
+    /// What is wrong with one that was read, if anything is.
+    #[must_use]
+    pub fn problem(&self, now_ms: Millis) -> Option<&'static str> {
+        let Self { point, markers, lives } = self;
+        let latest_ms = now_ms + AHEAD_MS;
+        let spans = || lives.iter().flat_map(|life| &life.spans);
+        if point.at_ms > latest_ms
+            || markers.iter().any(|marker| marker.at_ms > latest_ms)
+            || spans().any(|(since_ms, _)| *since_ms > latest_ms)
+        {
+            Some("it is in the future")
+        } else if markers.len() > MAX_OF_A_SECOND
+            || lives.len() > MAX_OF_A_SECOND
+            || lives.iter().any(|life| life.spans.len() > MAX_OF_A_SECOND)
+        {
+            Some("it has more in it than a second can have")
+        } else {
+            None
+        }
+    }
+}
+
 impl History {
     /// Adds a point; one that is not newer than the last is left out.
     pub fn push_point(&mut self, point: Point) {
@@ -272,5 +300,31 @@ impl History {
                 life.spans.remove(0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_that_is_none_of_ours_is_known_by_its_time_and_size() {
+        let now_ms = 1_000_000;
+        let at = |at_ms| Second { point: Point { at_ms, ..Point::default() }, ..Second::default() };
+        for ours in [at(1), at(now_ms), at(now_ms + AHEAD_MS)] {
+            assert_eq!(ours.problem(now_ms), None);
+        }
+        assert!(at(now_ms + AHEAD_MS + 1).problem(now_ms).unwrap().contains("future"));
+        let life = |spans: &[Millis]| Life {
+            pod: "kstreams-a".to_owned(),
+            slot: 0,
+            spans: spans.iter().map(|since_ms| (*since_ms, Condition::Ready)).collect(),
+            ended_ms: None,
+        };
+        let with = |lives| Second { lives, ..at(now_ms) };
+        assert_eq!(with(vec![life(&[now_ms])]).problem(now_ms), None);
+        assert!(with(vec![life(&[now_ms, u64::MAX])]).problem(now_ms).unwrap().contains("future"));
+        assert!(with(vec![life(&[1]); MAX_OF_A_SECOND + 1]).problem(now_ms).unwrap().contains("more"));
+        assert!(with(vec![life(&[1; MAX_OF_A_SECOND + 1])]).problem(now_ms).unwrap().contains("more"));
     }
 }

@@ -17,14 +17,22 @@ use crate::setup::Setup;
 /// runs alone.
 const AT_ONCE: u32 = 3;
 
-/// Proves all seeds and tells of each when it is done. Those that need three brokers come last, and alone: beside three brokers, which are
-/// slow to start, the one broker of the others would not get the processor often enough to count as alive.
+/// Proves all seeds and tells of each when it is done. Those that kill the one broker come after the others: one that has just started again
+/// is slow, and an input that is made anew has to be committed soon. Those that need three brokers come last, and alone: beside three brokers,
+/// which are slow to start, the one broker of the others would not get the processor often enough to count as alive.
 ///
 /// # Panics
 /// When the harness itself has a bug that panics.
 pub async fn prove_all(setup: &Setup, seeds: impl IntoIterator<Item = u64>, mut done: impl FnMut(Report)) {
-    let needs_cluster = |seed: &u64| Theme::of(*seed).ground() == Ground::Cluster;
-    let (on_cluster, on_broker): (Vec<u64>, Vec<u64>) = seeds.into_iter().partition(needs_cluster);
+    let (mut on_broker, mut kills_broker, mut on_cluster) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in seeds {
+        match Theme::of(seed).ground() {
+            Ground::Shared | Ground::Proxy => on_broker.push(seed),
+            Ground::Mortal => kills_broker.push(seed),
+            Ground::Cluster => on_cluster.push(seed),
+        }
+    }
+    on_broker.append(&mut kills_broker);
     prove_on_broker(setup, on_broker, &mut done).await;
     if !on_cluster.is_empty() {
         prove_on_cluster(setup, on_cluster, &mut done).await;

@@ -4,7 +4,7 @@
 //! room, a presenter is not kept waiting by that. Everybody else is told by the address, and all of them together have one budget.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use model::Millis;
 
@@ -55,7 +55,7 @@ impl Attempts {
     /// # Errors
     /// The milliseconds after which that may be.
     pub(super) fn try_now(&mut self, now_ms: Millis, sender: Sender) -> Result<(), u32> {
-        if let Some(wrong) = self.senders.get(&known(sender)).filter(|wrong| wrong.until_ms > now_ms) {
+        if let Some(wrong) = self.senders.get(&sender).filter(|wrong| wrong.until_ms > now_ms) {
             return Err(millis(wrong.until_ms - now_ms));
         }
         match sender {
@@ -66,7 +66,6 @@ impl Attempts {
 
     /// Notes a wrong passcode; gives back how long its sender has to wait.
     pub(super) fn wrong(&mut self, now_ms: Millis, sender: Sender) -> u32 {
-        let sender = known(sender);
         self.senders.retain(|_, wrong| wrong.until_ms + FORGOTTEN_AFTER_MS > now_ms);
         let times = self.senders.get(&sender).map_or(0, |wrong| wrong.times).saturating_add(1);
         let wait_ms = FIRST_WAIT_MS.saturating_mul(1 << (times - 1).min(16)).min(LONGEST_WAIT_MS);
@@ -81,18 +80,7 @@ impl Attempts {
 
     /// The sender knows the passcode.
     pub(super) fn right(&mut self, sender: Sender) {
-        self.senders.remove(&known(sender));
-    }
-}
-
-/// Whoever has one IPv6 address has its whole /64.
-fn known(sender: Sender) -> Sender {
-    match sender {
-        Sender::Address(address) => Sender::Address(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            address @ IpAddr::V4(_) => address,
-        }),
-        device @ Sender::Device(_) => device,
+        self.senders.remove(&sender);
     }
 }
 
@@ -155,16 +143,6 @@ mod tests {
         let mut attempts = Attempts::default();
         attempts.wrong(0, at("192.0.2.1"));
         assert_eq!(attempts.wrong(3_602_000, at("192.0.2.1")), 1_000);
-    }
-
-    #[test]
-    fn an_address_is_its_ipv6_network() {
-        let mut attempts = Attempts::default();
-        attempts.wrong(0, at("2001:db8::1"));
-        assert!(attempts.try_now(0, at("2001:db8::ffff")).is_err());
-        assert!(attempts.try_now(0, at("2001:db8:0:1::1")).is_ok());
-        attempts.wrong(0, at("::ffff:192.0.2.1"));
-        assert!(attempts.try_now(0, at("192.0.2.1")).is_err());
     }
 
     #[test]

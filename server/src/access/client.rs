@@ -1,6 +1,6 @@
 //! Where a request comes from, as far as that can be known: from this machine, through TLS, from which address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{self, HeaderName};
@@ -44,6 +44,15 @@ impl Client {
                 public.is_https() && hosts.into_iter().flatten().any(|host| public.is_host(host))
             });
         Self { address: front.forwarded(peer, headers).unwrap_or(peer), is_local, is_secure }
+    }
+
+    /// What counts as one address: whoever has one of IPv6 has its whole /64.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        match self.address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address @ IpAddr::V4(_) => address,
+        }
     }
 
     /// Whether a passcode may travel this way, and a presenter's cookie.
@@ -153,6 +162,18 @@ mod tests {
         let address = |peer: &str| Client::of(peer.parse().unwrap(), &sent, &front).address;
         assert_eq!(address("10.0.0.9:5000"), "198.51.100.1".parse::<IpAddr>().unwrap());
         assert_eq!(address(ELSEWHERE), "192.0.2.7".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn one_ipv6_network_counts_as_one_address() {
+        let network = |address: &str| {
+            let address = address.parse().unwrap();
+            Client { address, is_local: false, is_secure: false }.network()
+        };
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 
     #[test]

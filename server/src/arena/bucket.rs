@@ -27,17 +27,24 @@ impl Bucket {
     /// # Errors
     /// The milliseconds after which there is one.
     pub fn take(&mut self, now_ms: Millis) -> Result<(), u32> {
+        self.take_leaving(now_ms, 0)
+    }
+
+    /// Takes one token, if so many are left for others.
+    ///
+    /// # Errors
+    /// The milliseconds after which there are enough, if nobody else takes any.
+    pub fn take_leaving(&mut self, now_ms: Millis, others: u32) -> Result<(), u32> {
+        let wanted = (u64::from(others) + 1) * TOKEN;
         // A token weighs as much as a second has milliseconds: what flows in needs no division.
         let flown = now_ms.saturating_sub(self.filled_ms).saturating_mul(self.per_second);
         self.level = self.level.saturating_add(flown).min(self.burst);
         self.filled_ms = self.filled_ms.max(now_ms);
-        match self.level.checked_sub(TOKEN) {
-            Some(rest) => {
-                self.level = rest;
-                Ok(())
-            }
-            None => Err(u32::try_from((TOKEN - self.level).div_ceil(self.per_second)).unwrap_or(u32::MAX)),
+        if self.level < wanted {
+            return Err(u32::try_from((wanted - self.level).div_ceil(self.per_second)).unwrap_or(u32::MAX));
         }
+        self.level -= TOKEN;
+        Ok(())
     }
 
     /// Gives one back that was taken for nothing.
@@ -61,6 +68,14 @@ mod tests {
         assert_eq!(bucket.take(1_200), Ok(()));
         let taken = (0..100).filter(|tick| bucket.take(2_000 + tick * 100).is_ok()).count();
         assert_eq!(taken, 53, "4 were left over, then 5 a second for 9.9 s");
+    }
+
+    #[test]
+    fn what_is_left_for_others_is_theirs() {
+        let mut bucket = Bucket::new(10, 10, 0);
+        let taken = (0..20).filter(|_| bucket.take_leaving(0, 4).is_ok()).count();
+        assert_eq!((taken, bucket.take_leaving(0, 4)), (6, Err(100)));
+        assert_eq!((0..20).filter(|_| bucket.take(0).is_ok()).count(), 4);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One player: how fast they may hit, what they have hit, and what of it has come back.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use game::{EventTime, Hit};
 use model::Millis;
@@ -23,6 +24,8 @@ const SHOWN: usize = 12;
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) identity: Identity,
+    /// Where from.
+    pub(super) from: IpAddr,
     /// The last sign of life: a tap, or a stream that reads.
     pub(super) seen_ms: Millis,
     pub(super) score: u64,
@@ -33,8 +36,9 @@ pub(super) struct Player {
     last_number: u32,
     /// In the order of their numbers; those that wait and the last ones that came back.
     sent: VecDeque<Sent>,
-    /// The newest session that came back: it may be here before Kafka's acknowledgement of the tap in it.
-    returned: Option<Returned>,
+    /// The newest session that came back, and the last tap that was sent before: it may be here before Kafka's acknowledgement of the tap
+    /// in it.
+    returned: Option<(Returned, u32)>,
 }
 
 #[derive(Debug)]
@@ -51,9 +55,10 @@ struct Sent {
 }
 
 impl Player {
-    pub(super) fn new(identity: Identity, now_ms: Millis) -> Self {
+    pub(super) fn new(identity: Identity, from: IpAddr, now_ms: Millis) -> Self {
         Self {
             identity,
+            from,
             seen_ms: now_ms,
             score: 0,
             last_ms: None,
@@ -108,8 +113,8 @@ impl Player {
         sent.tap.partition = ack.partition;
         sent.tap.acked_ms = u32::try_from(acked_ms).unwrap_or(u32::MAX);
         sent.place(ack.position);
-        if let Some(returned) = self.returned.clone() {
-            self.count(now_ms, ack.revision, &returned);
+        if let Some((returned, last)) = self.returned.clone() {
+            self.count(now_ms, ack.revision, &returned, last);
         }
         self.sent.iter().find(|sent| sent.tap.number == number).map(|sent| sent.tap.clone())
     }
@@ -121,9 +126,9 @@ impl Player {
 
     /// A session of this player came back.
     pub(super) fn returned(&mut self, now_ms: Millis, revision: u64, returned: Returned) {
-        self.count(now_ms, revision, &returned);
-        if self.returned.as_ref().is_none_or(|known| known.rq_offset < returned.rq_offset) {
-            self.returned = Some(returned);
+        self.count(now_ms, revision, &returned, self.last_number);
+        if self.returned.as_ref().is_none_or(|(known, _)| known.rq_offset <= returned.rq_offset) {
+            self.returned = Some((returned, self.last_number));
         }
     }
 
@@ -180,8 +185,12 @@ impl Player {
         acked.skip(skipped).filter(|sent| sent.revision > since).map(|sent| sent.tap.clone()).collect()
     }
 
-    fn count(&mut self, now_ms: Millis, revision: u64, returned: &Returned) {
+    /// Counts what is in a session that came back: no tap that was sent after it, whatever it says.
+    fn count(&mut self, now_ms: Millis, revision: u64, returned: &Returned, last: u32) {
         for sent in self.sent.iter_mut().filter(|sent| sent.is_in(returned.partition)) {
+            if sent.tap.number > last {
+                continue;
+            }
             if sent.offset.is_some_and(|offset| offset <= returned.rq_offset) {
                 let total_ms = millis_between(sent.arrived_ms, now_ms);
                 sent.tap.stage = Stage::Counted {

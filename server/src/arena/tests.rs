@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use model::play::Stage;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -10,17 +12,27 @@ struct Room {
     arena: Arena,
     rng: StdRng,
     now_ms: Millis,
+    /// Where those come from who join next.
+    from: IpAddr,
+}
+
+fn address(number: u32) -> IpAddr {
+    Ipv4Addr::from(number).into()
 }
 
 impl Room {
     fn new() -> Self {
-        Self { arena: Arena::new(NOW), rng: StdRng::seed_from_u64(7), now_ms: NOW }
+        Self { arena: Arena::new(NOW), rng: StdRng::seed_from_u64(7), now_ms: NOW, from: address(1) }
     }
 
     fn join(&mut self, fighter: u8) -> Identity {
         // As people come in, not as a script does.
         self.now_ms += 100;
-        self.arena.join(self.now_ms, fighter, &mut self.rng).unwrap()
+        self.try_join(fighter).unwrap()
+    }
+
+    fn try_join(&mut self, fighter: u8) -> Result<Identity, String> {
+        self.arena.join(self.now_ms, self.from, fighter, &mut self.rng)
     }
 
     fn tap(&mut self, player: Identity) -> Result<Draft, TapAnswer> {
@@ -75,7 +87,7 @@ fn players_who_choose_the_same_fighter_are_told_apart() {
     assert_eq!(room.join(1).name(), "Neon Mantis");
     assert_eq!(room.join(1).name(), "Neon Mantis 2");
     assert_eq!(room.join(2).name(), "Quiet Ox");
-    assert!(room.arena.join(room.now_ms, 24, &mut room.rng).is_err());
+    assert!(room.try_join(24).is_err());
 }
 
 #[test]
@@ -193,6 +205,21 @@ fn a_session_may_come_back_before_kafkas_acknowledgement() {
 }
 
 #[test]
+fn a_session_that_claims_more_than_there_is_counts_no_later_tap() {
+    let mut room = Room::new();
+    let player = room.join(0);
+    let (first, _) = room.hit(player, 41);
+    room.returns(&first, i64::MAX, 30);
+    let counted = room.view(player, 0).standing.score;
+    assert!(counted > 0);
+    let (second, tap) = room.hit(player, 42);
+    assert!(matches!(tap.stage, Stage::Waiting { .. }), "{tap:?}");
+    assert_eq!(room.view(player, 0).standing.score, counted);
+    room.returns(&second, 42, 30);
+    assert!(room.view(player, 0).standing.score > counted);
+}
+
+#[test]
 fn a_place_in_line_is_the_distance_to_what_is_committed() {
     let mut room = Room::new();
     let player = room.join(0);
@@ -244,7 +271,11 @@ fn a_player_is_limited_and_told_when_to_try_again() {
 #[test]
 fn the_whole_room_is_limited_and_that_costs_no_player_a_tap() {
     let mut room = Room::new();
-    let players: Vec<Identity> = (0..100).map(|n| room.join(n % 24)).collect();
+    let mut join_from = |number: u8| {
+        room.from = address(number.into());
+        room.join(number % 24)
+    };
+    let players: Vec<Identity> = (0..100).map(&mut join_from).collect();
     let sent =
         players.iter().flat_map(|player| [*player; 10]).filter(|player| room.tap(*player).is_ok()).count();
     assert_eq!(sent, ROOM_TAPS_PER_SECOND as usize);
@@ -257,7 +288,11 @@ fn the_whole_room_is_limited_and_that_costs_no_player_a_tap() {
 fn a_full_room_lets_the_idlest_go_and_nobody_who_plays() {
     let mut room = Room::new();
     let first = room.join(0);
-    let rest: Vec<Identity> = (1..MAX_PLAYERS).map(|_| room.join(1)).collect();
+    let mut join_from = |number: usize| {
+        room.from = address(u32::try_from(number % 2).unwrap());
+        room.join(1)
+    };
+    let rest: Vec<Identity> = (1..MAX_PLAYERS).map(&mut join_from).collect();
     let newest = *rest.last().unwrap();
     room.view(first, 0);
     let guest = room.join(2);
@@ -270,7 +305,7 @@ fn a_full_room_lets_the_idlest_go_and_nobody_who_plays() {
         room.arena.phone(room.now_ms, player.machine, 0);
     }
     room.now_ms += 1_000;
-    assert!(room.arena.join(room.now_ms, 0, &mut room.rng).is_err(), "all of them play");
+    assert!(room.try_join(0).is_err(), "all of them play");
 }
 
 #[test]
@@ -278,13 +313,67 @@ fn a_cookie_from_before_a_restart_brings_the_same_fighter_back() {
     let player = Room::new().join(3);
     let mut room = Room::new();
     assert_eq!(room.tap(player), Err(TapAnswer::Unknown));
-    assert!(room.arena.rejoin(room.now_ms, player));
-    assert!(room.arena.rejoin(room.now_ms, player), "and once more changes nothing");
+    assert!(room.arena.rejoin(room.now_ms, room.from, player));
+    assert!(room.arena.rejoin(room.now_ms, room.from, player), "and once more changes nothing");
     let view = room.view(player, 0);
     assert_eq!((view.player.fighter, view.standing.score), (player.name(), 0));
     assert_eq!(view.player.machine, player.machine.to_string());
     let other = Identity { nonce: player.nonce + 1, ..player };
-    assert!(!room.arena.rejoin(room.now_ms, other), "somebody else has the machine now");
+    assert!(!room.arena.rejoin(room.now_ms, room.from, other), "somebody else has the machine now");
+}
+
+#[test]
+fn beside_a_script_with_one_address_fifty_phones_join_and_each_of_their_taps_is_sent() {
+    let mut room = Room::new();
+    let (script, phones) = (address(9), address(50));
+    let (mut bots, mut honest) = (Vec::new(), Vec::new());
+    let (mut tapped, mut sent, mut refused) = (0, 0, 0);
+    for tenth in 0..300_u32 {
+        room.now_ms += 100;
+        // As often as it can, with all that it has.
+        room.from = script;
+        bots.extend((0..50).filter_map(|_| room.try_join(0).ok()));
+        for bot in &bots {
+            refused += u32::from(room.tap(*bot).is_err());
+        }
+        // Two phones come each second, and hit twice a second each.
+        room.from = phones;
+        if tenth % 5 == 0 && honest.len() < 50 {
+            honest.push(room.try_join(1).expect("a phone gets in"));
+        }
+        for phone in honest.iter().skip(tenth as usize % 5).step_by(5) {
+            tapped += 1;
+            sent += u32::from(room.tap(*phone).is_ok());
+        }
+        if tenth % 10 == 0 {
+            room.arena.tick(room.now_ms);
+        }
+    }
+    assert_eq!((honest.len(), sent), (50, tapped));
+    assert_eq!(bots.len(), MAX_FROM_ONE, "and no more than its part");
+    assert!(tapped > 1_000 && refused > 100_000, "{tapped} taps, {refused} refused");
+}
+
+#[test]
+fn a_room_that_shares_one_address_gets_in_within_seconds() {
+    let mut room = Room::new();
+    let mut inside = 0;
+    for _ in 0..30 {
+        inside += (inside..300).filter(|_| room.try_join(1).is_ok()).count();
+        room.now_ms += 100;
+    }
+    assert_eq!(inside, 300);
+}
+
+#[test]
+fn who_was_shown_out_does_not_come_back_with_the_same_cookie() {
+    let mut room = Room::new();
+    let [stays, leaves] = [room.join(1), room.join(1)];
+    assert!(room.arena.remove(&leaves.name()));
+    assert!(!room.arena.remove(&leaves.name()), "there is none any more");
+    assert_eq!(room.tap(leaves), Err(TapAnswer::Unknown));
+    assert!(!room.arena.rejoin(room.now_ms, room.from, leaves));
+    assert!(room.tap(stays).is_ok() && room.try_join(1).is_ok());
 }
 
 #[test]
