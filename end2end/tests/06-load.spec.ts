@@ -38,6 +38,27 @@ test("the base rate and a hot partition change what is produced", async ({ known
   await expect(show.hotMark(5)).toBeHidden();
 });
 
+test("the arrow keys go from one thing that happened to the next", async ({ known: _, presenter, show }) => {
+  await show.open();
+  await show.untilLive();
+  const begun = Date.now();
+  await presenter.base(500);
+  await expect.poll(() => show.told("base load set", begun)).toBe(true);
+  await presenter.hot(7);
+  await expect(show.flag(/partition 7 made hot/)).toBeVisible();
+  const stops = show.page.getByRole("group", { name: /What happened/ });
+  await stops.focus();
+  await expect(stops).toHaveText(/\d\ss ago: partition 7 made hot/u);
+  await stops.press("ArrowLeft");
+  await expect(stops).toHaveText(/ago: base load set to 500/);
+  // The chart is drawn anew each second, and the words stay.
+  await expect(stops).toHaveText(/[3-9]\ss ago: base load/u, { timeout: 10_000 });
+  await stops.press("ArrowRight");
+  await expect(stops).toHaveText(/partition 7 made hot/);
+  await stops.blur();
+  await expect(stops).toHaveText("");
+});
+
 test("a shape raises the load, says what runs, and ends with a tap or a key", async ({ known: _, presenter, show }) => {
   await show.open();
   await show.untilLive();

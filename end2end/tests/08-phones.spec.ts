@@ -33,6 +33,19 @@ test("a hit takes the direction that is aimed at", async ({ known: _, phone }) =
   await expect(phone.hits.first()).toHaveText(/↑ X/);
 });
 
+test("a presenter shows a player out, who may choose a fighter anew", async ({ known: _, presenter, phone }) => {
+  const fighter = await phone.join();
+  await phone.tapUntilPoints();
+  await expect.poll(() => presenter.scoreOf(fighter)).toBeGreaterThan(0);
+  await presenter.page.getByRole("button", { name: `Remove ${fighter}`, exact: true }).click();
+  await expect.poll(() => presenter.scoreOf(fighter)).toBeUndefined();
+  await phone.page.reload();
+  await expect(phone.fighters.first()).toBeVisible();
+  await phone.join();
+  await phone.tap("X");
+  await expect(phone.hits).toHaveCount(1);
+});
+
 test("taps that are too fast say so", async ({ known: _, phone }) => {
   await phone.join();
   // Five a second, and ten at once: a hand is not that fast, a test is.

@@ -26,6 +26,7 @@ pub(super) fn chart(store: Store) -> impl IntoView {
         <figure class="chart" aria-label="Lag and pods over the last ten minutes">
             {move || flags(drawing.with(|d| d.wide.clone()), "flags wide")}
             {move || flags(drawing.with(|d| d.narrow.clone()), "flags narrow")}
+            {stops(store, drawing)}
             <div class="curves">
                 {ticks(drawing)}
                 <svg viewBox=view_box.clone() preserveAspectRatio="none" aria-hidden="true">
@@ -182,6 +183,52 @@ fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
         }
     };
     view! { <ul class=class aria-hidden="true">{flags.into_iter().map(flag).collect_view()}</ul> }
+}
+
+/// What happened, for the keyboard: the arrow keys go from one marker to the next, and its words stand at its line.
+fn stops(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
+    let chosen = RwSignal::new(None::<u64>);
+    let ids = move || {
+        let oldest_ms = drawing.with_untracked(|drawing| drawing.time.start_ms());
+        store.read(&[], |picture| {
+            let shown = picture.history.markers.iter().filter(|marker| marker.at_ms >= oldest_ms);
+            shown.map(|marker| marker.id).collect::<Vec<_>>()
+        })
+    };
+    let newest = move || chosen.set(ids().last().copied());
+    let step = move |key: &str| {
+        let ids = ids();
+        let at = ids.iter().position(|id| Some(*id) == chosen.get_untracked());
+        let next = match (key, at) {
+            ("ArrowLeft", Some(at)) => at.saturating_sub(1),
+            ("ArrowRight", Some(at)) => (at + 1).min(ids.len().saturating_sub(1)),
+            ("Home", _) => 0,
+            ("End" | "ArrowLeft" | "ArrowRight", _) => ids.len().saturating_sub(1),
+            _ => return false,
+        };
+        chosen.set(ids.get(next).copied());
+        true
+    };
+    let told = Memo::new(move |_| {
+        let id = chosen.get()?;
+        let (at_ms, said) = store.read(&[Part::History], |picture| {
+            let marker = picture.history.markers.iter().find(|marker| marker.id == id)?;
+            Some((marker.at_ms, words::event(&marker.event)))
+        })?;
+        let age_ms = store.axis_ms.get().saturating_sub(at_ms);
+        Some((drawing.with(|drawing| drawing.time.at(at_ms)), format!("{} ago: {said}", words::age(age_ms))))
+    });
+    let place = move || told.get().map_or_else(String::new, |(x, _)| format!("--x:{}", percent(x)));
+    view! {
+        <div class="stops" role="group" tabindex="0" style=place
+            aria-label="What happened: the arrow keys go from one to the next"
+            on:focus=move |_| newest() on:blur=move |_| chosen.set(None)
+            on:keydown=move |event| if step(&event.key()) { event.prevent_default() }>
+            <p class="told" aria-live="polite" hidden=move || told.with(Option::is_none)>
+                {move || told.get().map(|(_, said)| said).unwrap_or_default()}
+            </p>
+        </div>
+    }
 }
 
 /// What the chart shows, for those who do not see it.
