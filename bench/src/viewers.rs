@@ -1,5 +1,6 @@
 //! A thousand browsers' worth of streams: what they cost the server, and how late an event is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -37,14 +38,19 @@ const EVENT_LIMIT: Duration = Duration::from_secs(20);
 /// Streams that are being opened at a time; a listening socket's queue is short.
 const OPENING: usize = 32;
 
-/// A server that has seen no crowd since its start is smaller than this; one that has keeps the memory, so that the growth by
+/// The streams come from so many addresses.
+const ADDRESSES: u8 = 8;
+/// How long after a crowd the server's memory is looked at again.
+const AFTERWARDS: Duration = Duration::from_secs(60);
+/// A server that has seen no crowd since its start is smaller than this; one that has may keep memory, so that the growth by
 /// a second crowd says nothing.
 const FRESH_MB: f64 = 40.0;
 
 /// Shared by all streams.
 struct Room {
     url: String,
-    http: reqwest::Client,
+    /// One for each address that they come from.
+    clients: Vec<reqwest::Client>,
     open: AtomicUsize,
     measuring: AtomicBool,
     doors: tokio::sync::Semaphore,
@@ -69,7 +75,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
 
     let room = Arc::new(Room {
         url: demo.url.clone(),
-        http,
+        clients: (0..ADDRESSES).map(client_at).collect::<Result<_>>()?,
         open: AtomicUsize::new(0),
         measuring: AtomicBool::new(false),
         doors: tokio::sync::Semaphore::new(OPENING),
@@ -78,7 +84,8 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     let mut streams = JoinSet::new();
     for number in 0..viewers {
         let view = if number < phones { View::Phone } else { View::Show };
-        streams.spawn(watch(Arc::clone(&room), view, Arc::clone(&end)));
+        let client = room.clients[number as usize % room.clients.len()].clone();
+        streams.spawn(watch(Arc::clone(&room), client, view, Arc::clone(&end)));
     }
     wait_until_open(&room, &mut streams, viewers as usize).await?;
     room.measuring.store(true, Ordering::Relaxed);
@@ -92,6 +99,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
         let (view, delays) = stream??;
         if view == View::Show { &mut of_show } else { &mut of_phones }.extend(delays);
     }
+    let (afterwards, _) = observe(server, AFTERWARDS).await?;
     println!("  server before: {} of a core, {} MB", Digits(cpu_alone), Digits(alone.rss_mb));
     println!(
         "  server with {viewers} streams: {} of a core, {} MB",
@@ -103,6 +111,8 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     if alone.rss_mb < FRESH_MB {
         let name = format!("{viewers} streams: server's memory");
         figures.push(Figure::new(name, crowded.rss_mb - alone.rss_mb, "MB more").goal(100.0));
+        let name = format!("server's memory {} s after {viewers} streams", AFTERWARDS.as_secs());
+        figures.push(Figure::new(name, afterwards.rss_mb / alone.rss_mb, "times that before").goal(1.3));
     } else {
         println!(
             "  This server was used before and kept memory of that: its growth is no figure. Start a demo anew."
@@ -144,14 +154,27 @@ async fn wait_until_open(
     Ok(())
 }
 
+/// A client of its own address on this machine, where the system lets every one of 127.0.0.0/8 be used (Linux does): the server keeps places
+/// for other addresses from each.
+fn client_at(number: u8) -> Result<reqwest::Client> {
+    let address = if cfg!(target_os = "linux") { [127, 0, 1, 1 + number] } else { [127, 0, 0, 1] };
+    let builder = reqwest::Client::builder().pool_max_idle_per_host(0).local_address(IpAddr::from(address));
+    Ok(builder.build()?)
+}
+
 /// Opens a stream and reads it to the end of the measurement; the delays of its events.
-async fn watch(room: Arc<Room>, view: View, end: Arc<tokio::sync::Notify>) -> Result<(View, Vec<f64>)> {
+async fn watch(
+    room: Arc<Room>,
+    client: reqwest::Client,
+    view: View,
+    end: Arc<tokio::sync::Notify>,
+) -> Result<(View, Vec<f64>)> {
     let ended = end.notified();
     tokio::pin!(ended);
     ended.as_mut().enable();
     let mut live = {
         let _door = room.doors.acquire().await?;
-        let mut live = Live::open(&room.http, &room.url, view, None, "").await?;
+        let mut live = Live::open(&client, &room.url, view, None, "").await?;
         timeout(EVENT_LIMIT, live.next()).await.context("no event came")??;
         live
     };

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that CI does, one stage after the other, each with its time.
 
+mod advisories;
 mod broker;
 mod browser;
 mod cluster;
@@ -37,7 +38,7 @@ pub(crate) struct Options {
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// rustfmt, clippy for the server's side and the browser's, Terraform's format, and what Kustomize makes of `deploy`
+    /// rustfmt, clippy for the server's side and the browser's, advisories about libraries, Terraform's format, and what Kustomize makes of `deploy`
     Lint,
     /// Unit tests, and integration tests on a real Kafka
     Unit,
@@ -90,6 +91,7 @@ fn lint(workspace: &Workspace) -> Result<()> {
     // `app` has exactly one of its features here: the two sides are never built together.
     let page = "clippy --profile wasm -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings";
     pass(&cargo(page), "clippy complains about the browser's side")?;
+    advisories::check(workspace)?;
     deployment::lint(workspace)
 }
 
