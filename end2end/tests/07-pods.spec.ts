@@ -127,7 +127,7 @@ test("pods are scaled by hand only while the autoscaler is off, between min and 
   await expect.poll(() => presenter.readyShown(), { timeout: 20_000 }).toBe(4);
   await expect(presenter.flag("by hand: 3 to 4 pods")).toBeVisible();
   await presenter.more.click();
-  await expect(presenter.refusal).toHaveText(/From 1 to 4 pods/);
+  await expect(presenter.refusal).toHaveText(/5 is not between 1 and 4 pods/);
   await presenter.close();
   expect((await picture()).snapshot.cluster?.desired).toBe(4);
   await presenter.scale(1);

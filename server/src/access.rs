@@ -40,6 +40,8 @@ pub struct Presenter(());
 pub struct Access {
     /// `None`: nobody can present.
     passcode: Option<String>,
+    /// What makes a device known before anybody has signed in with it; `None`: nothing does.
+    device_token: Option<String>,
     presenter_key: Key,
     player_key: Key,
     front: Front,
@@ -57,6 +59,7 @@ impl Access {
         let presenter = key(secret, passcode.as_deref().unwrap_or_default());
         Self {
             passcode,
+            device_token: None,
             presenter_key: presenter,
             player_key: Key::from(secret),
             front,
@@ -64,6 +67,12 @@ impl Access {
             attempts: Mutex::default(),
             sessions: Mutex::default(),
         }
+    }
+
+    /// The same rules, and a token that makes a device known: whoever is told it keeps others from guessing passcodes in its place.
+    #[must_use]
+    pub fn with_device_token(self, device_token: Option<String>) -> Self {
+        Self { device_token, ..self }
     }
 
     /// What is in front of this server.
@@ -123,10 +132,7 @@ impl Access {
         }
         attempts.right(sender);
         let presenter = self.cookie(PRESENTER, Session::begin(now_ms).to_string(), SameSite::Strict, client);
-        let device = format!("{:016x}", device.unwrap_or_else(rand::random));
-        let mut device = self.cookie(DEVICE, device, SameSite::Strict, client);
-        let lasts = std::time::Duration::from_secs(DEVICE_FOR_DAYS * 86_400);
-        device.set_max_age(Some(lasts.try_into().unwrap_or_default()));
+        let device = self.device_cookie(client, device.unwrap_or_else(rand::random));
         let cookies = [presenter, device].into_iter().filter_map(|it| set_cookie(&self.presenter_key, it));
         (SignIn::Welcome, cookies.collect())
     }
@@ -154,6 +160,22 @@ impl Access {
         u64::from_str_radix(jar.get(&self.name(DEVICE, client.is_secure))?.value(), 16).ok()
     }
 
+    /// The `Set-Cookie` that makes a device known, if the token is right: its passcodes are not kept waiting by those of strangers.
+    #[must_use]
+    pub fn know_device(&self, client: &Client, token: &str) -> Option<HeaderValue> {
+        let is_right = self.device_token.as_deref().is_some_and(|right| is_equal(token, right));
+        let cookie =
+            (is_right && self.can_present(client)).then(|| self.device_cookie(client, rand::random()));
+        set_cookie(&self.presenter_key, cookie?)
+    }
+
+    fn device_cookie(&self, client: &Client, device: u64) -> Cookie<'static> {
+        let mut cookie = self.cookie(DEVICE, format!("{device:016x}"), SameSite::Strict, client);
+        let lasts = std::time::Duration::from_secs(DEVICE_FOR_DAYS * 86_400);
+        cookie.set_max_age(Some(lasts.try_into().unwrap_or_default()));
+        cookie
+    }
+
     /// A cookie that no script can read, for all pages.
     fn cookie(&self, name: &str, value: String, same_site: SameSite, client: &Client) -> Cookie<'static> {
         let mut cookie = Cookie::new(self.name(name, client.is_secure), value);
@@ -171,11 +193,14 @@ impl Access {
 
     fn is_passcode(&self, typed: &str) -> bool {
         let Some(passcode) = &self.passcode else { return false };
-        // Compared as digests: neither the time nor the length tells how close a guess was.
-        let digest = |text: &str| Sha512::digest(text.as_bytes());
-        let is_equal = bool::from(digest(typed).ct_eq(&digest(passcode)));
-        is_equal && typed.len() <= LONGEST_PASSCODE
+        is_equal(typed, passcode) && typed.len() <= LONGEST_PASSCODE
     }
+}
+
+/// Compares digests: neither the time nor the length tells how close a guess was.
+fn is_equal(guess: &str, right: &str) -> bool {
+    let digest = |text: &str| Sha512::digest(text.as_bytes());
+    digest(guess).ct_eq(&digest(right)).into()
 }
 
 /// A key of its own for each passcode.

@@ -6,6 +6,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use cluster::admission;
 use model::command::{Command, Outcome};
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
 use model::load::{BURST_MS, Burst, HOT_PERCENT, HotPartition, LoadSettings, Running, Shape};
@@ -200,13 +201,8 @@ impl Commander {
     }
 
     async fn scale(&self, replicas: u32) -> Result<(), Refusal> {
-        let policy = self.policy()?;
-        if policy.enabled {
-            return Err(rejected("The autoscaler decides: switch it off first."));
-        }
-        if !(policy.min..=policy.max).contains(&replicas) {
-            return Err(rejected(format!("From {} to {} pods.", policy.min, policy.max)));
-        }
+        let Cluster { desired, policy, .. } = self.snapshot().cluster.ok_or_else(no_cluster)?;
+        admission::replicas(replicas, desired, &policy)?;
         self.cluster()?.scale(replicas).await
     }
 

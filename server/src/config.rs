@@ -18,6 +18,7 @@ use crate::invitation::{Invitation, Invitations};
 const COOKIE_SECRET: &str = "KING_COOKIE_SECRET";
 /// Makes a presenter. Without it there is none.
 const PASSCODE: &str = "KING_PASSCODE";
+const DEVICE_TOKEN: &str = "KING_DEVICE_TOKEN";
 
 /// Characters that a passcode has at least.
 const SHORTEST_PASSCODE: usize = 12;
@@ -124,6 +125,8 @@ pub struct Config {
     pub site: PathBuf,
     /// What a presenter types.
     pub passcode: Option<String>,
+    /// What makes a device known.
+    pub device_token: Option<String>,
     /// Signs the cookies.
     pub secret: [u8; 64],
 }
@@ -159,7 +162,10 @@ impl Args {
             capacity: self.capacity,
             runtime,
             site: self.site,
-            passcode: environment(PASSCODE)?.map(long_enough).transpose()?,
+            passcode: environment(PASSCODE)?.map(|passcode| long_enough(PASSCODE, passcode)).transpose()?,
+            device_token: environment(DEVICE_TOKEN)?
+                .map(|token| long_enough(DEVICE_TOKEN, token))
+                .transpose()?,
             secret,
         })
     }
@@ -203,13 +209,13 @@ fn environment(name: &str) -> Result<Option<String>, ConfigError> {
 }
 
 /// Five guesses a second are looked at: what is short would be found during a talk.
-fn long_enough(passcode: String) -> Result<String, ConfigError> {
-    if passcode.chars().count() < SHORTEST_PASSCODE {
+fn long_enough(name: &str, secret: String) -> Result<String, ConfigError> {
+    if secret.chars().count() < SHORTEST_PASSCODE {
         return Err(ConfigError::new(format!(
-            "{PASSCODE} is too short to keep strangers out: take at least {SHORTEST_PASSCODE} characters, say four words"
+            "{name} is too short to keep strangers out: take at least {SHORTEST_PASSCODE} characters, say four words"
         )));
     }
-    Ok(passcode)
+    Ok(secret)
 }
 
 fn secret(text: &str) -> Result<[u8; 64], ConfigError> {
@@ -285,9 +291,9 @@ mod tests {
 
     #[test]
     fn a_short_passcode_is_refused_and_not_repeated() {
-        assert_eq!(long_enough("ninja-panda-".to_owned()).unwrap(), "ninja-panda-");
+        assert_eq!(long_enough(PASSCODE, "ninja-panda-".to_owned()).unwrap(), "ninja-panda-");
         for short in ["x", "ninja-panda"] {
-            let error = long_enough(short.to_owned()).unwrap_err().to_string();
+            let error = long_enough(PASSCODE, short.to_owned()).unwrap_err().to_string();
             assert!(error.contains("12 characters") && !error.contains(short), "{error}");
         }
     }

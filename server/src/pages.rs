@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use app::{Boot, Page, PlayerView};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::Next;
-use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -122,6 +122,24 @@ impl Visitor {
         ];
         let coding = self.coding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
         (headers, AppendHeaders(coding.into_iter().flatten()), page).into_response()
+    }
+}
+
+/// `GET /device/TOKEN`: makes a presenter's device known, and shows the show.
+pub async fn device(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let client = Client::of(peer, &headers, server.access.front());
+    match server.access.know_device(&client, &token) {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            "This address makes no device known: look at what the demo printed at its start.\n",
+        )
+            .into_response(),
     }
 }
 

@@ -19,6 +19,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .merge(api)
         .route("/live", get(live::open))
         .route("/healthz", get(pages::healthz))
+        .route("/device/{token}", get(pages::device))
         .fallback_service(server.site.router())
         .layer(from_fn_with_state(Arc::clone(&server), api::own_origin_only))
         .layer(from_fn(pages::short_address))

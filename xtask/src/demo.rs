@@ -26,6 +26,7 @@ const KAFKA_PATIENCE: Duration = Duration::from_secs(90);
 const SERVER_PATIENCE: Duration = Duration::from_secs(30);
 
 const PASSCODE: &str = "KING_PASSCODE";
+const DEVICE_TOKEN: &str = "KING_DEVICE_TOKEN";
 
 /// What can be chosen.
 #[derive(Debug, clap::Args)]
@@ -91,7 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         source,
         &sender,
         &mut supervisor,
-        Show { port, passcode, cluster },
+        Show { port, passcode, device_token: secret::hexadecimal::<16>()?, cluster },
     );
     let result = result.and_then(|()| supervisor.watch());
     let failed = result.as_ref().is_err_and(|error| !error.is::<stop::Stopped>());
@@ -139,6 +140,8 @@ fn explain(result: Result<()>, workspace: &Workspace) -> Result<()> {
 struct Show {
     port: u16,
     passcode: String,
+    /// What makes a presenter's device known.
+    device_token: String,
     /// The cluster that is shown instead of local pods.
     cluster: Option<kube::Cluster>,
 }
@@ -203,6 +206,8 @@ fn start(
     status.url = url(local);
     status.network_url = port::in_network(options.bind).map(url);
     status.passcode = show.passcode;
+    let public = options.public_url.as_deref().unwrap_or(&status.url).trim_end_matches('/');
+    status.device_url = format!("{public}/device/{}", show.device_token);
     access.address().clone_into(&mut status.kafka);
     supervisor.publish()?;
     welcome(options, workspace, instance, supervisor);
@@ -263,13 +268,14 @@ fn server(
         option("--max-pods", pods.to_string());
     }
     arguments.extend(show.cluster.iter().flat_map(kube::Cluster::arguments));
-    let (access, passcode) = (access.clone(), show.passcode.clone());
+    let (access, passcode, token) = (access.clone(), show.passcode.clone(), show.device_token.clone());
     Service::new("server", instance.directory.join("server.log"), move || {
         let mut command = Command::new(&program);
         command
             .args(&arguments)
             .args(["--admin-address", "127.0.0.1:0"])
             .env(PASSCODE, &passcode)
+            .env(DEVICE_TOKEN, &token)
             .env("KING_COOKIE_SECRET", &secret);
         access.give_to(&mut command);
         Ok(command)
@@ -303,6 +309,10 @@ fn welcome(options: &Options, workspace: &Workspace, instance: &Instance, superv
         (None, None) => console::plain("  Phones        this machine is in no network now"),
     }
     console::plain(format_args!("  Passcode      {}", status.passcode));
+    console::plain(format_args!(
+        "  Your device   {} (once, so that no guesser keeps it waiting)",
+        status.device_url
+    ));
     console::plain("");
     let logs = instance.directory.clone();
     console::plain(format_args!(

@@ -30,6 +30,8 @@ pub(crate) struct Status {
     pub network_url: Option<String>,
     /// The presenter's passcode.
     pub passcode: String,
+    /// The address that makes a presenter's device known.
+    pub device_url: String,
     /// Bootstrap servers.
     pub kafka: String,
     /// Kafka, the server and the generator by name.

@@ -142,8 +142,10 @@ fn replicas(store: Store, desk: Desk) -> impl IntoView {
     };
     let automatic = store.flag(&[Part::Cluster], is_automatic);
     let unknown = store.flag(&[Part::Cluster], |picture| cluster_of(picture).is_none());
-    let by_hand =
-        store.flag(&[Part::Cluster], |picture| !is_automatic(picture) && cluster_of(picture).is_some());
+    // At 0 pods the autoscaler waits: a hand wakes it up.
+    let by_hand = store.flag(&[Part::Cluster], |picture| {
+        cluster_of(picture).is_some_and(|cluster| !cluster.policy.enabled || cluster.desired == 0)
+    });
     let cannot_step = Signal::derive(move || !by_hand.get());
     view! {
         <fieldset>

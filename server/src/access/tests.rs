@@ -126,6 +126,21 @@ fn a_presenter_signs_in_again_beside_a_guesser_at_the_same_address() {
 }
 
 #[test]
+fn a_device_that_was_shown_the_token_signs_in_for_the_first_time_beside_a_guesser() {
+    let access = access("kumite").with_device_token(Some("a long token".to_owned()));
+    assert!(access.know_device(&TUNNEL, "a long toke").is_none());
+    assert!(access.know_device(&ROOM, "a long token").is_none(), "in the clear");
+    assert!(self::access("kumite").know_device(&TUNNEL, "").is_none(), "there is no token");
+    let known = with_cookies(&[access.know_device(&TUNNEL, "a long token").unwrap()]);
+    assert!(access.presenter(NOW, &TUNNEL, &known).is_none(), "it has not signed in");
+    for ms in 0..100 {
+        sign_in(&access, NOW + ms, &TUNNEL, "guess");
+    }
+    assert!(matches!(sign_in(&access, NOW + 100, &TUNNEL, "kumite").0, SignIn::TooMany { .. }));
+    assert_eq!(access.sign_in(NOW + 100, &TUNNEL, &known, "kumite").0, SignIn::Welcome);
+}
+
+#[test]
 fn a_passcode_in_the_clear_is_not_even_looked_at() {
     assert_eq!(sign_in(&access("kumite"), NOW, &ROOM, "kumite"), (SignIn::NeedsTls, Vec::new()));
     let nobody = Access::new(None, &[7; 64], Front::default(), 8930);

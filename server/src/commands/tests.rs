@@ -80,7 +80,7 @@ async fn what_makes_no_sense_is_refused_and_asks_for_nothing() {
     let hot = Command::Hot { partition: Some(12) };
     check(hot, refusal("The generator writes to the partitions 0 to 11 only."), &[]).await;
     let scale = Command::Scale { replicas: 2 };
-    check(scale, refusal("The autoscaler decides: switch it off first."), &[]).await;
+    check(scale, refusal("The autoscaler sets the number of pods: switch it off first."), &[]).await;
     let kill = Command::Kill { pod: Some("kstreams-z".into()), manner: Manner::Crash, confirmed: true };
     check(kill, refusal("There is no pod z any more."), &[]).await;
     for policy in [
@@ -126,7 +126,16 @@ async fn hands_scale_within_the_policy_while_the_autoscaler_is_off() {
     assert_eq!(outcome_of(&stage, &presenter, &Command::Scale { replicas: 4 }).await, Outcome::Done);
     assert_eq!(stage.record.take(), ["scale 4"]);
     let outcome = outcome_of(&stage, &presenter, &Command::Scale { replicas: 5 }).await;
-    assert_eq!(outcome, refusal("From 1 to 4 pods."));
+    assert_eq!(outcome, refusal("5 is not between 1 and 4 pods."));
+}
+
+#[tokio::test]
+async fn a_hand_wakes_up_an_autoscaler_that_waits_at_zero() {
+    let stage = stage();
+    stage.pods(&[]).await;
+    let presenter = stage.presenter().await;
+    assert_eq!(outcome_of(&stage, &presenter, &Command::Scale { replicas: 1 }).await, Outcome::Done);
+    assert_eq!(stage.record.take(), ["scale 1"]);
 }
 
 #[tokio::test]
