@@ -24,13 +24,15 @@ const SIZE_LIMIT: usize = 16 * 1024 * 1024;
 /// A record that is a minute late is still worth having.
 const MESSAGE_TIMEOUT: &str = "60000";
 
-/// A refused delivery is said once a record, which is once a second.
+/// Refused deliveries are said once for the same cause.
 impl ProducerContext<NoCustomPartitioner> for Tracing {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, record)) = result {
-            tracing::warn!("a record was not written to {}", Refusal::new(record.topic(), error));
+        let Err((error, record)) = result else { return };
+        let refusal = Refusal::new(record.topic(), error);
+        if self.is_news(&refusal, Instant::now()) {
+            tracing::warn!("records are not written to {refusal}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What librdkafka calls while our clients work: its log goes to `tracing`, and its troubles are kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -9,17 +10,32 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 
 use super::trouble::{Trouble, Troubles};
+use crate::refusal::Refusal;
 
 /// Sends librdkafka's own words to `tracing`, under the target `librdkafka`.
 ///
 /// A lost connection is logged at debug level only: the caller whose question stays unanswered says so once, and why.
 #[derive(Debug, Clone, Default)]
-pub struct Tracing(Arc<Troubles>);
+pub struct Tracing {
+    troubles: Arc<Troubles>,
+    /// The last record that Kafka did not take, and when that was.
+    refused: Arc<Mutex<Option<(Refusal, Instant)>>>,
+}
+
+/// Refusals for the same cause within this time are one.
+const TOGETHER: Duration = Duration::from_secs(10);
 
 impl Tracing {
     /// Why no connection came about, if librdkafka said so.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.0.last()
+        self.troubles.last()
+    }
+
+    /// Whether a refusal is worth a word: another cause than before, or the first after a while.
+    pub(crate) fn is_news(&self, refusal: &Refusal, now: Instant) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = refused.replace((refusal.clone(), now));
+        before.is_none_or(|(before, at)| before != *refusal || now.duration_since(at) > TOGETHER)
     }
 }
 
@@ -34,7 +50,7 @@ impl ClientContext for Tracing {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason, "client error");
-        self.0.note(&error, reason);
+        self.troubles.note(&error, reason);
     }
 }
 
@@ -69,5 +85,23 @@ pub(super) fn log_level() -> RDKafkaLogLevel {
         RDKafkaLogLevel::Debug
     } else {
         RDKafkaLogLevel::Warning
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_goes_on_is_said_once() {
+        let refusal = |code| Refusal::new("KING-HISTORY", &KafkaError::MessageProduction(code));
+        let (tracing, begin) = (Tracing::default(), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(tracing.is_news(&refusal(Code::MessageSizeTooLarge), begin));
+        assert!((1..60).all(|second| !tracing.is_news(&refusal(Code::MessageSizeTooLarge), at(second))));
+        assert!(tracing.is_news(&refusal(Code::TopicAuthorizationFailed), at(60)), "another cause");
+        assert!(tracing.is_news(&refusal(Code::TopicAuthorizationFailed), at(71)), "it had ended");
     }
 }
