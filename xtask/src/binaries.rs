@@ -1,18 +1,33 @@
 //! What cargo builds: the three programs of the demo, and the page for the browser.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::workspace::Workspace;
-use crate::{console, tool};
+use crate::{console, stop, tool};
 
 /// The programs of the demo. They find each other by lying in one directory.
 const DEMO: [&str; 3] = ["server", "streams", "datagen"];
 /// All programs: what an image has.
 pub(crate) const PROGRAMS: [&str; 4] = ["server", "lag-api", "datagen", "streams"];
 
+/// Builds all programs with a profile, and the page beside them: while one waits for its longest library, the other has the processor. The page's
+/// own words are in a file, since both would draw over each other's.
+pub(crate) fn build_all(workspace: &Workspace, profile: &str) -> Result<()> {
+    std::thread::scope(|scope| {
+        let page = scope.spawn(|| build_page(workspace));
+        let programs = build(workspace, profile);
+        if programs.is_err() {
+            // Nobody needs the page then.
+            stop::ask();
+        }
+        let page = page.join().map_err(|_| anyhow!("the thread that builds the page died"))?;
+        programs.and(page)
+    })
+}
+
 /// Builds all programs with a profile; cargo's own progress is shown. They are always built together: alone, each would have its
 /// libraries built once more with other features.
-pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<()> {
+fn build(workspace: &Workspace, profile: &str) -> Result<()> {
     let _waiting =
         console::Waiting::beside_progress(format!("building {} (profile {profile})", PROGRAMS.join(", ")));
     let mut command = workspace.cargo();
@@ -24,11 +39,15 @@ pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<()> {
 }
 
 /// Builds the page's WebAssembly.
-pub(crate) fn build_page(workspace: &Workspace) -> Result<()> {
-    let _waiting = console::Waiting::beside_progress("building the page");
+fn build_page(workspace: &Workspace) -> Result<()> {
+    console::step("building the page beside the programs");
     let mut command = workspace.cargo();
     command.args(["build", "--profile", "wasm", "-p", "frontend", "--target", "wasm32-unknown-unknown"]);
-    succeed(&command, "the page does not build")
+    std::fs::create_dir_all(&workspace.target)
+        .with_context(|| format!("cannot create {}", workspace.target.display()))?;
+    tool::quiet(&command, &workspace.target.join("build-page.log")).context("the page does not build")?;
+    console::step("the page is built");
+    Ok(())
 }
 
 /// Says what is missing when nothing may be built.

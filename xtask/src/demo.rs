@@ -236,8 +236,7 @@ fn build(options: &Options, workspace: &Workspace) -> Result<()> {
 
 fn build_all(workspace: &Workspace) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build(workspace, "release")?;
-    binaries::build_page(workspace)?;
+    binaries::build_all(workspace, "release")?;
     site::build(workspace)
 }
 

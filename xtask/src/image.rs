@@ -124,8 +124,7 @@ pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
 
 fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build(workspace, profile.name())?;
-    binaries::build_page(workspace)?;
+    binaries::build_all(workspace, profile.name())?;
     // Not where the demo's page is: that directory keeps files of former builds for a while.
     let site = site(workspace);
     let _ = std::fs::remove_dir_all(&site);

@@ -56,7 +56,7 @@ impl Decision {
             }
             Verdict::Rivals { names } => teller
                 .plain(&format!(
-                    "{} want to scale this Deployment, so Kubernetes lets neither: delete all autoscalers but one.",
+                    "{} want to scale this Deployment, so Kubernetes follows the metrics of neither: delete all autoscalers but one.",
                     names.join(" and ")
                 )),
             Verdict::Blind { reason } => teller
@@ -340,7 +340,7 @@ mod tests {
         for (activation, expected) in [(None, "records."), (Some(1_200), "a lag above 1.2 k.")] {
             check((None, None), (0, 0), Verdict::Idle { activation }, &format!("{idle}{expected}"));
         }
-        let rivals = "kstreams and other want to scale this Deployment, so Kubernetes lets neither: \
+        let rivals = "kstreams and other want to scale this Deployment, so Kubernetes follows the metrics of neither: \
                       delete all autoscalers but one.";
         let names = vec!["kstreams".to_owned(), "other".to_owned()];
         check((None, None), (3, 3), Verdict::Rivals { names }, rivals);

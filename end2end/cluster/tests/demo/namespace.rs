@@ -42,22 +42,25 @@ fn rendered(image: &str) -> Vec<Value> {
              images: [{{name: {name}, newName: {name}, digest: \"{digest}\"}}]\n"
         ),
     );
-    let mut render = Command::new("kubectl");
-    render.args(["apply", "--dry-run=client", "--output", "json", "-k"]).arg(folder);
-    let list: Value = serde_json::from_str(&run(&mut render, None).unwrap()).unwrap();
-    list["items"].as_array().unwrap().clone()
+    let yaml = run(Command::new("kubectl").arg("kustomize").arg(folder), None).unwrap();
+    // As the files say it, whatever of that is there already.
+    let mut read = Command::new("kubectl");
+    read.args(["create", "--dry-run=client", "--output", "json", "--filename", "-"]);
+    let json = run(&mut read, Some(&yaml)).unwrap();
+    let documents = serde_json::Deserializer::from_str(&json).into_iter::<Value>().map(Result::unwrap);
+    documents
+        .flat_map(|document| match document["items"].as_array() {
+            Some(items) => items.clone(),
+            None => vec![document],
+        })
+        .collect()
 }
 
-/// What is to be applied of it: without what the cluster has once, and without what the annotation of the other demo says.
+/// What is to be applied of it: without what the cluster has once.
 fn of_its_own(mut object: Value) -> Option<Value> {
     let kind = object["kind"].as_str()?.to_owned();
     if kind == "APIService" || kind.starts_with("ValidatingAdmissionPolicy") {
         return None;
-    }
-    let metadata = object["metadata"].as_object_mut()?;
-    metadata.remove("annotations");
-    for found in ["resourceVersion", "uid", "creationTimestamp", "generation"] {
-        metadata.remove(found);
     }
     if kind.starts_with("ClusterRole") {
         let other = |name: &Value| json!(format!("{}-{OTHER}", name.as_str().unwrap_or_default()));
@@ -83,6 +86,7 @@ async fn the_demo_works_and_is_guarded_in_another_namespace() {
     for api in all.iter().filter(|object| object["kind"] == "APIService") {
         assert_eq!(api["spec"]["service"]["namespace"], OTHER);
     }
+    assert!(all.len() > 30, "only {} objects", all.len());
     let own: Vec<Value> = all.into_iter().filter_map(of_its_own).collect();
     let cluster_wide: Vec<(String, String)> = own
         .iter()
