@@ -36,7 +36,22 @@ pub(super) struct Metadata {
     pub namespace: Option<String>,
 }
 
-/// Many of them, as `kubectl get` and `kubectl apply` answer in JSON.
+/// Objects that kubectl prints one after the other, or as one list.
+fn objects(text: &str) -> serde_json::Result<Vec<Object>> {
+    let mut objects = Vec::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
+        match document? {
+            serde_json::Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
+                let items = list.remove("items").unwrap_or_default();
+                objects.extend(serde_json::from_value::<Vec<Object>>(items)?);
+            }
+            object => objects.push(serde_json::from_value(object)?),
+        }
+    }
+    Ok(objects)
+}
+
+/// Many of them, as `kubectl get` answers in JSON.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
     /// In no order that means something.
@@ -60,11 +75,12 @@ impl Kubectl {
         }
     }
 
-    /// Everything that a folder says, after the cluster was asked whether it knows such things. Nothing is changed.
+    /// Everything that a folder says, after the cluster was asked whether it knows such things. Nothing is changed, and what is there
+    /// already is of no account.
     pub(super) fn describe(&self, folder: &Path) -> Result<Vec<Object>> {
-        let dry = ["apply", "--dry-run=client", "--output", "json", "-k"];
-        let list: List<Object> = self.json(|command| command.args(dry).arg(folder))?;
-        Ok(list.items)
+        let dry = ["create", "--dry-run=client", "--output", "json", "-k"];
+        let text = self.text(|command| command.args(dry).arg(folder))?;
+        objects(&text).context("cannot read kubectl's answer")
     }
 
     /// An answer in JSON.
@@ -93,5 +109,22 @@ impl Kubectl {
             command.args(["--context", context]);
         }
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_read_one_after_the_other_and_as_a_list() {
+        let one = |name: &str| {
+            format!(r#"{{"kind": "Service", "metadata": {{"name": "{name}", "namespace": "a"}}}}"#)
+        };
+        let list = format!(r#"{{"kind": "List", "items": [{}, {}]}}"#, one("c"), one("d"));
+        let read = objects(&format!("{}\n{}\n{list}", one("a"), one("b"))).unwrap();
+        let names: Vec<&str> = read.iter().map(|object| object.metadata.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        assert_eq!(read[0].metadata.namespace.as_deref(), Some("a"));
     }
 }
