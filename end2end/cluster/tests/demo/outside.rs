@@ -136,13 +136,13 @@ fn in_pieces(directory: &Path) -> (OsString, PathBuf) {
     let status = json!({
         "clientCertificateData": pem("client-certificate-data"),
         "clientKeyData": pem("client-key-data"),
-        "expirationTimestamp": "END",
+        "expirationTimestamp": "@UNTIL@",
     });
     let answer = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status });
     let (answers, runs) = (directory.join("answer"), directory.join("runs"));
     std::fs::write(&answers, answer.to_string()).unwrap();
     let script = format!(
-        "echo run >> {}; sleep 3; sed \"s/END/$(date -u -d '+20 seconds' +%Y-%m-%dT%H:%M:%SZ)/\" {}",
+        "echo run >> {}; sleep 3; sed \"s/@UNTIL@/$(date -u -d '+20 seconds' +%Y-%m-%dT%H:%M:%SZ)/\" {}",
         runs.display(),
         answers.display()
     );
