@@ -63,6 +63,15 @@ export class Phone {
     await this.key(key).tap();
   }
 
+  /** So many taps before the page does anything else. */
+  async tapAtOnce(key: "X" | "O", taps: number): Promise<void> {
+    await this.key(key).evaluate((button: HTMLElement, taps) => {
+      for (let tap = 0; tap < taps; tap += 1) {
+        button.click();
+      }
+    }, taps);
+  }
+
   async aim(direction: "Up" | "Down" | "Left" | "Right"): Promise<void> {
     const arrow = this.page.getByRole("button", { name: direction, exact: true });
     await arrow.tap();
