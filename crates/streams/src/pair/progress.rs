@@ -35,6 +35,10 @@ pub(super) struct Progress {
     next_offset: Option<i64>,
     /// Up to where all is read: the consumer had fetched so far, and the queue was empty after that, at the log's end.
     read_to: Option<i64>,
+    /// As that was at the last look.
+    read_to_before: Option<i64>,
+    /// The same at two looks in a row between which the queue gave nothing: a record that was on its way would have come.
+    surely_read_to: Option<i64>,
     /// Of the time since the last look.
     found: Found,
     /// Where the log ended at the last look.
@@ -90,7 +94,7 @@ impl Progress {
     /// The offset of the next record, if what is before it was aborted or is the end of a transaction: none of that comes as a record.
     pub(super) fn passed_over(&self, position: i64) -> Option<i64> {
         let end = self.last_end?;
-        self.read_to.filter(|&read_to| read_to > position && read_to <= end.stable)
+        self.surely_read_to.filter(|&read_to| read_to > position && read_to <= end.stable)
     }
 
     /// Whether it was at its end for so long that nobody should wait for it.
@@ -101,6 +105,8 @@ impl Progress {
     /// Compares a position with where the log ends, which was asked for from a time on.
     pub(super) fn look(&mut self, position: i64, end: &LogEnd, asked: Instant) -> Standing {
         let found = std::mem::take(&mut self.found);
+        let before = std::mem::replace(&mut self.read_to_before, self.read_to);
+        self.surely_read_to = self.read_to.filter(|_| found == Found::Nothing && before == self.read_to);
         // By now the pair may have read on: only where it stood before the question counts.
         let stood = self.last_position.replace((position, Instant::now())).filter(|(_, at)| *at <= asked);
         let end = match end {
@@ -183,10 +189,10 @@ mod tests {
         // It was aborted: what it held never comes, and the consumer passes over it.
         progress.found_end();
         progress.fetched(16);
-        for _ in 0..QUIET_LOOKS {
+        for look in 0..QUIET_LOOKS {
             progress.found_nothing();
             assert_eq!(answered(&mut progress, 10, known(16, 16)), Standing::GoesOn);
-            assert_eq!(progress.passed_over(10), Some(16));
+            assert_eq!(progress.passed_over(10), (look > 0).then_some(16));
         }
         assert!(progress.is_idle());
         assert_eq!(progress.passed_over(16), None);
@@ -207,11 +213,16 @@ mod tests {
         assert_eq!(look(&mut progress, 12), None, "this was said before the end was seen");
         progress.fetched(12);
         assert_eq!(look(&mut progress, 12), None, "a record may be in the queue");
-        progress.found_nothing();
-        assert_eq!(look(&mut progress, 11), None, "this log is not as long");
-        assert_eq!(look(&mut progress, 12), Some(12));
+        for (end, expected, why) in [
+            (12, None, "once more, to be sure"),
+            (11, None, "this log is not as long"),
+            (12, Some(12), "nothing came"),
+        ] {
+            progress.found_nothing();
+            assert_eq!(look(&mut progress, end), expected, "{why}");
+        }
         progress.fetched(14);
-        assert_eq!(look(&mut progress, 14), Some(12), "the other two may be in the queue");
+        assert_eq!(look(&mut progress, 14), None, "the other two may be in the queue");
         progress.found_record();
         assert_eq!(look(&mut progress, 14), None);
     }
