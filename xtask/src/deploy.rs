@@ -52,6 +52,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return delete(&workspace, &kubectl, &overlay, &objects);
     }
     let namespace = overlay::namespace(&objects)?;
+    let others = owners::other_demos(&kubectl, namespace)?;
+    if !others.is_empty() {
+        bail!(
+            "This cluster has a demo already, in the namespace {}, and what lies outside of a namespace can be there once. Nothing was \
+             changed: take that one out first, `cargo xtask deploy --delete`.",
+            others.join(", ")
+        );
+    }
     owners::check(&kubectl, &objects, namespace)?;
     let load = match (options.load, &options.image.push) {
         (Some(load), _) => load,
@@ -102,7 +110,14 @@ fn delete(
         deleted = kubectl.show(|command| command.args(words).args(&apis))?;
     }
     if deleted {
-        let folder = overlay.without_apis(workspace)?;
+        let others = owners::other_demos(kubectl, namespace)?;
+        if !others.is_empty() {
+            console::step(format_args!(
+                "roles and admission policies of the cluster stay: the demo in {} needs them",
+                others.join(", ")
+            ));
+        }
+        let folder = overlay.to_delete(workspace, others.is_empty())?;
         let words = ["delete", "--ignore-not-found", "--timeout", PATIENCE, "-k"];
         deleted = kubectl.show(|command| command.args(words).arg(&folder))?;
     }

@@ -200,9 +200,17 @@ impl Second {
         let Self { point, markers, lives } = self;
         let latest_ms = now_ms + AHEAD_MS;
         let spans = || lives.iter().flat_map(|life| &life.spans);
+        // What was begun may end later: a burst, a shape.
+        let ends = || {
+            markers
+                .iter()
+                .filter_map(|marker| marker.until_ms)
+                .chain(lives.iter().filter_map(|life| life.ended_ms))
+        };
         if point.at_ms > latest_ms
             || markers.iter().any(|marker| marker.at_ms > latest_ms)
             || spans().any(|(since_ms, _)| *since_ms > latest_ms)
+            || ends().any(|end_ms| end_ms > latest_ms + KEPT_MS)
         {
             Some("it is in the future")
         } else if markers.len() > MAX_OF_A_SECOND
@@ -324,6 +332,9 @@ mod tests {
         let with = |lives| Second { lives, ..at(now_ms) };
         assert_eq!(with(vec![life(&[now_ms])]).problem(now_ms), None);
         assert!(with(vec![life(&[now_ms, u64::MAX])]).problem(now_ms).unwrap().contains("future"));
+        let ends = |end_ms| Life { ended_ms: Some(end_ms), ..life(&[now_ms]) };
+        assert_eq!(with(vec![ends(now_ms + KEPT_MS)]).problem(now_ms), None);
+        assert!(with(vec![ends(u64::MAX)]).problem(now_ms).unwrap().contains("future"));
         assert!(with(vec![life(&[1]); MAX_OF_A_SECOND + 1]).problem(now_ms).unwrap().contains("more"));
         assert!(with(vec![life(&[1; MAX_OF_A_SECOND + 1])]).problem(now_ms).unwrap().contains("more"));
     }

@@ -91,9 +91,9 @@ impl Pair {
         }
     }
 
-    /// Notes how far the consumer has fetched an input.
-    pub(crate) fn fetched(&mut self, input: Input, next_offset: i64) {
-        self.queues[index(input)].progress.fetched(next_offset);
+    /// Notes where the log of an input begins, and how far the consumer has fetched it.
+    pub(crate) fn fetched(&mut self, input: Input, start: i64, next_offset: i64) {
+        self.queues[index(input)].progress.fetched(start, next_offset);
     }
 
     /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought nothing for a

@@ -300,7 +300,7 @@ impl Worker {
             if let Some(position) = pair.desk.position(input) {
                 self.metrics.show_position(input, topic, partition, position, (start, end));
             }
-            pair.fetched(input, next_offset);
+            pair.fetched(input, start, next_offset);
         }
     }
 

@@ -138,6 +138,10 @@ fn a_device_that_was_shown_the_token_signs_in_for_the_first_time_beside_a_guesse
     }
     assert!(matches!(sign_in(&access, NOW + 100, &TUNNEL, "kumite").0, SignIn::TooMany { .. }));
     assert_eq!(access.sign_in(NOW + 100, &TUNNEL, &known, "kumite").0, SignIn::Welcome);
+    // Who finds the token is one device with one wait, however often they ask for another.
+    let again = || with_cookies(&[access.know_device(&TUNNEL, "a long token").unwrap()]);
+    assert!(matches!(access.sign_in(NOW + 200, &TUNNEL, &again(), "guess").0, SignIn::Wrong { .. }));
+    assert!(matches!(access.sign_in(NOW + 201, &TUNNEL, &again(), "guess").0, SignIn::TooMany { .. }));
 }
 
 #[test]

@@ -111,10 +111,12 @@ impl Rendered {
             if all.len() >= MAX_KEPT {
                 all.retain(|_, kept| is_fresh(kept));
             }
-            let html = Bytes::from(render());
             if all.len() >= MAX_KEPT {
-                return coding.encode(&html);
+                // Nobody else waits for a page that is not kept.
+                drop(all);
+                return coding.encode(render().as_bytes());
             }
+            let html = Bytes::from(render());
             all.insert(variant.clone(), Kept { at_ms: now_ms, html, brotli: None, gzip: None });
         }
         let Some(Kept { html, brotli, gzip, .. }) = all.get_mut(&variant) else {

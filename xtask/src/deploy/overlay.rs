@@ -61,11 +61,19 @@ impl Overlay {
         self.built_upon(workspace, &image)
     }
 
-    /// A folder in the target directory that says the same, without the metrics APIs.
-    pub(super) fn without_apis(&self, workspace: &Workspace) -> Result<PathBuf> {
-        let patch = "patches:\n  - target: {kind: APIService}\n    patch: |-\n      $patch: delete\n      apiVersion: v1\n      \
-                     kind: Whatever\n      metadata: {name: whatever}\n";
-        self.built_upon(workspace, patch)
+    /// A folder in the target directory that says the same, without the metrics APIs; and without all else that a cluster has once, where
+    /// another demo needs that.
+    pub(super) fn to_delete(&self, workspace: &Workspace, is_alone: bool) -> Result<PathBuf> {
+        let kinds = if is_alone {
+            "APIService"
+        } else {
+            "APIService|ClusterRole|ClusterRoleBinding|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding"
+        };
+        let patch = format!(
+            "patches:\n  - target: {{kind: {kinds}}}\n    patch: |-\n      $patch: delete\n      apiVersion: v1\n      \
+             kind: Whatever\n      metadata: {{name: whatever}}\n"
+        );
+        self.built_upon(workspace, &patch)
     }
 
     fn built_upon(&self, workspace: &Workspace, more: &str) -> Result<PathBuf> {

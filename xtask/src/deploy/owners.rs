@@ -39,6 +39,15 @@ pub(super) fn check(kubectl: &Kubectl, objects: &[Object], namespace: &str) -> R
     )
 }
 
+/// The namespaces of other demos: what lies outside of a namespace has one name in a cluster.
+pub(super) fn other_demos(kubectl: &Kubectl, namespace: &str) -> Result<Vec<String>> {
+    let ours = "app.kubernetes.io/part-of=king-of-scaling";
+    let found: List<Object> = kubectl
+        .json(|command| command.args(["get", "namespaces", "--selector", ours, "--output", "json"]))?;
+    let names = found.items.into_iter().map(|namespace| namespace.metadata.name);
+    Ok(names.filter(|name| name != namespace).collect())
+}
+
 /// The names of those that the demo in a namespace serves.
 pub(super) fn ours(kubectl: &Kubectl, objects: &[Object], namespace: &str) -> Result<Vec<String>> {
     let found = find(kubectl, &groups(objects))?;

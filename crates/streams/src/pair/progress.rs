@@ -33,6 +33,8 @@ pub(super) struct Progress {
     at_end: bool,
     /// Up to where the consumer had fetched, if it said so after what the queue gave last.
     next_offset: Option<i64>,
+    /// Where the log began then.
+    start: i64,
     /// Up to where all is read: the consumer had fetched so far, and the queue was empty after that, at the log's end.
     read_to: Option<i64>,
     /// As that was at the last look.
@@ -87,14 +89,16 @@ impl Progress {
         (self.at_end, self.next_offset) = (true, None);
     }
 
-    pub(super) fn fetched(&mut self, next_offset: i64) {
-        self.next_offset = Some(next_offset);
+    pub(super) fn fetched(&mut self, start: i64, next_offset: i64) {
+        (self.start, self.next_offset) = (start, Some(next_offset));
     }
 
     /// The offset of the next record, if what is before it was aborted or is the end of a transaction: none of that comes as a record.
+    /// What was deleted before it was read is another matter, which the next owner tells by count.
     pub(super) fn passed_over(&self, position: i64) -> Option<i64> {
         let end = self.last_end?;
-        self.surely_read_to.filter(|&read_to| read_to > position && read_to <= end.stable)
+        let read_to = self.surely_read_to.filter(|_| self.start <= position)?;
+        (read_to > position && read_to <= end.stable).then_some(read_to)
     }
 
     /// Whether it was at its end for so long that nobody should wait for it.
@@ -188,7 +192,7 @@ mod tests {
         }
         // It was aborted: what it held never comes, and the consumer passes over it.
         progress.found_end();
-        progress.fetched(16);
+        progress.fetched(0, 16);
         for look in 0..QUIET_LOOKS {
             progress.found_nothing();
             assert_eq!(answered(&mut progress, 10, known(16, 16)), Standing::GoesOn);
@@ -205,13 +209,13 @@ mod tests {
             answered(progress, 10, known(end, end));
             progress.passed_over(10)
         };
-        progress.fetched(12);
+        progress.fetched(0, 12);
         progress.found_nothing();
         assert_eq!(look(&mut progress, 12), None, "the end was not seen");
         progress.found_end();
         progress.found_nothing();
         assert_eq!(look(&mut progress, 12), None, "this was said before the end was seen");
-        progress.fetched(12);
+        progress.fetched(0, 12);
         assert_eq!(look(&mut progress, 12), None, "a record may be in the queue");
         for (end, expected, why) in [
             (12, None, "once more, to be sure"),
@@ -221,10 +225,23 @@ mod tests {
             progress.found_nothing();
             assert_eq!(look(&mut progress, end), expected, "{why}");
         }
-        progress.fetched(14);
+        progress.fetched(0, 14);
         assert_eq!(look(&mut progress, 14), None, "the other two may be in the queue");
         progress.found_record();
         assert_eq!(look(&mut progress, 14), None);
+    }
+
+    #[test]
+    fn records_that_were_deleted_unread_are_not_passed_over() {
+        let mut progress = Progress::default();
+        progress.found_end();
+        progress.fetched(11, 12);
+        for _ in 0..5 {
+            progress.found_nothing();
+            answered(&mut progress, 10, known(12, 12));
+            assert_eq!(progress.passed_over(10), None);
+        }
+        assert_eq!(progress.passed_over(11), Some(12));
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub(super) fn choose(
 /// What has no scheme is spoken to by HTTP.
 fn parse(proxy: &str) -> Result<Uri, Error> {
     let whole = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-    whole.parse().map_err(|_| Error::Proxy { proxy: proxy.to_owned() })
+    // Whoever reads the error need not know the password.
+    let named = || whole.rsplit('@').next().unwrap_or_default().to_owned();
+    whole.parse().map_err(|_| Error::Proxy { proxy: named() })
 }
 
 /// Nobody means a proxy on the way to this machine.
@@ -79,6 +81,8 @@ mod tests {
         let environment = [("HTTPS_PROXY", "http://proxy:3128"), ("NO_PROXY", "cluster.example")];
         let own = Some("socks5://own:1080");
         check(own, "https://cluster.example", &environment, Some("socks5://own:1080/"));
-        assert!(choose(Some("a b"), &"https://x".parse().unwrap(), |_| None).is_err());
+        let error =
+            choose(Some("http://me:secret@a b"), &"https://x".parse().unwrap(), |_| None).unwrap_err();
+        assert!(error.to_string().contains("\"a b\"") && !error.to_string().contains("secret"), "{error}");
     }
 }

@@ -31,7 +31,7 @@ pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
         // KEDA deletes the autoscaler of a ScaledObject that is paused, and has yet to make that of a new one.
         (None, Some(object)) => {
             let (min, max) = limits(object);
-            Policy { min, max, ..nothing() }
+            Policy { enabled: !is_paused(object), min, max, ..nothing() }
         }
         (None, None) => nothing(),
     }
