@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use mimalloc::MiMalloc;
 use process::DRAIN_LIMIT;
 
-/// Gives memory back after a crowd, which the system's allocator keeps.
+/// Gives memory back after a crowd, most of which the system's allocator keeps. How soon, its environment says (`MIMALLOC_*`).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
