@@ -1,6 +1,8 @@
 //! Kafka and the pods, started in the background: the pages are there at once and show as unknown what is not known
 //! yet. Whatever cannot start now is tried again, a little later each time.
 
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod pods;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -30,6 +32,8 @@ use crate::play;
 use crate::show::{Keep, Note, Notes};
 use crate::state::lock;
 
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::check_cluster;
 pub use pods::Pods;
 
 /// How we call ourselves in Kafka.
@@ -100,7 +104,12 @@ impl Adapters {
         tasks: &mut JoinSet<anyhow::Result<()>>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<()> {
-        let label = self.watch_cluster(tasks, shutdown);
+        // To watch a cluster needs no Kafka: it begins before.
+        let label = match &self.pods {
+            Pods::Local(_) => watch::channel(pods::LOCAL_PODS.to_owned()).1,
+            #[cfg(feature = "kubernetes")]
+            Pods::Kubernetes(config) => self.watch_kubernetes(config.clone(), tasks, shutdown),
+        };
         self.ensure_topics().await?;
         let token = shutdown.token();
         let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;

@@ -1,11 +1,12 @@
 //! The server's configuration: options for what may be seen, the environment for what may not.
 
-use std::ffi::{OsStr, OsString};
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cluster::kubernetes::{Access, Kubeconfig};
 use kafka::Brokers;
 use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
@@ -55,19 +56,10 @@ pub struct Args {
     /// The program of a pod; by default the one beside this program
     #[arg(long, value_name = "PATH")]
     streams: Option<PathBuf>,
-    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this. Several files are one, as
-    /// in KUBECONFIG
-    #[arg(long, env = "KING_KUBECONFIG", value_name = "FILES")]
-    kubeconfig: Option<OsString>,
-    /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
-    context: Option<String>,
-    /// Only say whether the cluster can be reached
-    #[arg(long)]
-    pub check_cluster: bool,
-    /// The namespace of the Deployments [default: that of the ServiceAccount, else king-of-scaling]
-    #[arg(long, value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    /// A cluster instead of local pods.
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    pub cluster: kubernetes::ClusterArgs,
     /// Where to serve /metrics; nowhere by default
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS:PORT")]
     admin_address: Option<SocketAddr>,
@@ -91,14 +83,8 @@ pub enum Runtime {
         streams: PathBuf,
     },
     /// A Kubernetes cluster.
-    Kubernetes {
-        /// How to find it.
-        access: Access,
-        /// Where the Deployments are.
-        namespace: String,
-        /// What pods want to hear before they crash on demand.
-        crash_token: Option<String>,
-    },
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(cluster::kubernetes::KubernetesConfig),
 }
 
 /// The configuration, checked.
@@ -131,6 +117,17 @@ pub struct Config {
     pub secret: [u8; 64],
 }
 
+impl Runtime {
+    /// Whether this process runs in a cluster, where nobody outside reaches its address.
+    fn has_addresses_of_a_cluster(&self) -> bool {
+        match self {
+            Self::Local { .. } => false,
+            #[cfg(feature = "kubernetes")]
+            Self::Kubernetes(cluster) => kubernetes::is_around_us(cluster),
+        }
+    }
+}
+
 impl Args {
     /// Checks what clap cannot, with secrets from the environment.
     ///
@@ -148,8 +145,11 @@ impl Args {
                 "nobody can sign in by --public-url: say with --trusted-proxy what is in front of this server"
             );
         }
-        let kubeconfig = self.kubeconfig.map(|files| kubeconfig(&files, self.context)).transpose()?;
-        let runtime = runtime(kubeconfig, self.namespace, self.streams)?;
+        let local = || self.streams.map_or_else(sibling, existing).map(|streams| Runtime::Local { streams });
+        #[cfg(feature = "kubernetes")]
+        let runtime = self.cluster.check()?.map_or_else(local, |cluster| Ok(Runtime::Kubernetes(cluster)))?;
+        #[cfg(not(feature = "kubernetes"))]
+        let runtime = local()?;
         let registry = self.registry.check().map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Config {
             kafka: self.kafka,
@@ -180,7 +180,7 @@ impl Config {
         if let Some(public) = &self.front.public {
             return Invitation::to(&public.origin()).map(Invitations::Public);
         }
-        if matches!(self.runtime, Runtime::Kubernetes { access: Access::ServiceAccount, .. }) {
+        if self.runtime.has_addresses_of_a_cluster() {
             return Ok(Invitations::Visited);
         }
         Invitation::to(&format!("http://{}", self.seen_from_outside())).map(Invitations::Network)
@@ -237,34 +237,6 @@ fn random_secret() -> [u8; 64] {
     secret
 }
 
-fn kubeconfig(files: &OsStr, context: Option<String>) -> Result<Kubeconfig, ConfigError> {
-    let found = Kubeconfig::new(std::env::split_paths(files).collect(), context);
-    if found.is_there() {
-        Ok(found)
-    } else {
-        Err(ConfigError::new(format!("there is no kubeconfig at {found}")))
-    }
-}
-
-/// A kubeconfig names a cluster, a ServiceAccount belongs to one; without either the pods are local.
-fn runtime(
-    kubeconfig: Option<Kubeconfig>,
-    namespace: Option<String>,
-    streams: Option<PathBuf>,
-) -> Result<Runtime, ConfigError> {
-    match Access::find(kubeconfig) {
-        Some(access) => Ok(Runtime::Kubernetes {
-            namespace: namespace.unwrap_or_else(|| access.namespace()),
-            access,
-            crash_token: process::crash::token()?,
-        }),
-        None if namespace.is_some() => {
-            Err(ConfigError::new("--namespace is of a cluster: give --kubeconfig FILE as well"))
-        }
-        None => Ok(Runtime::Local { streams: streams.map_or_else(sibling, existing)? }),
-    }
-}
-
 fn sibling() -> Result<PathBuf, ConfigError> {
     let own = std::env::current_exe().map_err(|error| {
         ConfigError::new(format!("cannot find this program's directory ({error}): give --streams"))
@@ -315,22 +287,5 @@ mod tests {
         let args =
             Args::try_parse_from(["server", "--public-url", "king.example", "--streams", "/"]).unwrap();
         assert!(args.check().is_err());
-    }
-
-    #[test]
-    fn a_kubeconfig_takes_the_place_of_local_pods() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let check = |options: &[&str]| Args::try_parse_from([&["server"], options].concat()).unwrap().check();
-        let path = file.path().to_str().unwrap();
-        let config = check(&["--kubeconfig", path]).unwrap();
-        let Runtime::Kubernetes { namespace, .. } = config.runtime else { panic!("{:?}", config.runtime) };
-        assert_eq!(namespace, "king-of-scaling");
-        let config = check(&["--kubeconfig", path, "--namespace", "mine"]).unwrap();
-        assert!(matches!(config.runtime, Runtime::Kubernetes { namespace, .. } if namespace == "mine"));
-        assert!(check(&["--kubeconfig", "/nowhere"]).is_err());
-        let several = std::env::join_paths(["/nowhere", path]).unwrap();
-        assert!(check(&["--kubeconfig", several.to_str().unwrap(), "--context", "mine"]).is_ok());
-        assert!(Args::try_parse_from(["server", "--context", "mine"]).is_err());
-        assert!(check(&["--namespace", "mine"]).is_err());
     }
 }

@@ -22,5 +22,7 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "kubernetes")]
+pub use adapters::check_cluster;
 pub use config::{Args, Config};
-pub use run::{check_cluster, run};
+pub use run::run;

@@ -13,12 +13,10 @@ fn main() -> ExitCode {
     let args: server::Args = process::parse();
     let process = args.process.clone();
     process::run(&process, DRAIN_LIMIT, |shutdown| async move {
-        let only_looks = args.check_cluster;
-        let config = args.check()?;
-        if only_looks {
-            server::check_cluster(&config.runtime).await
-        } else {
-            server::run(config, shutdown).await
+        #[cfg(feature = "kubernetes")]
+        if args.cluster.check_cluster {
+            return server::check_cluster(&args.check()?.runtime).await;
         }
+        server::run(args.check()?, shutdown).await
     })
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use cluster::kubernetes::{self, KubernetesConfig};
 use cluster::local::LocalConfig;
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
@@ -14,7 +13,7 @@ use model::fold::Fold;
 use model::lag::Sampled;
 use model::policy::Policy;
 use model::snapshot::Source;
-use process::{Clock, ConfigError, Shutdown, Unavailable};
+use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -36,21 +35,6 @@ use crate::state::Server;
 
 /// A pod that does not stop by then is killed: a presenter's kill must not take longer than the audience's patience.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Says what the cluster calls itself.
-///
-/// # Errors
-/// When it cannot be reached, with the reason; or when there is none.
-pub async fn check_cluster(runtime: &Runtime) -> anyhow::Result<()> {
-    let Runtime::Kubernetes { access, .. } = runtime else {
-        return Err(
-            ConfigError::new("there is no cluster to check: give --kubeconfig FILES".to_owned()).into()
-        );
-    };
-    let label = kubernetes::reach(access).await.map_err(|error| Unavailable::new(error.to_string()))?;
-    println!("{label}");
-    Ok(())
-}
 
 /// Serves until a stop is requested.
 ///
@@ -156,11 +140,8 @@ fn pods(config: &Config) -> Pods {
     let clock = || Clock::system().now_ms();
     match config.runtime.clone() {
         Runtime::Local { streams } => Pods::Local(local_pods(config, streams, clock)),
-        Runtime::Kubernetes { access, namespace, crash_token } => {
-            // Kubernetes tells a pod its name where the manifest asks for that.
-            let own_pod = std::env::var("POD_NAME").ok();
-            Pods::Kubernetes(KubernetesConfig { access, namespace, crash_token, own_pod, clock })
-        }
+        #[cfg(feature = "kubernetes")]
+        Runtime::Kubernetes(cluster) => Pods::Kubernetes(cluster),
     }
 }
 

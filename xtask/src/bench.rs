@@ -7,8 +7,8 @@ use std::process::{Command, ExitCode, ExitStatus};
 use anyhow::Result;
 
 use crate::test::{RunningDemo, run_with_broker};
-use crate::tool;
 use crate::workspace::Workspace;
+use crate::{openssl, tool};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     let surroundings = options.surroundings();
     let mut build = workspace.cargo();
-    build.args(["build", "--release", "-p", "bench"]);
+    build.args(["build", "--release", "-p", "bench"]).args(openssl::features());
     if matches!(surroundings, Surroundings::Broker | Surroundings::Proof) {
         build.args(["-p", "streams", "-p", "datagen"]);
     }

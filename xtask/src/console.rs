@@ -45,26 +45,30 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Says the step now, and that it goes on for as long as the value lives.
     pub(crate) fn on(text: impl Into<String>) -> Self {
-        Self::every(STILL, text.into())
+        let text = text.into();
+        step(&text);
+        Self::every(STILL, move || text.clone())
     }
 
-    /// The same beside a tool's own progress; nothing more is said where that tool draws a bar.
-    pub(crate) fn beside_progress(text: impl Into<String>) -> Self {
+    /// The same beside a tool's own progress, and how far it is; nothing more is said where that tool draws a bar.
+    pub(crate) fn beside_progress(
+        text: impl Into<String>,
+        how_far: impl Fn() -> String + Send + 'static,
+    ) -> Self {
         let text = text.into();
+        step(&text);
         if std::io::stderr().is_terminal() {
-            step(text);
             return Self { done: None, thread: None };
         }
-        Self::every(STILL_BESIDE_OTHERS, text)
+        Self::every(STILL_BESIDE_OTHERS, how_far)
     }
 
-    fn every(interval: Duration, text: String) -> Self {
-        step(&text);
+    fn every(interval: Duration, text: impl Fn() -> String + Send + 'static) -> Self {
         let (done, ended) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             let begin = Instant::now();
             while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                step(format_args!("  still at it after {:.0} s: {text}", begin.elapsed().as_secs_f64()));
+                step(format_args!("  still at it after {:.0} s: {}", begin.elapsed().as_secs_f64(), text()));
             }
         });
         Self { done: Some(done), thread: Some(thread) }

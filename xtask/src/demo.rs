@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::binaries::{self, Programs};
 use crate::instance::{self, Instance};
 use crate::kafka::{self, Access, Broker, Existing, Source};
 use crate::prerequisites::{self, Consent};
 use crate::service::{Event, Service};
 use crate::supervise::{Supervisor, server_answers};
 use crate::workspace::Workspace;
-use crate::{binaries, console, http, port, secret, site, stop};
+use crate::{console, http, port, secret, site, stop};
 
 /// A demo that was killed ends its processes within this time.
 const LEFTOVERS: Duration = Duration::from_secs(5);
@@ -119,7 +120,7 @@ pub(crate) fn build_only() -> Result<ExitCode> {
     stop::on_signals(|| {})?;
     let workspace = Workspace::find()?;
     prerequisites::disk(&workspace, &workspace.target)?;
-    build_all(&workspace)?;
+    build_all(&workspace, Programs::Demo)?;
     console::step(format_args!(
         "built: the programs in {}, the page in {}",
         workspace.target.join("release").display(),
@@ -233,12 +234,13 @@ fn start_kafka(
 }
 
 fn build(options: &Options, workspace: &Workspace) -> Result<()> {
-    if options.no_build { binaries::check_built(workspace) } else { build_all(workspace) }
+    let programs = if options.kube.is_asked_for() { Programs::All } else { Programs::Demo };
+    if options.no_build { binaries::check_built(workspace, programs) } else { build_all(workspace, programs) }
 }
 
-fn build_all(workspace: &Workspace) -> Result<()> {
+fn build_all(workspace: &Workspace, programs: Programs) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build_all(workspace, "release")?;
+    binaries::build_all(workspace, "release", programs)?;
     site::build(workspace)
 }
 

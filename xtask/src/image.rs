@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::binaries::{self, PROGRAMS};
+use crate::binaries::{self, Programs};
 use crate::workspace::Workspace;
 use crate::{console, prerequisites, site, stop};
 
@@ -63,6 +63,13 @@ impl Profile {
             Self::Release => "release",
         }
     }
+
+    fn programs(self) -> Programs {
+        match self {
+            Self::Dist => Programs::AllForAnImage,
+            Self::Release => Programs::All,
+        }
+    }
 }
 
 /// A finished image.
@@ -94,11 +101,10 @@ pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
             "An image holds programs for Linux: on this system build it with a container engine (deploy/image/Containerfile)."
         );
     }
-    let programs = workspace.target.join(options.profile.name());
     if !options.no_build {
         build(workspace, options.profile)?;
     }
-    let (archive, bill) = pack(workspace, &programs)?;
+    let (archive, bill) = pack(workspace, options.profile)?;
     let file = options.output.clone().unwrap_or_else(|| workspace.target.join("image/king-of-scaling.tar"));
     write(&archive, &bill, &file)?;
     console::step(format_args!(
@@ -124,7 +130,7 @@ pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
 
 fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build_all(workspace, profile.name())?;
+    binaries::build_all(workspace, profile.name(), profile.programs())?;
     // Not where the demo's page is: that directory keeps files of former builds for a while.
     let site = site(workspace);
     let _ = std::fs::remove_dir_all(&site);
@@ -137,16 +143,18 @@ fn site(workspace: &Workspace) -> PathBuf {
 }
 
 /// The archive, and the list of what is inside.
-fn pack(workspace: &Workspace, programs: &Path) -> Result<(Archive, Vec<u8>)> {
-    let files: Vec<PathBuf> = PROGRAMS.iter().map(|name| programs.join(name)).collect();
+fn pack(workspace: &Workspace, profile: Profile) -> Result<(Archive, Vec<u8>)> {
+    let programs = profile.programs();
+    let folder = workspace.target.join(profile.name());
+    let files: Vec<PathBuf> = programs.names().iter().map(|name| folder.join(name)).collect();
     if let Some(missing) = files.iter().find(|file| !file.exists()) {
         bail!("{} is not built yet: leave `--no-build` out.", workspace.short(missing));
     }
     let libraries = libraries::of(&files)?;
-    let bill = sbom::describe(workspace, &PROGRAMS, &libraries)?;
+    let bill = sbom::describe(workspace, programs, &libraries)?;
 
     let mut app = Tree::default();
-    for (name, file) in PROGRAMS.iter().zip(&files) {
+    for (name, file) in programs.names().iter().zip(&files) {
         app.copy(&format!("usr/local/bin/{name}"), file, 0o755)?;
     }
     app.copy_tree(SITE, &site(workspace)).context("the page is not built yet: leave `--no-build` out")?;

@@ -22,7 +22,9 @@ use crate::{console, port, tool};
 use container::Engine;
 use java::Java;
 
-pub(crate) use access::{Access, forget};
+pub(crate) use access::Access;
+#[cfg(feature = "whole")]
+pub(crate) use access::forget;
 pub(crate) use existing::Existing;
 pub(crate) use proxied::Proxied;
 pub(crate) use tls::Tls;

@@ -1,20 +1,30 @@
 //! `cargo xtask`: the one door for people and CI.
 //!
 //! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures, `image` packs it and `deploy` brings it to a
-//! cluster. It uses threads and few dependencies, without an async runtime: it is compiled before it can say a word.
+//! cluster. It uses threads and few dependencies, without an async runtime: it is compiled before it can say a word. What a demo does not
+//! need comes with the feature `whole`, when it is asked for.
 
+// Code that only the whole program calls is in both.
+#![cfg_attr(not(feature = "whole"), allow(dead_code))]
+
+#[cfg(feature = "whole")]
 mod bench;
 mod binaries;
+#[cfg(feature = "whole")]
 mod cluster;
 mod console;
 mod demo;
+#[cfg(feature = "whole")]
 mod deploy;
 mod guard;
 mod http;
+#[cfg(feature = "whole")]
 mod image;
 mod instance;
 mod kafka;
 mod maven;
+mod openssl;
+mod packages;
 mod port;
 mod prerequisites;
 mod secret;
@@ -22,13 +32,18 @@ mod service;
 mod site;
 mod stop;
 mod supervise;
+#[cfg(feature = "whole")]
 mod test;
 mod tool;
+#[cfg(not(feature = "whole"))]
+mod whole;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(not(feature = "whole"))]
+use whole::{self as bench, self as cluster, self as deploy, self as image, self as test};
 
 /// King of Scaling: run the demo, the tests and the benchmarks.
 #[derive(Debug, Parser)]

@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
-use crate::{console, prerequisites, stop, tool};
+use crate::{console, openssl, prerequisites, stop, tool};
 
 pub(crate) use broker::run as run_with_broker;
 pub(crate) use demo::RunningDemo;
@@ -84,10 +84,12 @@ fn lint(workspace: &Workspace) -> Result<()> {
         command
     };
     pass(&cargo("fmt --all --check"), "the format differs: `cargo fmt --all`")?;
-    pass(
-        &cargo("clippy --release --workspace --exclude frontend --all-targets -- -D warnings"),
-        "clippy complains about the server's side",
-    )?;
+    let mut clippy = cargo("clippy --release --workspace --exclude frontend --all-targets");
+    clippy.args(openssl::features()).args(["--", "-D", "warnings"]);
+    pass(&clippy, "clippy complains about the server's side")?;
+    let mut clippy = cargo("clippy --release -p server -p xtask --no-default-features");
+    clippy.args(openssl::features()).args(["--", "-D", "warnings"]);
+    pass(&clippy, "clippy complains about the server that knows no Kubernetes")?;
     // `app` has exactly one of its features here: the two sides are never built together.
     let page = "clippy --profile wasm -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings";
     pass(&cargo(page), "clippy complains about the browser's side")?;
@@ -101,7 +103,8 @@ fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let python = python::with_fastavro(workspace)?;
     let mut registry = Registry::start(workspace)?;
     let mut command = workspace.cargo();
-    command.args(["test", "--release", "--no-fail-fast"]).args(arguments).env("KING_TEST_PYTHON", &python);
+    command.args(["test", "--release", "--no-fail-fast"]).args(openssl::features());
+    command.args(arguments).env("KING_TEST_PYTHON", &python);
     let status = broker::run(workspace, "test", &mut command, |command| {
         registry.wait()?;
         registry.describe_to(command);

@@ -1,9 +1,10 @@
 //! Foreign tools (cargo, mvn, npm, java) run under the guard, so that they end with us whatever ends us.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,12 +67,35 @@ pub(crate) fn show_while(
     finish(&mut guarded(command, &[])?, meanwhile)
 }
 
+/// The same, with its standard output read by another.
+pub(crate) fn show_but_read(command: &Command, read: impl FnOnce(ChildStdout) + Send) -> Result<ExitStatus> {
+    finish_reading(&mut guarded(command, &[])?, read)
+}
+
 /// Runs a tool to its end with its output in a file; when it fails, the error shows the file's last lines.
 pub(crate) fn quiet(command: &Command, log: &Path) -> Result<()> {
-    let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let file = create(log)?;
     let mut guarded = guarded(command, &[])?;
     guarded.stdout(file.try_clone()?).stderr(file);
-    let status = finish(&mut guarded, pause)?;
+    succeed(command, finish(&mut guarded, pause)?, log)
+}
+
+/// The same, with its standard output read by another.
+pub(crate) fn quiet_but_read(
+    command: &Command,
+    log: &Path,
+    read: impl FnOnce(ChildStdout) + Send,
+) -> Result<()> {
+    let mut guarded = guarded(command, &[])?;
+    guarded.stderr(create(log)?);
+    succeed(command, finish_reading(&mut guarded, read)?, log)
+}
+
+fn create(log: &Path) -> Result<File> {
+    File::create(log).with_context(|| format!("cannot write {}", log.display()))
+}
+
+fn succeed(command: &Command, status: ExitStatus, log: &Path) -> Result<()> {
     if !status.success() {
         bail!("`{}` failed ({status}):\n{}", name(command), tail(log, 15));
     }
@@ -83,9 +107,25 @@ fn pause(time: Duration) -> Result<()> {
     Ok(())
 }
 
-fn finish(command: &mut Command, mut meanwhile: impl FnMut(Duration) -> Result<()>) -> Result<ExitStatus> {
+fn finish(command: &mut Command, meanwhile: impl FnMut(Duration) -> Result<()>) -> Result<ExitStatus> {
+    attend(&mut begin(command)?, meanwhile)
+}
+
+fn finish_reading(command: &mut Command, read: impl FnOnce(ChildStdout) + Send) -> Result<ExitStatus> {
+    let mut child = begin(command.stdout(Stdio::piped()))?;
+    let output = child.stdout.take().context("a tool without a pipe")?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| read(output));
+        attend(&mut child, pause)
+    })
+}
+
+fn begin(command: &mut Command) -> Result<Child> {
     stop::check()?;
-    let mut child = spawn(command).with_context(|| format!("cannot run {}", name(command)))?;
+    spawn(command).with_context(|| format!("cannot run {}", name(command)))
+}
+
+fn attend(child: &mut Child, mut meanwhile: impl FnMut(Duration) -> Result<()>) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);

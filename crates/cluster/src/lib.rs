@@ -3,9 +3,10 @@
 //!
 //! [`local`] runs the pods as child processes and behaves as Kubernetes' Deployment, kubelet and
 //! HorizontalPodAutoscaler do; lag comes in as a [`LagView`]. [`kubernetes`] watches a real cluster, whose own autoscaler
-//! scales. Nothing here knows Kafka.
+//! scales; it comes with the feature `kubernetes`. Nothing here knows Kafka.
 
 pub mod admission;
+#[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod local;
 mod slots;

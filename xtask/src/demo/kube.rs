@@ -34,6 +34,11 @@ pub(super) struct Cluster {
 }
 
 impl Options {
+    /// Whether a cluster is to be shown.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.kube.is_some()
+    }
+
     /// The cluster, if one was asked for.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::oci::digest;
+use crate::binaries::Programs;
 use crate::workspace::Workspace;
 
 /// The page's crate, and what it is built for.
@@ -69,11 +70,11 @@ impl Kind {
 /// The list as JSON.
 pub(super) fn describe(
     workspace: &Workspace,
-    programs: &[&str],
+    programs: Programs,
     libraries: &BTreeSet<PathBuf>,
 ) -> Result<Vec<u8>> {
-    let mut crates = inside(&metadata(workspace, &host()?)?, programs);
-    crates.extend(inside(&metadata(workspace, PAGE.1)?, &[PAGE.0]));
+    let mut crates = inside(&metadata(workspace, &host()?, programs.openssl())?, programs.names());
+    crates.extend(inside(&metadata(workspace, PAGE.1, &[])?, &[PAGE.0]));
     let mut components: Vec<Value> = crates.values().map(component).collect();
     for file in libraries {
         let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -137,9 +138,10 @@ fn inside(metadata: &Metadata, programs: &[&str]) -> BTreeMap<(String, String), 
     found
 }
 
-fn metadata(workspace: &Workspace, platform: &str) -> Result<Metadata> {
+fn metadata(workspace: &Workspace, platform: &str, openssl: &[&str]) -> Result<Metadata> {
     let mut command = workspace.cargo();
     command.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", platform]);
+    command.args(openssl);
     let output =
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "`cargo metadata` failed");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{cluster, console};
+use crate::{cluster, console, openssl};
 
 /// Only these tests, with what the unit tests have built; they share one cluster, so one at a time.
 const TESTS: [&str; 7] = ["test", "--release", "--workspace", "--exclude", "frontend", "--test", "demo"];
@@ -22,10 +22,11 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
     // There is no way to the outside where they run.
     let mut build = workspace.cargo();
-    build.args(TESTS).arg("--no-run");
+    build.args(TESTS).args(openssl::features()).arg("--no-run");
     super::pass(&build, "the cluster tests do not build")?;
     let mut command: Vec<OsString> = vec![build.get_program().to_owned()];
     command.extend(TESTS.map(OsString::from));
+    command.extend(openssl::features().iter().map(OsString::from));
     command.extend(ONE_AT_A_TIME.map(OsString::from));
     command.extend(arguments.iter().map(OsString::from));
     if cluster::start(workspace, cluster::Demo::IsTakenOut, &command)? {

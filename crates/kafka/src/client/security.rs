@@ -65,7 +65,7 @@ impl Security {
         let Self::Tls { ca, credentials } = self else { return };
         config
             .set("security.protocol", self.protocol())
-            // librdkafka carries an OpenSSL of its own, which does not know this system's store: `probe` looks for it.
+            // An OpenSSL that librdkafka carries itself does not know this system's store: `probe` looks for it.
             .set("ssl.ca.location", ca.as_deref().map_or_else(|| "probe".to_owned(), text))
             .set("ssl.endpoint.identification.algorithm", "https");
         if let Some(Credentials { key, secret }) = credentials {
