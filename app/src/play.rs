@@ -13,7 +13,7 @@ use crate::boot::Boot;
 pub use hand::Hand;
 
 /// The phone's page; `hand` holds what the phone knows.
-pub(crate) fn page(hand: Hand) -> impl IntoView {
+pub(crate) fn page(hand: Hand) -> AnyView {
     let class = Signal::derive(move || {
         let role = if hand.player.with(Option::is_some) { "playing" } else { "picking" };
         format!("play {role} {}", hand.link.get().class())
@@ -28,6 +28,7 @@ pub(crate) fn page(hand: Hand) -> impl IntoView {
             {plays.then(|| (way::way(hand), hits::hits(hand), pad::pad(hand)))}
         </main>
     }
+    .into_any()
 }
 
 /// What the phone knows when its page is rendered.

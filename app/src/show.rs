@@ -18,7 +18,7 @@ use crate::store::{Part, Store};
 use desk::Desk;
 
 /// The show; `store` holds the picture of `boot`.
-pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
+pub(crate) fn page(boot: &Boot, store: Store) -> AnyView {
     let desk = boot.presenter.then(|| Desk::new(store));
     let class = Signal::derive(move || {
         let role = if desk.is_some() { "presenting" } else { "watching" };
@@ -38,4 +38,5 @@ pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
             {desk.map(|desk| presenter::presenter(store, desk))}
         </main>
     }
+    .into_any()
 }

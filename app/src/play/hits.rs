@@ -5,7 +5,7 @@ use model::play::{Direction, Impact, Key, Stage, Tap};
 
 use super::hand::{Hand, progress, remark};
 
-pub(super) fn hits(hand: Hand) -> impl IntoView {
+pub(super) fn hits(hand: Hand) -> AnyView {
     let rows = move || hand.taps.get().into_iter().map(row).collect_view();
     view! {
         <section class="hits" aria-labelledby="hits-title">
@@ -14,9 +14,10 @@ pub(super) fn hits(hand: Hand) -> impl IntoView {
             <ol>{rows}</ol>
         </section>
     }
+    .into_any()
 }
 
-fn row(tap: Tap) -> impl IntoView {
+fn row(tap: Tap) -> AnyView {
     let class = match (&tap.stage, tap.impact) {
         (Stage::Waiting { .. }, _) => "waits",
         (Stage::PutAside { .. }, _) => "aside",
@@ -33,6 +34,7 @@ fn row(tap: Tap) -> impl IntoView {
             <span class="hurt">{remark(&tap)}</span>
         </li>
     }
+    .into_any()
 }
 
 /// `Critical ↑ X`

@@ -11,7 +11,7 @@ use super::hits::arrow;
 use crate::browser;
 use crate::words::percent;
 
-pub(super) fn pad(hand: Hand) -> impl IntoView {
+pub(super) fn pad(hand: Hand) -> AnyView {
     browser::on_key(move |key| {
         match key {
             "ArrowUp" => hand.aim(Direction::Up),
@@ -44,6 +44,7 @@ pub(super) fn pad(hand: Hand) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// A finger acts when it touches; the click that follows is left alone. A key of a keyboard sends a click alone.
@@ -60,7 +61,7 @@ fn pressed(act: impl Fn() + Copy + 'static) -> (impl Fn(PointerEvent) + Copy, im
     (down, click)
 }
 
-fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'static str) -> impl IntoView {
+fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'static str) -> AnyView {
     let (down, click) = pressed(move || hand.aim(direction));
     let aimed = Signal::derive(move || (hand.aim.get() == Some(direction)).to_string());
     view! {
@@ -68,6 +69,7 @@ fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'sta
             {arrow(direction)}
         </button>
     }
+    .into_any()
 }
 
 fn key(hand: Hand, key: Key, class: &'static str, label: &'static str) -> impl IntoView {

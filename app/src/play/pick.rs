@@ -8,7 +8,7 @@ use super::hand::Hand;
 use crate::actions::JoinRequest;
 use crate::browser;
 
-pub(super) fn pick(hand: Hand) -> impl IntoView {
+pub(super) fn pick(hand: Hand) -> AnyView {
     let join = move |fighter: u8| {
         hand.trouble.set(String::new());
         spawn_local(async move {
@@ -30,4 +30,5 @@ pub(super) fn pick(hand: Hand) -> impl IntoView {
             <ul>{(0..).zip(FIGHTERS).map(fighter).collect_view()}</ul>
         </section>
     }
+    .into_any()
 }

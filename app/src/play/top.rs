@@ -8,7 +8,7 @@ use super::hand::{Hand, place};
 use crate::link::Link;
 use crate::words;
 
-pub(super) fn top(hand: Hand) -> impl IntoView {
+pub(super) fn top(hand: Hand) -> AnyView {
     let name = Signal::derive(move || {
         hand.player.with(|player| player.as_ref().map_or("King of Scaling".to_owned(), |p| p.fighter.clone()))
     });
@@ -31,15 +31,17 @@ pub(super) fn top(hand: Hand) -> impl IntoView {
             <p class="chip away" role="status" hidden=fine>{trouble}</p>
         </header>
     }
+    .into_any()
 }
 
-pub(super) fn tiles(hand: Hand) -> impl IntoView {
+pub(super) fn tiles(hand: Hand) -> AnyView {
     view! {
         <dl class="tiles">
             <div class="panel"><dt>{hand.text(whose)}</dt><dd class="worst">{hand.text(lag)}</dd></div>
             <div class="panel"><dt>"Pods ready"</dt><dd class="ready">{hand.text(pods)}</dd></div>
         </dl>
     }
+    .into_any()
 }
 
 fn whose(tick: &PhoneTick) -> String {

@@ -7,7 +7,7 @@ use model::play::{Stage, Tap};
 
 use super::hand::Hand;
 
-pub(super) fn way(hand: Hand) -> impl IntoView {
+pub(super) fn way(hand: Hand) -> AnyView {
     let of_last = move |said: fn(&Tap) -> String| {
         Signal::derive(move || hand.taps.with(|taps| taps.first().map(said).unwrap_or_default()))
     };
@@ -33,6 +33,7 @@ pub(super) fn way(hand: Hand) -> impl IntoView {
             </ol>
         </section>
     }
+    .into_any()
 }
 
 fn invitation() -> (String, String) {

@@ -13,7 +13,7 @@ use crate::words;
 /// As many as the server ranks.
 const LINES: usize = 10;
 
-pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl IntoView + use<> {
+pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> AnyView {
     let address = boot.join_url.clone();
     let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     view! {
@@ -37,6 +37,7 @@ pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl In
             </a>
         </section>
     }
+    .into_any()
 }
 
 /// What stands where no score is yet.
@@ -50,7 +51,7 @@ fn invitation(picture: &Picture) -> String {
     }
 }
 
-fn leader(store: Store, desk: Option<Desk>, line: usize) -> impl IntoView {
+fn leader(store: Store, desk: Option<Desk>, line: usize) -> AnyView {
     let of = move |said: fn(&Leader) -> String| {
         store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
     };
@@ -65,6 +66,7 @@ fn leader(store: Store, desk: Option<Desk>, line: usize) -> impl IntoView {
             {desk.map(|desk| view! { <td class="out">{remove(store, desk, line)}</td> })}
         </tr>
     }
+    .into_any()
 }
 
 /// Shows a player out.

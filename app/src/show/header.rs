@@ -10,7 +10,7 @@ use crate::show::{letters, presenter};
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl IntoView {
+pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyView {
     let link = Signal::derive(move || store.link.get().words());
     let is_behind = store.flag(&[Part::Rates, Part::Cluster], |picture| behind(picture).is_some());
     view! {
@@ -44,6 +44,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
             {(can_present && !presenter).then(presenter::sign_in)}
         </header>
     }
+    .into_any()
 }
 
 fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> impl IntoView {

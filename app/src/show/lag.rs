@@ -8,7 +8,7 @@ use super::chart;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn lag(store: Store) -> impl IntoView {
+pub(super) fn lag(store: Store) -> AnyView {
     view! {
         <section class="panel lag" aria-labelledby="lag-title">
             <h2 id="lag-title">
@@ -27,6 +27,7 @@ pub(super) fn lag(store: Store) -> impl IntoView {
             {chart::chart(store)}
         </section>
     }
+    .into_any()
 }
 
 fn worst(picture: &Picture) -> String {

@@ -13,7 +13,7 @@ use crate::words;
 
 const PARTS: &[Part] = &[Part::DeadLetters];
 
-pub(super) fn letters(store: Store) -> impl IntoView {
+pub(super) fn letters(store: Store) -> AnyView {
     let none = store.flag(PARTS, |picture| known(picture).is_none());
     let total = store.text(PARTS, |picture| known(picture).map_or_else(String::new, |all| count(all.count)));
     let reasons = Memo::new(move |_| {
@@ -38,6 +38,7 @@ pub(super) fn letters(store: Store) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 fn known(picture: &Picture) -> Option<&DeadLetters> {

@@ -15,7 +15,7 @@ use crate::words;
 
 const STATE: [Part; 5] = [Part::Ownership, Part::Source, Part::History, Part::Lag, Part::Outages];
 
-pub(super) fn partitions(store: Store) -> impl IntoView {
+pub(super) fn partitions(store: Store) -> AnyView {
     let count = partition_count(store);
     let towers = move || (0..count.get()).map(|partition| tower(store, partition)).collect_view();
     let class = move || match count.get() {
@@ -35,9 +35,10 @@ pub(super) fn partitions(store: Store) -> impl IntoView {
             <ol class=class style=move || format!("--count:{}", count.get())>{towers}</ol>
         </section>
     }
+    .into_any()
 }
 
-fn tower(store: Store, partition: u32) -> impl IntoView {
+fn tower(store: Store, partition: u32) -> AnyView {
     let class = store.text(&[Part::Ownership, Part::Cluster, Part::Lag, Part::Load], move |picture| {
         let hot = if is_hot(picture, partition) { " is-hot" } else { "" };
         let trouble = match trouble(picture, partition) {
@@ -96,6 +97,7 @@ fn tower(store: Store, partition: u32) -> impl IntoView {
             <p class="note">{note}</p>
         </li>
     }
+    .into_any()
 }
 
 fn owner(picture: &Picture, partition: u32) -> Option<&Owner> {

@@ -13,7 +13,7 @@ use super::presenter::answer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
+pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
     let class = store.text(&[Part::Cluster, Part::Lag, Part::Ownership], |picture| {
         let crowd = match cards(picture) {
             0 => "none",
@@ -47,10 +47,11 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }
 
 /// One card; hidden while its slot is free.
-fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
+fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
     let of_pod = move |said: fn(&Pod) -> String| {
         store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
     };
@@ -97,6 +98,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
             {desk.map(|desk| buttons(store, desk, slot))}
         </li>
     }
+    .into_any()
 }
 
 /// The box of a partition, filled while the pod in this slot owns it.
@@ -109,7 +111,7 @@ fn part(store: Store, slot: u8, partition: u32) -> impl IntoView {
     view! { <li class=class>{partition}</li> }
 }
 
-fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
+fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
     let place = Place::Pod(slot);
     let hurt = move |manner| {
         let pod = store.read(&[], |picture| pod_in(picture, slot).map(|pod| pod.name.clone()));
@@ -131,6 +133,7 @@ fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
         </div>
         {answer(desk, place)}
     }
+    .into_any()
 }
 
 /// The pod that a slot shows: during an upgrade of twelve pods two may share one, and the newer is the one to see.

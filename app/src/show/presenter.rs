@@ -20,7 +20,7 @@ use crate::words;
 
 pub(super) use sign_in::sign_in;
 
-pub(super) fn presenter(store: Store, desk: Desk) -> impl IntoView {
+pub(super) fn presenter(store: Store, desk: Desk) -> AnyView {
     keys::listen(desk);
     view! {
         <section class="panel presenter" aria-labelledby="presenter-title">
@@ -34,9 +34,10 @@ pub(super) fn presenter(store: Store, desk: Desk) -> impl IntoView {
             {progress(store)}
         </section>
     }
+    .into_any()
 }
 
-fn load(store: Store, desk: Desk) -> impl IntoView {
+fn load(store: Store, desk: Desk) -> AnyView {
     let burst = |factor: u32| {
         let class = store.text_now(&[Part::Load], move |picture, now_ms| {
             let on = load_of(picture).is_some_and(|load| load.factor(now_ms) == factor);
@@ -84,9 +85,10 @@ fn load(store: Store, desk: Desk) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
 
-fn hurt(desk: Desk) -> impl IntoView {
+fn hurt(desk: Desk) -> AnyView {
     view! {
         <fieldset>
             <legend>"A random pod"</legend>
@@ -100,9 +102,10 @@ fn hurt(desk: Desk) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
 
-fn upgrade(store: Store, desk: Desk) -> impl IntoView {
+fn upgrade(store: Store, desk: Desk) -> AnyView {
     /// Records per second; 0 is no limit.
     const CAPACITIES: [u32; 5] = [500, 1_000, 2_000, 4_000, 0];
     let chosen = RwSignal::new(String::new());
@@ -134,9 +137,10 @@ fn upgrade(store: Store, desk: Desk) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
 
-fn replicas(store: Store, desk: Desk) -> impl IntoView {
+fn replicas(store: Store, desk: Desk) -> AnyView {
     let of = move |said: fn(&Cluster) -> String| {
         store.text(&[Part::Cluster], move |p| cluster_of(p).map_or_else(|| words::UNKNOWN.to_owned(), said))
     };
@@ -172,14 +176,10 @@ fn replicas(store: Store, desk: Desk) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
 
-fn bound(
-    desk: Desk,
-    name: &'static str,
-    value: Signal<String>,
-    with: fn(Policy, u32) -> Policy,
-) -> impl IntoView {
+fn bound(desk: Desk, name: &'static str, value: Signal<String>, with: fn(Policy, u32) -> Policy) -> AnyView {
     let change = move |chosen: String| {
         let policy =
             desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
@@ -200,9 +200,10 @@ fn bound(
             </select>
         </label>
     }
+    .into_any()
 }
 
-fn rest(desk: Desk) -> impl IntoView {
+fn rest(desk: Desk) -> AnyView {
     view! {
         <fieldset class="last">
             <legend>"Show"</legend>
@@ -214,10 +215,11 @@ fn rest(desk: Desk) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
 
 /// The answer to a command, over the place where it was given.
-pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
+pub(super) fn answer(desk: Desk, place: Place) -> AnyView {
     let here = move || desk.reply.get().filter(|(at, _)| *at == place).map(|(_, reply)| reply);
     let said = Signal::derive(move || match here() {
         Some(Reply::Question(said, _) | Reply::Error(said)) => said,
@@ -237,9 +239,10 @@ pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
             </button>
         </div>
     }
+    .into_any()
 }
 
-fn progress(store: Store) -> impl IntoView {
+fn progress(store: Store) -> AnyView {
     let said = store.text(&[Part::Progress], |picture| match &picture.snapshot.progress {
         Some(progress) => {
             format!("{} {} of {}: {}", progress.what, progress.number, progress.of, progress.step)
@@ -256,6 +259,7 @@ fn progress(store: Store) -> impl IntoView {
             <i style=width></i><p>{said}</p>
         </div>
     }
+    .into_any()
 }
 
 fn cluster_of(picture: &Picture) -> Option<&Cluster> {

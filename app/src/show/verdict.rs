@@ -9,7 +9,7 @@ use model::wire::Picture;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn verdict(store: Store) -> impl IntoView {
+pub(super) fn verdict(store: Store) -> AnyView {
     // Most ticks carry a cluster with the same decision: the sentence changes when the decision does.
     let sentence = Memo::new(move |_| {
         store.read(&[Part::Cluster], |picture| {
@@ -42,6 +42,7 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }
 
 fn decision(picture: &Picture) -> Option<&Decision> {

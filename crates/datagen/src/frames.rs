@@ -142,7 +142,7 @@ impl Frames {
 
     fn note(&mut self, watch: &mut Watch, start: Instant, target: u32) {
         self.metrics.target.set(target.into());
-        watch.look(start.elapsed(), target, self.producer.acknowledged_frames(), &self.metrics);
+        watch.look(start.elapsed(), target, self.producer.acknowledged_of_each(), &self.metrics);
     }
 
     /// Until the next step, which is a multiple of [`STEP`] and thus does not drift.

@@ -156,8 +156,8 @@ fn tell_future(run: &Run) {
     if ahead >= AHEAD {
         warn!(
             ?ahead,
-            "the times of this run's frames are ahead of the clock (--start-ms): the application puts records of the \
-             future aside, and those with the right time may come late for it"
+            "the times of this run's frames are ahead of the clock (--start-ms): the application's time follows records of the \
+             future for a little only, and puts those aside that are further ahead than a minute"
         );
     }
 }

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 pub(crate) struct Metrics {
     /// Frames per second asked for.
     pub(crate) target: Gauge,
-    /// Frames per second that Kafka acknowledged, over the last second.
+    /// Frames per second of which Kafka acknowledged both records, over the last second.
     pub(crate) achieved: Gauge,
     /// 1 while fewer frames are acknowledged than asked for.
     pub(crate) behind: Gauge,
@@ -32,7 +32,7 @@ impl Metrics {
         registry.register("target_frames_per_second", "Frames per second asked for", metrics.target.clone());
         registry.register(
             "achieved_frames_per_second",
-            "Frames per second that Kafka acknowledged, over the last second",
+            "Frames per second of which Kafka acknowledged both records, over the last second",
             metrics.achieved.clone(),
         );
         registry.register(

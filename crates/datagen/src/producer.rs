@@ -180,9 +180,9 @@ impl Producer {
         self.losses.first_cause()
     }
 
-    /// Requests that Kafka acknowledged since the start.
-    pub(crate) fn acknowledged_frames(&self) -> u64 {
-        self.counted[0]
+    /// Requests and responses that Kafka acknowledged since the start.
+    pub(crate) fn acknowledged_of_each(&self) -> [u64; 2] {
+        self.counted
     }
 
     /// Waits until Kafka has everything that it does not refuse, however long that takes.

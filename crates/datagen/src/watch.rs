@@ -16,7 +16,7 @@ const PATIENCE: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     looked: Duration,
-    frames: u64,
+    records: [u64; 2],
     /// The lowest target since the last look: a burst that has just begun cannot be missed yet.
     target: Option<u32>,
     behind: u32,
@@ -24,22 +24,25 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Takes note of the target and of all frames that Kafka acknowledged so far.
-    pub(crate) fn look(&mut self, elapsed: Duration, target: u32, frames: u64, metrics: &Metrics) {
+    /// Takes note of the target and of all requests and responses that Kafka acknowledged so far.
+    pub(crate) fn look(&mut self, elapsed: Duration, target: u32, records: [u64; 2], metrics: &Metrics) {
         let lowest = self.target.map_or(target, |lowest| lowest.min(target));
         self.target = Some(lowest);
         let passed = elapsed.saturating_sub(self.looked);
         if passed < INTERVAL {
             return;
         }
-        let achieved = (frames.saturating_sub(self.frames) as f64 / passed.as_secs_f64()).round() as u32;
+        // A frame without one of its records is none.
+        let frames = [0, 1].map(|topic: usize| records[topic].saturating_sub(self.records[topic]));
+        let frames = frames[0].min(frames[1]);
+        let achieved = (frames as f64 / passed.as_secs_f64()).round() as u32;
         metrics.achieved.set(achieved.into());
         let refused = metrics.refused.get();
         let is_refused = refused > self.refused;
         self.judge(lowest, achieved, is_refused);
         metrics.behind.set((self.behind >= PATIENCE).into());
         self.refused = refused;
-        (self.looked, self.frames, self.target) = (elapsed, frames, None);
+        (self.looked, self.records, self.target) = (elapsed, records, None);
     }
 
     fn judge(&mut self, target: u32, achieved: u32, is_refused: bool) {
@@ -70,7 +73,7 @@ mod tests {
         let mut frames = 0;
         let mut second = |watch: &mut Watch, at, target, achieved| {
             frames += achieved;
-            watch.look(Duration::from_secs(at), target, frames, &metrics);
+            watch.look(Duration::from_secs(at), target, [frames; 2], &metrics);
             assert_eq!(metrics.achieved.get() as u64, achieved);
             assert_eq!(metrics.behind.get() == 1, watch.behind >= PATIENCE);
             watch.behind
@@ -83,10 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn frames_whose_responses_are_refused_are_not_achieved() {
+        let (mut watch, metrics) = (Watch::default(), Metrics::default());
+        watch.look(Duration::from_secs(1), 400, [400, 100], &metrics);
+        assert_eq!(metrics.achieved.get(), 100);
+        watch.look(Duration::from_secs(2), 400, [800, 500], &metrics);
+        assert_eq!(metrics.achieved.get(), 400, "what was refused before does not count against it");
+    }
+
+    #[test]
     fn a_target_that_has_just_been_raised_is_not_missed() {
         let (mut watch, metrics) = (Watch::default(), Metrics::default());
-        watch.look(Duration::from_millis(500), 400, 200, &metrics);
-        watch.look(Duration::from_millis(1_000), 4_000, 400, &metrics);
+        watch.look(Duration::from_millis(500), 400, [200; 2], &metrics);
+        watch.look(Duration::from_millis(1_000), 4_000, [400; 2], &metrics);
         assert_eq!(watch.behind, 0);
     }
 }

@@ -7,11 +7,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::exit::{self, ConfigError};
 
+/// The library that asks API servers logs each request that fails, many a second; whoever asks says it once.
+const LOG: &str = "info,kube_client=off";
+
 /// Options of every binary; flatten them into the binary's own with `#[command(flatten)]`.
 #[derive(Debug, Clone, Args)]
 pub struct ProcessArgs {
     /// What to log, for example `info` or `warn,streams=debug`
-    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER", global = true)]
+    #[arg(long, env = "RUST_LOG", default_value = LOG, value_name = "FILTER", global = true)]
     pub log: String,
     /// How to write the log, which goes to stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT", global = true)]

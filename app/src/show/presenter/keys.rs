@@ -62,7 +62,7 @@ fn shape(desk: Desk, shape: Option<Shape>) {
 }
 
 /// The small help.
-pub(super) fn help() -> impl IntoView {
+pub(super) fn help() -> AnyView {
     let line = |(key, does): (&'static str, &'static str)| view! { <dt>{key}</dt><dd>{does}</dd> };
     view! {
         <details class="help" id="keys">
@@ -70,4 +70,5 @@ pub(super) fn help() -> impl IntoView {
             <dl>{KEYS.map(line).collect_view()}</dl>
         </details>
     }
+    .into_any()
 }

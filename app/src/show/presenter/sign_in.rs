@@ -8,7 +8,7 @@ use crate::browser;
 use crate::words;
 
 /// A small link with a form behind it, for those who may sign in.
-pub(in crate::show) fn sign_in() -> impl IntoView {
+pub(in crate::show) fn sign_in() -> AnyView {
     let said = RwSignal::new(String::new());
     let passcode = RwSignal::new(String::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -33,6 +33,7 @@ pub(in crate::show) fn sign_in() -> impl IntoView {
             </form>
         </details>
     }
+    .into_any()
 }
 
 /// Ends being the presenter.

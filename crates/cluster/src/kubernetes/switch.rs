@@ -138,7 +138,7 @@ fn with_target(spec: &MetricSpec, policy: &Policy) -> Value {
     let pods = spec.pods.as_mut().map(|pods| (&pods.metric, &mut pods.target));
     let external = spec.external.as_mut().map(|external| (&external.metric, &mut external.target));
     for (metric, target) in pods.into_iter().chain(external) {
-        let input = metric_input(metric);
+        let input = metric_input(metric, None);
         let wanted = policy.metrics.iter().find(|wanted| Some(wanted.input) == input);
         if let (Some(wanted), Some(value)) = (wanted, target.average_value.as_mut())
             && quantity::records(value) != Some(wanted.target)

@@ -5,7 +5,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Debug;
 use std::future::Future;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -244,11 +246,7 @@ struct Stores {
 
 impl Stores {
     fn objects(&self) -> Objects {
-        fn all<K>(store: Option<&Store<K>>) -> Vec<Arc<K>>
-        where
-            K: Lookup + Clone + 'static,
-            K::DynamicType: Eq + std::hash::Hash + Clone,
-        {
+        fn all<K: Watched>(store: Option<&Store<K>>) -> Vec<Arc<K>> {
             store.map(Store::state).unwrap_or_default()
         }
         let Self { deployments, replica_sets, pods, autoscalers, events, scaled_objects, hidden_kinds } =
@@ -294,25 +292,39 @@ async fn open(
     Ok((stores, select_all(changes)))
 }
 
+/// A kind that can be followed.
+trait Watched:
+    Resource<DynamicType = <Self as Lookup>::DynamicType>
+    + Lookup<DynamicType: Eq + Hash + Clone + Send + Sync>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = <K as Lookup>::DynamicType>
+        + Lookup<DynamicType: Eq + Hash + Clone + Send + Sync>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Follows a kind that we can do without, if it is there and we may see it. One that we may not see is noted.
-async fn follow_if_shown<K>(
+async fn follow_if_shown<K: Watched>(
     api: Api<K>,
     config: watcher::Config,
     kind: <K as Lookup>::DynamicType,
     changes: &mut Vec<Changes>,
     hidden: &mut Vec<String>,
-) -> Result<Option<Store<K>>, Error>
-where
-    K: Resource<DynamicType = <K as Lookup>::DynamicType>
-        + Lookup
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-    <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
-{
+) -> Result<Option<Store<K>>, Error> {
     let asked = timeout(PATIENCE, api.list_metadata(&ListParams::default().limit(1))).await;
     match asked.map_err(|_| Error::Silence)? {
         Ok(_) => {
@@ -335,18 +347,11 @@ pub(super) fn scaled_object() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"))
 }
 
-fn follow<K>(api: Api<K>, config: watcher::Config, kind: <K as Lookup>::DynamicType) -> (Store<K>, Changes)
-where
-    K: Resource<DynamicType = <K as Lookup>::DynamicType>
-        + Lookup
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-    <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
-{
+fn follow<K: Watched>(
+    api: Api<K>,
+    config: watcher::Config,
+    kind: <K as Lookup>::DynamicType,
+) -> (Store<K>, Changes) {
     let writer = Writer::new(kind);
     let store = writer.as_reader();
     let changes = reflector::reflector(writer, watcher(api, config)).map(|event| match event {

@@ -37,10 +37,12 @@ impl Kind {
 
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Gone => "the group's commits are gone: it would start again at the oldest record",
+            Self::Gone => {
+                "the group's commits are gone: its lag is counted from the oldest record, until pods have found out where to go on"
+            }
             Self::Lost => "records were deleted before the group read them",
             Self::Ahead => {
-                "the group's commits are beyond the end of the log: it will start again at the oldest record"
+                "the group's commits are beyond the end of the log: its lag is counted from the oldest record, until pods have found out where to go on"
             }
             Self::Held => "an open transaction holds records back: nobody can read them until it ends",
             Self::NoLeader => "partitions have no leader: their lag is unknown",

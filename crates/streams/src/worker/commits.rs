@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kafka::client::TRANSACTION_TIMEOUT;
 use tracing::{debug, error, info, warn};
 
 use super::{End, Worker};
@@ -15,7 +16,7 @@ pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
 pub(super) const LAST_LIMIT: Duration = Duration::from_millis(1_200);
 /// How soon a pod with nothing else to do commits.
 const SOON: Duration = Duration::from_millis(40);
-/// Being fenced so often within [`RIVALRY`] without a stall of our own means that somebody else uses the same id.
+/// Being fenced so often within [`RIVALRY`], without a stall of our own or of the broker's, means that somebody else uses the same id.
 const RIVAL_FENCES: usize = 6;
 const RIVALRY: Duration = Duration::from_secs(60);
 /// A batch that is on its way for longer is worth a word.
@@ -132,6 +133,10 @@ impl Commits {
     /// Another producer has our id; whether that is somebody who goes on using it.
     fn fenced(&mut self, elapsed: Duration) -> bool {
         if self.stalled.is_some_and(|stalled| elapsed.saturating_sub(stalled) < Duration::from_secs(10)) {
+            return false;
+        }
+        // A broker that is too slow for a transaction ends it when its time is over, and fences who began it.
+        if elapsed.saturating_sub(self.last) >= TRANSACTION_TIMEOUT {
             return false;
         }
         self.fences.retain(|&fence| elapsed.saturating_sub(fence) < RIVALRY);
@@ -276,13 +281,23 @@ mod tests {
 
     #[test]
     fn being_fenced_again_and_again_without_a_stall_means_a_rival() {
+        /// Whether a batch that was handed over at `last` and fenced after `took` shows a rival.
+        fn shows_rival(commits: &mut Commits, last: Duration, took: Duration) -> bool {
+            commits.last = last;
+            commits.fenced(last + took)
+        }
+        let soon = SECOND / 50;
         let mut commits = Commits::new(SECOND / 10);
-        assert!((0..20).all(|nth| !commits.fenced(SECOND * 61 * nth)), "now and then");
+        assert!((0..20).all(|nth| !shows_rival(&mut commits, SECOND * 61 * nth, soon)), "now and then");
         let mut rivals = Commits::new(SECOND / 10);
-        assert!((0..5).all(|nth| !rivals.fenced(SECOND * nth)));
-        assert!(rivals.fenced(SECOND * 5));
+        assert!((0..5).all(|nth| !shows_rival(&mut rivals, SECOND * nth, soon)));
+        assert!(shows_rival(&mut rivals, SECOND * 5, soon));
         let mut stalled = Commits::new(SECOND / 10);
         stalled.look(SECOND * 100);
-        assert!((100..109).all(|nth| !stalled.fenced(SECOND * nth)), "our own stalls explain it");
+        let mut explained = (100..109).map(|nth| shows_rival(&mut stalled, SECOND * nth, soon));
+        assert!(!explained.any(|rival| rival), "our own stalls explain it");
+        let mut slow = Commits::new(SECOND / 10);
+        let mut explained = (0..30).map(|nth| shows_rival(&mut slow, SECOND * 2 * nth, TRANSACTION_TIMEOUT));
+        assert!(!explained.any(|rival| rival), "a slow broker explains it");
     }
 }

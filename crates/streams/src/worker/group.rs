@@ -1,13 +1,18 @@
 //! The other members of the group, where they own what this pod needs: half a pair is of no use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kafka::Brokers;
 use kafka::groups::{self, GroupDescription, Member};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::Config;
+
+/// While members come, or a topic is made anew, a half may be assigned for a moment, and its owner may not have the other one yet.
+const LASTS: Duration = Duration::from_secs(3);
 
 /// Finds out who owns the other halves of pairs.
 pub(super) struct Group {
@@ -15,28 +20,38 @@ pub(super) struct Group {
     group_id: String,
     pod: String,
     runtime: Handle,
-    /// The halves that were told.
+    /// The halves that were assigned last.
     halves: BTreeSet<u32>,
+    /// Tells of them when they have lasted.
+    telling: Option<JoinHandle<()>>,
 }
 
 impl Group {
     pub(super) fn new(config: &Config, runtime: Handle) -> Self {
         let (brokers, group_id, pod) = (config.kafka.clone(), config.group.clone(), config.pod.clone());
-        Self { brokers, group_id, pod, runtime, halves: BTreeSet::new() }
+        Self { brokers, group_id, pod, runtime, halves: BTreeSet::new(), telling: None }
     }
 
-    /// Says, once for the same partitions, that halves of pairs are refused, and who has the other ones.
+    /// Says, once for the same partitions and when that has lasted, that halves of pairs are refused, and who has the other ones.
     pub(super) fn name_owners_of_halves(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
         if *halves == self.halves {
             return;
         }
         self.halves.clone_from(halves);
+        let was_told = self.telling.take().is_some_and(|telling| {
+            telling.abort();
+            telling.is_finished()
+        });
         if halves.is_empty() {
-            return info!("no half of a pair was assigned to this pod any more");
+            if was_told {
+                info!("no half of a pair is assigned to this pod any more");
+            }
+            return;
         }
         let (brokers, group_id, pod) = (self.brokers.clone(), self.group_id.clone(), self.pod.clone());
         let (halves, topics) = (halves.clone(), topics.clone());
-        self.runtime.spawn(async move {
+        self.telling = Some(self.runtime.spawn(async move {
+            tokio::time::sleep(LASTS).await;
             let owners = match groups::describe(&brokers, &group_id).await {
                 Ok(group) => owners_of_halves(&group, &pod, &halves, &topics),
                 Err(problem) => format!("nobody knows who owns it: {problem}"),
@@ -45,7 +60,7 @@ impl Group {
                 partitions = ?halves,
                 "refusing partitions of which only one input was assigned, since their frames cannot meet here. The other input: {owners}"
             );
-        });
+        }));
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::process::{Child, Command};
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// Between two looks at a pod.
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// Of each topic, where a test does not want as many as the demo has.
 const PARTITIONS: u32 = 4;
 
@@ -226,6 +226,17 @@ pub(crate) struct Pod {
 
 impl Pod {
     pub(crate) async fn start(brokers: &str, app: &str, name: &str, options: &[&str]) -> Self {
+        Self::start_logging(brokers, app, name, options, Stdio::inherit()).await
+    }
+
+    /// Starts one whose log goes somewhere else than the test's.
+    pub(crate) async fn start_logging(
+        brokers: &str,
+        app: &str,
+        name: &str,
+        options: &[&str],
+        log: Stdio,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_streams"));
         command.args(["--kafka", brokers, "--pod", name, "--admin-address", "127.0.0.1:0", "--group", app]);
         for noun in ["rq", "rs", "sessions"] {
@@ -236,7 +247,8 @@ impl Pod {
             };
             command.arg(option).arg(format!("{app}-{noun}"));
         }
-        command.args(options).env_remove("CAPACITY").stdout(Stdio::piped()).kill_on_drop(true);
+        command.args(options).env_remove("CAPACITY").stdout(Stdio::piped()).stderr(log);
+        command.kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = within("the admin address", lines.next_line()).await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use kafka::rdkafka::consumer::{Consumer, StreamConsumer};
 use kafka::rdkafka::mocking::{MockCluster, MockCoordinator};
 use kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::fixture::{App, Pod, now_ms, within};
+use crate::fixture::{App, POLL, Pod, now_ms, within};
 
 #[tokio::test]
 async fn pods_share_whole_pairs() {
@@ -58,7 +58,9 @@ async fn a_pod_without_partitions_is_ready_all_the_same() {
 #[tokio::test]
 async fn a_pod_refuses_half_a_pair() {
     let app = App::new().await;
-    let pod = app.pod("kstreams-a", &[]).await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let to_log = log.reopen().unwrap().into();
+    let pod = Pod::start_logging(app.brokers.as_str(), &app.name, "kstreams-a", &[], to_log).await;
     pod.until("streams_pairs", |owned| owned == 4).await;
     // A stranger who is only interested in responses takes half of them.
     let membership = client::Membership::Consumer;
@@ -68,6 +70,18 @@ async fn a_pod_refuses_half_a_pair() {
     let polling = tokio::spawn(async move { while stranger.recv().await.is_err() {} });
     pod.until("streams_half_pairs", |half| half == 2).await;
     assert_eq!(pod.metric("streams_pairs").await, 2);
+    // The coordinator knows a moment later than this pod who has the other half.
+    let told = within("a word about the halves", async {
+        loop {
+            let said = std::fs::read_to_string(log.path()).unwrap();
+            if let Some(line) = said.lines().find(|line| line.contains("refusing partitions")) {
+                return line.to_owned();
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    assert!(told.contains("owned by stranger (") && !told.contains("nobody"), "{told}");
     polling.abort();
     app.delete([pod]).await;
 }

@@ -1,14 +1,18 @@
-//! The external scaler, asked by a gRPC client as KEDA is one.
+//! The external scaler, asked by a gRPC client as KEDA is one; and lag-api as the overlay `keda` has it.
 
 use std::collections::HashMap;
+use std::process::Command as Process;
 use std::time::Duration;
 
 use cluster_tests::Demo;
+use cluster_tests::demo::NAMESPACE;
 use lag_api::keda::proto::external_scaler_client::ExternalScalerClient;
 use lag_api::keda::proto::{GetMetricsRequest, ScaledObjectRef};
 use model::command::Command;
 use tonic::Status;
 use tonic::transport::Channel;
+
+use crate::manifests::{copy, run};
 
 const PORT: u16 = 9443;
 const A_WHILE: Duration = Duration::from_secs(60);
@@ -62,4 +66,49 @@ async fn keda_gets_target_value_and_activity() {
     tokio::time::timeout(A_WHILE, pushed).await.expect("activity is pushed");
     assert!(value(&demo).await.unwrap() > 5_000.0);
     demo.press(Command::Base { frames_per_second: 400 }).await;
+}
+
+/// The objects of these kinds that an overlay has, of lag-api's own rights and registration, as text to apply.
+fn of_lag_api(overlay: &str, kinds: &[&str]) -> String {
+    let copy = copy().unwrap();
+    let folder = copy.path().join("deploy/overlays").join(overlay);
+    let all = run(Process::new("kubectl").arg("kustomize").arg(folder), None).unwrap();
+    let is_asked_for = |document: &&str| {
+        let starts = |line: &str| document.lines().any(|found| found.starts_with(line));
+        kinds.iter().any(|kind| starts(&format!("kind: {kind}")))
+            && (starts("  name: king-of-scaling-lag-api") || starts("  name: v1beta"))
+    };
+    all.split("\n---\n").filter(is_asked_for).collect::<Vec<_>>().join("\n---\n")
+}
+
+/// Starts lag-api anew and waits until it is ready.
+fn restart() -> Result<String, String> {
+    let rollout = |arguments: &[&str]| {
+        let mut kubectl = Process::new("kubectl");
+        run(kubectl.args(["--namespace", NAMESPACE, "rollout"]).args(arguments), None)
+    };
+    rollout(&["restart", "deployment/lag-api"])?;
+    rollout(&["status", "deployment/lag-api", "--timeout=60s"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_api_is_ready_with_the_rights_that_the_overlay_keda_leaves_it() {
+    let demo = Demo::calm().await;
+    let apply = |objects: &str| {
+        run(Process::new("kubectl").args(["apply", "--filename", "-"]), Some(objects)).unwrap();
+    };
+    let (rights, apis) = (["ClusterRole", "ClusterRoleBinding"], ["APIService"]);
+    let before = [of_lag_api("local", &rights), of_lag_api("local", &apis)].join("\n---\n");
+    assert_eq!(of_lag_api("keda", &apis), "", "the metrics APIs are KEDA's, or nobody's");
+    let narrow = of_lag_api("keda", &rights);
+    assert_ne!(narrow, of_lag_api("local", &rights));
+    let mut delete = Process::new("kubectl");
+    run(delete.args(["delete", "--filename", "-"]), Some(&before)).unwrap();
+    apply(&narrow);
+    let is_ready = restart();
+    apply(&before);
+    let is_back = restart();
+    is_ready.unwrap();
+    is_back.unwrap();
+    demo.agree().await;
 }

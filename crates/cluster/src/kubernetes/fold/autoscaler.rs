@@ -9,6 +9,7 @@ use kube::core::DynamicObject;
 use model::hpa::{Condition, Hpa, HpaEvent};
 use model::policy::{Amount, Limit, MAX_REPLICAS, Metric, Policy, Rules, Select};
 use model::{Input, Millis};
+use serde_json::Value;
 
 use super::{Objects, millis};
 use crate::kubernetes::quantity;
@@ -26,12 +27,13 @@ pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
     match (objects.autoscaler(), object) {
         (Some(hpa), _) => {
             let enabled = !is_disabled(hpa) && !object.is_some_and(is_paused);
-            hpa.spec.as_ref().map_or_else(nothing, |spec| Policy { enabled, ..written(hpa, spec) })
+            hpa.spec.as_ref().map_or_else(nothing, |spec| Policy { enabled, ..written(hpa, spec, object) })
         }
         // KEDA deletes the autoscaler of a ScaledObject that is paused, and has yet to make that of a new one.
         (None, Some(object)) => {
             let (min, max) = limits(object);
-            Policy { enabled: !is_paused(object), min, max, ..nothing() }
+            let metrics = triggers(object).filter_map(trigger_metric).collect();
+            Policy { enabled: !is_paused(object), min, max, metrics, ..nothing() }
         }
         (None, None) => nothing(),
     }
@@ -92,7 +94,11 @@ pub(in crate::kubernetes) fn is_disabled(hpa: &HorizontalPodAutoscaler) -> bool 
 }
 
 /// What is written, with the behaviour of before where the autoscaler is off.
-fn written(hpa: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec) -> Policy {
+fn written(
+    hpa: &HorizontalPodAutoscaler,
+    spec: &HorizontalPodAutoscalerSpec,
+    object: Option<&DynamicObject>,
+) -> Policy {
     let kept = hpa.annotations().get(FORMER_BEHAVIOR).filter(|_| is_disabled(hpa));
     let kept: Option<Option<HorizontalPodAutoscalerBehavior>> =
         kept.and_then(|text| serde_json::from_str(text).ok());
@@ -104,7 +110,7 @@ fn written(hpa: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec) ->
         // Kubernetes' default.
         min: spec.min_replicas.map_or(1, |min| u32::try_from(min).unwrap_or(0)),
         max: u32::try_from(spec.max_replicas).unwrap_or(0),
-        metrics: spec.metrics.iter().flatten().filter_map(metric).collect(),
+        metrics: spec.metrics.iter().flatten().filter_map(|spec| metric(spec, object)).collect(),
         tolerance: tolerance.and_then(quantity::number).unwrap_or(DEFAULT_TOLERANCE),
         up,
         down,
@@ -119,18 +125,22 @@ fn nothing() -> Policy {
 }
 
 /// A metric whose target is a lag a pod; others (of CPU, say) are none of the show's.
-fn metric(spec: &MetricSpec) -> Option<Metric> {
+fn metric(spec: &MetricSpec, object: Option<&DynamicObject>) -> Option<Metric> {
     let pods = spec.pods.as_ref().map(|pods| (&pods.metric, &pods.target));
     let external = spec.external.as_ref().map(|external| (&external.metric, &external.target));
     let (identifier, target) = pods.or(external)?;
     let target = quantity::records(target.average_value.as_ref()?)?;
-    Some(Metric { input: metric_input(identifier)?, target })
+    Some(Metric { input: metric_input(identifier, object)?, target })
 }
 
-/// The input whose lag a metric is: named by a label `topic`, or in the metric's own name.
-pub(in crate::kubernetes) fn metric_input(identifier: &MetricIdentifier) -> Option<Input> {
+/// The input whose lag a metric is: named by a label `topic`, by the trigger of the ScaledObject that it belongs to, or in the metric's own name.
+pub(in crate::kubernetes) fn metric_input(
+    identifier: &MetricIdentifier,
+    object: Option<&DynamicObject>,
+) -> Option<Input> {
     let labels = identifier.selector.as_ref().and_then(|selector| selector.match_labels.as_ref());
-    let topic = labels.and_then(|labels| labels.get("topic"));
+    let topic = labels.and_then(|labels| labels.get("topic")).map(String::as_str);
+    let topic = topic.or_else(|| trigger_topic(trigger_of(identifier, object?)?));
     let name = identifier.name.to_lowercase().replace('-', "_");
     Input::ALL.into_iter().find(|input| match topic {
         Some(topic) => topic == input.topic(),
@@ -184,10 +194,30 @@ pub(in crate::kubernetes) fn limits(object: &DynamicObject) -> (u32, u32) {
     (number(object, "minReplicaCount").unwrap_or(0), number(object, "maxReplicaCount").unwrap_or(100))
 }
 
+fn triggers(object: &DynamicObject) -> impl Iterator<Item = &Value> {
+    object.data["spec"]["triggers"].as_array().into_iter().flatten()
+}
+
+/// The trigger that KEDA made a metric of: it calls that of the first one `s0-` and its name, and so on.
+fn trigger_of<'o>(identifier: &MetricIdentifier, object: &'o DynamicObject) -> Option<&'o Value> {
+    let (number, _) = identifier.name.strip_prefix('s')?.split_once('-')?;
+    triggers(object).nth(number.parse().ok()?)
+}
+
+fn trigger_topic(trigger: &Value) -> Option<&str> {
+    trigger["metadata"]["topic"].as_str()
+}
+
+/// What a trigger that asks lag-api for one input wants.
+fn trigger_metric(trigger: &Value) -> Option<Metric> {
+    let topic = trigger_topic(trigger)?;
+    let input = Input::ALL.into_iter().find(|input| input.topic() == topic)?;
+    Some(Metric { input, target: trigger["metadata"]["target"].as_str()?.parse().ok()? })
+}
+
 /// Beyond which lag there must be a pod, by the triggers that ask lag-api; `None` where none says it.
 pub(super) fn activation(object: &DynamicObject) -> Option<u64> {
-    let triggers = object.data["spec"]["triggers"].as_array()?;
-    triggers.iter().filter_map(|trigger| trigger["metadata"]["activation"].as_str()?.parse().ok()).min()
+    triggers(object).filter_map(|trigger| trigger["metadata"]["activation"].as_str()?.parse().ok()).min()
 }
 
 fn number(object: &DynamicObject, field: &str) -> Option<u32> {

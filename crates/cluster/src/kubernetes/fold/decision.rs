@@ -5,6 +5,7 @@ use k8s_openapi::api::autoscaling::v2::{
     HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::core::DynamicObject;
 use model::policy::{Metric, Policy};
 use model::scaling::{Bound, Decision, Reading, Verdict};
 use model::{Input, Millis};
@@ -18,8 +19,12 @@ pub(super) fn of(hpa: &HorizontalPodAutoscaler, objects: &Objects, policy: &Poli
     let status = hpa.status.as_ref().filter(|status| status.conditions.is_some())?;
     let current = count(status.current_replicas);
     let desired = count(Some(status.desired_replicas));
-    let readings: Vec<Reading> =
-        policy.metrics.iter().map(|metric| reading(*metric, status, current, policy.tolerance)).collect();
+    let mean = |input| mean(status, input, objects.scaled_object()).filter(|_| current > 0);
+    let readings: Vec<Reading> = policy
+        .metrics
+        .iter()
+        .map(|metric| reading(*metric, mean(metric.input), current, policy.tolerance))
+        .collect();
     let verdict = match verdict(status, policy, current, desired, &readings) {
         Verdict::Off => Verdict::Off,
         _ if !objects.rivals().is_empty() => Verdict::Rivals { names: objects.rivals() },
@@ -40,8 +45,7 @@ fn suspended(objects: &Objects) -> Verdict {
 }
 
 /// The status tells a mean over the pods that were counted; their number times that is the lag, but for a rounding.
-fn reading(metric: Metric, status: &HorizontalPodAutoscalerStatus, pods: u32, tolerance: f64) -> Reading {
-    let mean = mean(status, metric.input).filter(|_| pods > 0);
+fn reading(metric: Metric, mean: Option<f64>, pods: u32, tolerance: f64) -> Reading {
     let Metric { input, target } = metric;
     Reading {
         input,
@@ -55,12 +59,12 @@ fn reading(metric: Metric, status: &HorizontalPodAutoscalerStatus, pods: u32, to
     }
 }
 
-fn mean(status: &HorizontalPodAutoscalerStatus, input: Input) -> Option<f64> {
+fn mean(status: &HorizontalPodAutoscalerStatus, input: Input, object: Option<&DynamicObject>) -> Option<f64> {
     let value: Option<&Quantity> = status.current_metrics.iter().flatten().find_map(|metric| {
         let pods = metric.pods.as_ref().map(|pods| (&pods.metric, &pods.current));
         let external = metric.external.as_ref().map(|external| (&external.metric, &external.current));
         let (identifier, current) = pods.or(external)?;
-        (metric_input(identifier) == Some(input)).then_some(current.average_value.as_ref()).flatten()
+        (metric_input(identifier, object) == Some(input)).then_some(current.average_value.as_ref()).flatten()
     });
     value.and_then(quantity::number).filter(|mean| *mean >= 0.0)
 }

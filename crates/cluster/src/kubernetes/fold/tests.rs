@@ -391,6 +391,59 @@ fn without_an_autoscaler_the_policy_is_off_and_says_so() {
 }
 
 #[test]
+fn a_metric_of_keda_is_the_lag_of_its_triggers_topic() {
+    let trigger = |topic: &str, target: &str| {
+        json!({
+            "type": "external-push",
+            "metadata": { "metric": "kafka_lag", "topic": topic, "target": target },
+        })
+    };
+    // What is scaled on beside is none of the show's.
+    let triggers = json!([
+        trigger("GAME-FRAME-RQ", "3000"),
+        { "type": "cpu", "metadata": { "value": "60" } },
+        trigger("GAME-FRAME-RS", "4000"),
+    ]);
+    let mut objects = objects(1, Vec::new());
+    objects.scaled_objects = all(vec![object(
+        "kstreams",
+        &json!({ "spec": { "scaleTargetRef": { "name": "kstreams" }, "triggers": triggers } }),
+    )]);
+    let external = |name: &str| {
+        json!({
+            "name": name,
+            "selector": { "matchLabels": { "scaledobject.keda.sh/name": "kstreams" } },
+        })
+    };
+    let spec = |name: &str, target: &str| {
+        json!({
+            "type": "External",
+            "external": { "metric": external(name), "target": { "type": "AverageValue", "averageValue": target } },
+        })
+    };
+    let current = |name: &str, value: &str| json!({ "type": "External", "external": { "metric": external(name), "current": { "averageValue": value } } });
+    objects.autoscalers = all(vec![autoscaler(&json!({
+        "spec": { "metrics": [spec("s0-kafka_lag", "3000"), spec("s2-kafka_lag", "4000")] },
+        "status": {
+            "conditions": [], "currentReplicas": 2, "desiredReplicas": 2,
+            "currentMetrics": [current("s0-kafka_lag", "1500"), current("s2-kafka_lag", "700")],
+        },
+    }))]);
+    let expected = [(model::Input::Requests, 3_000), (model::Input::Responses, 4_000)];
+    let told = |cluster: &Cluster| -> Vec<_> {
+        cluster.policy.metrics.iter().map(|metric| (metric.input, metric.target)).collect()
+    };
+    let cluster = fold(&objects, seen(None)).unwrap();
+    assert_eq!(told(&cluster), expected);
+    let totals: Vec<_> = cluster.decision.unwrap().readings.iter().map(|reading| reading.total).collect();
+    assert_eq!(totals, [Some(3_000), Some(1_400)]);
+
+    // While KEDA is paused its autoscaler is gone, and the triggers still say what a pod may owe.
+    objects.autoscalers.clear();
+    assert_eq!(told(&fold(&objects, seen(None)).unwrap()), expected);
+}
+
+#[test]
 fn the_newest_event_of_this_autoscaler_is_told() {
     let event = |name: &str, uid: &str, seconds, reason: &str| {
         object(
