@@ -11,7 +11,7 @@ use crate::{console, openssl, stop, tool};
 /// Which programs, and with what inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Programs {
-    /// Those of a demo on this machine: nothing of them knows Kubernetes, which takes as long to build as all the rest.
+    /// Those of a demo on this machine: they know nothing of Kubernetes, whose libraries take minutes to build.
     Demo,
     /// All, with everything inside.
     All,

@@ -89,7 +89,7 @@ fn lint(workspace: &Workspace) -> Result<()> {
     pass(&clippy, "clippy complains about the server's side")?;
     let mut clippy = cargo("clippy --release -p server -p xtask --no-default-features");
     clippy.args(openssl::features()).args(["--", "-D", "warnings"]);
-    pass(&clippy, "clippy complains about the server that knows no Kubernetes")?;
+    pass(&clippy, "clippy complains about what a demo is built of")?;
     // `app` has exactly one of its features here: the two sides are never built together.
     let page = "clippy --profile wasm -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings";
     pass(&cargo(page), "clippy complains about the browser's side")?;

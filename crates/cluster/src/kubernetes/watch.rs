@@ -305,17 +305,12 @@ trait Watched:
 {
 }
 
-impl<K> Watched for K where
-    K: Resource<DynamicType = <K as Lookup>::DynamicType>
-        + Lookup<DynamicType: Eq + Hash + Clone + Send + Sync>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static
-{
-}
+impl Watched for Deployment {}
+impl Watched for ReplicaSet {}
+impl Watched for Pod {}
+impl Watched for HorizontalPodAutoscaler {}
+impl Watched for EventObject {}
+impl Watched for DynamicObject {}
 
 /// Follows a kind that we can do without, if it is there and we may see it. One that we may not see is noted.
 async fn follow_if_shown<K: Watched>(

@@ -39,8 +39,10 @@ impl Group {
         }
         self.halves.clone_from(halves);
         let was_told = self.telling.take().is_some_and(|telling| {
+            // Asked before: what is aborted is finished, too.
+            let was_told = telling.is_finished();
             telling.abort();
-            telling.is_finished()
+            was_told
         });
         if halves.is_empty() {
             if was_told {
