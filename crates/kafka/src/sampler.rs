@@ -12,12 +12,13 @@ mod timings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::lag::{Group, Memory, Outage, Sampled};
+use model::lag::{Memory, Outage, Sampled};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{self, Brokers};
-use crate::{Error, groups, now_ms};
+use crate::groups::{self, GroupDescription};
+use crate::{Error, now_ms};
 use offsets::Offsets;
 pub(crate) use offsets::list_offsets;
 use partitions::Partitions;
@@ -74,7 +75,7 @@ pub fn start(config: Config, cancel: CancellationToken) -> Result<Sampler, Error
     let run = Run {
         config: Arc::clone(&config),
         offsets: Offsets::new(Arc::clone(&config), partitions.clone())?,
-        partitions: partitions.clone(),
+        partitions,
         group,
         memory: Memory::default(),
         telling: Telling::default(),
@@ -87,7 +88,7 @@ pub fn start(config: Config, cancel: CancellationToken) -> Result<Sampler, Error
     spawn("kafka-partitions", move || {
         partitions::follow(&of_layouts, &layouts, || until.is_cancelled() || layouts.is_closed());
     })?;
-    spawn("kafka-group", move || describe(&config, &partitions, &groups, &cancel))?;
+    spawn("kafka-group", move || describe(&config, &groups, &cancel))?;
     Ok(Sampler { sampled, timings })
 }
 
@@ -104,7 +105,7 @@ struct Run {
     config: Arc<Config>,
     offsets: Offsets,
     partitions: watch::Receiver<Partitions>,
-    group: watch::Receiver<Option<Group>>,
+    group: watch::Receiver<Option<GroupDescription>>,
     /// What is remembered from sample to sample.
     memory: Memory,
     telling: Telling,
@@ -143,7 +144,7 @@ impl Run {
     /// Takes one sample and publishes it, or why there is none.
     fn attempt(&mut self) -> bool {
         let (started_ms, started) = (now_ms(), Instant::now());
-        let sample = self.offsets.sample(self.group.borrow_and_update().clone());
+        let sample = self.offsets.sample(self.group.borrow().clone());
         let took = started.elapsed();
         self.durations.send_modify(|timings| timings.add(sample.is_ok().then_some(took)));
         match sample {
@@ -177,16 +178,8 @@ fn fail(sampled: &mut Sampled, started_ms: model::Millis, error: &Error) {
 }
 
 /// Asks for the group's members at the sampler's pace. An unanswered question leaves the owners unknown.
-fn describe(
-    config: &Config,
-    partitions: &watch::Receiver<Partitions>,
-    groups: &watch::Sender<Option<Group>>,
-    cancel: &CancellationToken,
-) {
-    let publish = |group: Option<groups::GroupDescription>| {
-        let counts = partitions.borrow().counts();
-        groups.send_replace(group.map(|group| group.owners(&config.inputs, counts)));
-    };
+fn describe(config: &Config, groups: &watch::Sender<Option<GroupDescription>>, cancel: &CancellationToken) {
+    let publish = |group| drop(groups.send_replace(group));
     let ended = || cancel.is_cancelled() || groups.is_closed();
     let client = client::base(&config.brokers, "sampler-group");
     groups::follow(&client, &config.group_id, config.interval, publish, ended);

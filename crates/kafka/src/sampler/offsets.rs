@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Input;
-use model::lag::{Doubt, Group, PartitionOffsets, Sample};
+use model::lag::{Doubt, PartitionOffsets, Sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -14,6 +14,7 @@ use super::Config;
 use super::partitions::Partitions;
 use crate::client::{self, Answered, Renewing, Tracing};
 use crate::error::is_unreachable;
+use crate::groups::GroupDescription;
 use crate::layout::Leaders;
 use crate::{Error, now_ms};
 
@@ -71,7 +72,7 @@ impl Offsets {
     }
 
     /// Asks Kafka; blocks. The group is what is known of it already.
-    pub(super) fn sample(&mut self, group: Option<Group>) -> Result<Sample, Arc<Error>> {
+    pub(super) fn sample(&mut self, group: Option<GroupDescription>) -> Result<Sample, Arc<Error>> {
         let leaders = self.partitions.borrow().fresh().cloned()?;
         if self.clients.renew()? {
             self.log_starts = None;
@@ -101,7 +102,7 @@ impl Offsets {
         &mut self,
         asked: &Asked,
         leaders: &[Option<Leaders>; 2],
-        group: Option<Group>,
+        group: Option<GroupDescription>,
     ) -> Result<Sample, Error> {
         if asked.counts == [0, 0] {
             return Err(Error::TopicMissing { topic: self.config.inputs[0].clone() });
@@ -115,6 +116,8 @@ impl Offsets {
         let mut requests = combine(&committed, log_starts, &log_ends, &high_watermarks);
         let responses = requests.split_off(asked.counts[0]);
         let doubts = without_leader(leaders, [&requests, &responses]);
+        // Of the partitions of this sample: those known when the group answered may have been others, or none yet.
+        let group = group.map(|group| group.owners(&self.config.inputs, asked.counts));
         Ok(Sample { sampled_ms, requests, responses, doubts, group })
     }
 

@@ -48,11 +48,6 @@ impl Partitions {
             _ => Ok(&self.leaders),
         }
     }
-
-    /// How many partitions each input has; 0 while that is not known.
-    pub(super) fn counts(&self) -> [usize; 2] {
-        self.leaders.each_ref().map(|leaders| leaders.as_ref().map_or(0, Vec::len))
-    }
 }
 
 /// Asks again and again, and publishes every answer. Blocks until `ended` says so.

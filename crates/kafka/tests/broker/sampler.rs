@@ -24,12 +24,19 @@ pub(crate) fn config(brokers: &Brokers, group_id: &str, inputs: &[String; 2]) ->
     }
 }
 
-/// Samples until one is as expected.
+/// Samples until one is as expected. Each tells of as many owners as it has partitions.
 async fn sample(config: Config, expected: impl Fn(&Sample) -> bool) -> Sample {
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
     let mut sampler = sampler::start(config, cancel).unwrap();
-    let good = |sampled: &Sampled| sampled.sample.as_ref().is_some_and(&expected);
+    let good = |sampled: &Sampled| {
+        sampled.sample.as_ref().is_some_and(|sample| {
+            if let Some(group) = &sample.group {
+                assert_eq!(group.owners.len(), sample.requests.len().max(sample.responses.len()));
+            }
+            expected(sample)
+        })
+    };
     let sampled = within("a sample", sampler.sampled.wait_for(good)).await.unwrap();
     assert_eq!(sampled.outage, None);
     sampled.sample.clone().unwrap()
