@@ -14,6 +14,7 @@ mod browser;
 mod chart;
 #[cfg(feature = "ssr")]
 mod document;
+mod erased;
 #[cfg(feature = "hydrate")]
 mod hydrate;
 mod link;

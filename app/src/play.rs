@@ -10,10 +10,11 @@ mod way;
 use leptos::prelude::*;
 
 use crate::boot::Boot;
+use crate::erased::ErasedOnServer;
 pub use hand::Hand;
 
 /// The phone's page; `hand` holds what the phone knows.
-pub(crate) fn page(hand: Hand) -> AnyView {
+pub(crate) fn page(hand: Hand) -> impl IntoView {
     let class = Signal::derive(move || {
         let role = if hand.player.with(Option::is_some) { "playing" } else { "picking" };
         format!("play {role} {}", hand.link.get().class())
@@ -28,7 +29,7 @@ pub(crate) fn page(hand: Hand) -> AnyView {
             {plays.then(|| (way::way(hand), hits::hits(hand), pad::pad(hand)))}
         </main>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// What the phone knows when its page is rendered.

@@ -14,11 +14,12 @@ mod verdict;
 use leptos::prelude::*;
 
 use crate::boot::Boot;
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use desk::Desk;
 
 /// The show; `store` holds the picture of `boot`.
-pub(crate) fn page(boot: &Boot, store: Store) -> AnyView {
+pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
     let desk = boot.presenter.then(|| Desk::new(store));
     let class = Signal::derive(move || {
         let role = if desk.is_some() { "presenting" } else { "watching" };
@@ -38,5 +39,5 @@ pub(crate) fn page(boot: &Boot, store: Store) -> AnyView {
             {desk.map(|desk| presenter::presenter(store, desk))}
         </main>
     }
-    .into_any()
+    .erased_on_server()
 }

@@ -49,6 +49,19 @@ test("going live changes nothing that was drawn, and the browser has nothing to 
   // The fixtures listen: a hydration that does not find what it expects warns in the console.
 });
 
+test("a first visit is light", async ({ show }) => {
+  await show.open();
+  await show.untilLive();
+  const loaded = await show.page.evaluate(() => {
+    const entries = performance.getEntries().filter((entry) => entry instanceof PerformanceResourceTiming);
+    return entries.map(({ name, encodedBodySize }) => ({ name, encodedBodySize }));
+  });
+  const parts = loaded.filter(({ encodedBodySize }) => encodedBodySize > 0);
+  expect(parts.length, "the document, script, WebAssembly, style and font").toBeGreaterThanOrEqual(5);
+  const bytes = parts.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
+  expect(bytes, JSON.stringify(parts)).toBeLessThan(240_000);
+});
+
 test("what the pages load is theirs alone", async ({ page }) => {
   const elsewhere: string[] = [];
   page.on("request", (request) => {

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use model::play::{Direction, Impact, Key, Stage, Tap};
 
 use super::hand::{Hand, progress, remark};
+use crate::erased::ErasedOnServer;
 
-pub(super) fn hits(hand: Hand) -> AnyView {
+pub(super) fn hits(hand: Hand) -> impl IntoView {
     let rows = move || hand.taps.get().into_iter().map(row).collect_view();
     view! {
         <section class="hits" aria-labelledby="hits-title">
@@ -14,10 +15,10 @@ pub(super) fn hits(hand: Hand) -> AnyView {
             <ol>{rows}</ol>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn row(tap: Tap) -> AnyView {
+fn row(tap: Tap) -> impl IntoView {
     let class = match (&tap.stage, tap.impact) {
         (Stage::Waiting { .. }, _) => "waits",
         (Stage::PutAside { .. }, _) => "aside",
@@ -34,7 +35,7 @@ fn row(tap: Tap) -> AnyView {
             <span class="hurt">{remark(&tap)}</span>
         </li>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// `Critical ↑ X`

@@ -9,9 +9,10 @@ use model::play::{Direction, Key, TAPS_PER_SECOND};
 use super::hand::{FULL, Hand};
 use super::hits::arrow;
 use crate::browser;
+use crate::erased::ErasedOnServer;
 use crate::words::percent;
 
-pub(super) fn pad(hand: Hand) -> AnyView {
+pub(super) fn pad(hand: Hand) -> impl IntoView {
     browser::on_key(move |key| {
         match key {
             "ArrowUp" => hand.aim(Direction::Up),
@@ -44,7 +45,7 @@ pub(super) fn pad(hand: Hand) -> AnyView {
             </div>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// A finger acts when it touches; the click that follows is left alone. A key of a keyboard sends a click alone.
@@ -61,7 +62,7 @@ fn pressed(act: impl Fn() + Copy + 'static) -> (impl Fn(PointerEvent) + Copy, im
     (down, click)
 }
 
-fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'static str) -> AnyView {
+fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'static str) -> impl IntoView {
     let (down, click) = pressed(move || hand.aim(direction));
     let aimed = Signal::derive(move || (hand.aim.get() == Some(direction)).to_string());
     view! {
@@ -69,7 +70,7 @@ fn direction(hand: Hand, direction: Direction, class: &'static str, label: &'sta
             {arrow(direction)}
         </button>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn key(hand: Hand, key: Key, class: &'static str, label: &'static str) -> impl IntoView {

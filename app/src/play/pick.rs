@@ -7,8 +7,9 @@ use model::play::FIGHTERS;
 use super::hand::Hand;
 use crate::actions::JoinRequest;
 use crate::browser;
+use crate::erased::ErasedOnServer;
 
-pub(super) fn pick(hand: Hand) -> AnyView {
+pub(super) fn pick(hand: Hand) -> impl IntoView {
     let join = move |fighter: u8| {
         hand.trouble.set(String::new());
         spawn_local(async move {
@@ -30,5 +31,5 @@ pub(super) fn pick(hand: Hand) -> AnyView {
             <ul>{(0..).zip(FIGHTERS).map(fighter).collect_view()}</ul>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }

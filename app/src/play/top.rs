@@ -5,10 +5,11 @@ use model::figures::count;
 use model::play::PhoneTick;
 
 use super::hand::{Hand, place};
+use crate::erased::ErasedOnServer;
 use crate::link::Link;
 use crate::words;
 
-pub(super) fn top(hand: Hand) -> AnyView {
+pub(super) fn top(hand: Hand) -> impl IntoView {
     let name = Signal::derive(move || {
         hand.player.with(|player| player.as_ref().map_or("King of Scaling".to_owned(), |p| p.fighter.clone()))
     });
@@ -31,17 +32,17 @@ pub(super) fn top(hand: Hand) -> AnyView {
             <p class="chip away" role="status" hidden=fine>{trouble}</p>
         </header>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-pub(super) fn tiles(hand: Hand) -> AnyView {
+pub(super) fn tiles(hand: Hand) -> impl IntoView {
     view! {
         <dl class="tiles">
             <div class="panel"><dt>{hand.text(whose)}</dt><dd class="worst">{hand.text(lag)}</dd></div>
             <div class="panel"><dt>"Pods ready"</dt><dd class="ready">{hand.text(pods)}</dd></div>
         </dl>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn whose(tick: &PhoneTick) -> String {

@@ -6,8 +6,9 @@ use model::figures::{count, duration};
 use model::play::{Stage, Tap};
 
 use super::hand::Hand;
+use crate::erased::ErasedOnServer;
 
-pub(super) fn way(hand: Hand) -> AnyView {
+pub(super) fn way(hand: Hand) -> impl IntoView {
     let of_last = move |said: fn(&Tap) -> String| {
         Signal::derive(move || hand.taps.with(|taps| taps.first().map(said).unwrap_or_default()))
     };
@@ -33,7 +34,7 @@ pub(super) fn way(hand: Hand) -> AnyView {
             </ol>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn invitation() -> (String, String) {

@@ -9,13 +9,14 @@ use model::wire::Picture;
 use model::{Input, Millis, history};
 
 use crate::chart::{Cross, Drawing, Flag, HEIGHT, Kind, WIDTH, apart};
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words::{self, percent};
 
 /// What the labels at the curves' end need between them, as a fraction of the plot.
 const LABEL_GAP: f64 = 0.12;
 
-pub(super) fn chart(store: Store) -> AnyView {
+pub(super) fn chart(store: Store) -> impl IntoView {
     let drawing = Memo::new(move |_| {
         let end_ms = store.axis_ms.get();
         store.read(&[Part::History, Part::Cluster], |picture| Drawing::of(picture, end_ms))
@@ -57,7 +58,7 @@ pub(super) fn chart(store: Store) -> AnyView {
             {tables(store)}
         </figure>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn lag_now(picture: &Picture, input: Input) -> Option<u64> {
@@ -90,7 +91,7 @@ fn tip(store: Store, drawing: Memo<Drawing>, input: Input) -> Signal<String> {
 }
 
 /// The dot and the label at a curve's end.
-fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> AnyView {
+fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
     let place = move || {
         let lags = store.read(&[Part::Lag], |picture| Input::ALL.map(|input| lag_now(picture, input)));
         let [requests, responses] = lags.map(|lag| drawing.with(|d| lag.map(|lag| d.values.at(lag))));
@@ -117,7 +118,7 @@ fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> AnyView {
             " " {class}
         </span>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// Says what the dashed line is, where it begins; left of that where there is no room to the right.
@@ -135,7 +136,7 @@ fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     view! { <span class="rule" style=style><span class="long">"what the pods "</span>{each}</span> }
 }
 
-fn bars(drawing: Memo<Drawing>, slot: usize) -> AnyView {
+fn bars(drawing: Memo<Drawing>, slot: usize) -> impl IntoView {
     let path = move |which: fn(&crate::chart::Lane) -> &String| {
         Signal::derive(move || drawing.with(|d| d.bars.get(slot).map(which).cloned().unwrap_or_default()))
     };
@@ -145,7 +146,7 @@ fn bars(drawing: Memo<Drawing>, slot: usize) -> AnyView {
             <path class="bar faint" d=path(|lane| &lane.faint)></path>
         </g>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn crosses(crosses: Vec<Cross>) -> impl IntoView {
@@ -189,7 +190,7 @@ fn flags(flags: Vec<Flag>, class: &'static str) -> impl IntoView {
 }
 
 /// What happened, for the keyboard: the arrow keys go from one marker to the next, and its words stand at its line.
-fn stops(store: Store, drawing: Memo<Drawing>) -> AnyView {
+fn stops(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let chosen = RwSignal::new(None::<u64>);
     let ids = move || {
         let oldest_ms = drawing.with_untracked(|drawing| drawing.time.start_ms());
@@ -232,11 +233,11 @@ fn stops(store: Store, drawing: Memo<Drawing>) -> AnyView {
             </p>
         </div>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// What the chart shows, for those who do not see it.
-fn tables(store: Store) -> AnyView {
+fn tables(store: Store) -> impl IntoView {
     let events = move || {
         store.axis_ms.track();
         let rows = store.read(&[Part::History], |picture| {
@@ -286,7 +287,7 @@ fn tables(store: Store) -> AnyView {
             </table>
         </div>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// The last point of each minute, newest first.

@@ -7,13 +7,14 @@ use model::wire::Picture;
 
 use super::desk::{Desk, Place};
 use crate::boot::Boot;
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
 /// As many as the server ranks.
 const LINES: usize = 10;
 
-pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> AnyView {
+pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl IntoView + use<> {
     let address = boot.join_url.clone();
     let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     view! {
@@ -37,7 +38,7 @@ pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> AnyView
             </a>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// What stands where no score is yet.
@@ -51,7 +52,7 @@ fn invitation(picture: &Picture) -> String {
     }
 }
 
-fn leader(store: Store, desk: Option<Desk>, line: usize) -> AnyView {
+fn leader(store: Store, desk: Option<Desk>, line: usize) -> impl IntoView {
     let of = move |said: fn(&Leader) -> String| {
         store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
     };
@@ -66,7 +67,7 @@ fn leader(store: Store, desk: Option<Desk>, line: usize) -> AnyView {
             {desk.map(|desk| view! { <td class="out">{remove(store, desk, line)}</td> })}
         </tr>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// Shows a player out.

@@ -5,12 +5,13 @@ use model::Millis;
 use model::figures::count;
 use model::wire::Picture;
 
+use crate::erased::ErasedOnServer;
 use crate::link::Link;
 use crate::show::{letters, presenter};
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyView {
+pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl IntoView {
     let link = Signal::derive(move || store.link.get().words());
     let is_behind = store.flag(&[Part::Rates, Part::Cluster], |picture| behind(picture).is_some());
     view! {
@@ -44,7 +45,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> AnyVie
             {(can_present && !presenter).then(presenter::sign_in)}
         </header>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> impl IntoView {

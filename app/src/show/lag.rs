@@ -5,10 +5,11 @@ use model::Input;
 use model::wire::Picture;
 
 use super::chart;
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn lag(store: Store) -> AnyView {
+pub(super) fn lag(store: Store) -> impl IntoView {
     view! {
         <section class="panel lag" aria-labelledby="lag-title">
             <h2 id="lag-title">
@@ -27,7 +28,7 @@ pub(super) fn lag(store: Store) -> AnyView {
             {chart::chart(store)}
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn worst(picture: &Picture) -> String {

@@ -8,12 +8,13 @@ use model::figures::count;
 use model::snapshot::short_name;
 use model::wire::Picture;
 
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
 const PARTS: &[Part] = &[Part::DeadLetters];
 
-pub(super) fn letters(store: Store) -> AnyView {
+pub(super) fn letters(store: Store) -> impl IntoView {
     let none = store.flag(PARTS, |picture| known(picture).is_none());
     let total = store.text(PARTS, |picture| known(picture).map_or_else(String::new, |all| count(all.count)));
     let reasons = Memo::new(move |_| {
@@ -38,7 +39,7 @@ pub(super) fn letters(store: Store) -> AnyView {
             </div>
         </details>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn known(picture: &Picture) -> Option<&DeadLetters> {

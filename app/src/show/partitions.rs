@@ -10,12 +10,13 @@ use model::wire::Picture;
 use model::{Input, Millis};
 
 use super::pods::{HANDOVER_SHOWN_MS, partition_count, partitions as partitions_of};
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
 const STATE: [Part; 5] = [Part::Ownership, Part::Source, Part::History, Part::Lag, Part::Outages];
 
-pub(super) fn partitions(store: Store) -> AnyView {
+pub(super) fn partitions(store: Store) -> impl IntoView {
     let count = partition_count(store);
     let towers = move || (0..count.get()).map(|partition| tower(store, partition)).collect_view();
     let class = move || match count.get() {
@@ -35,10 +36,10 @@ pub(super) fn partitions(store: Store) -> AnyView {
             <ol class=class style=move || format!("--count:{}", count.get())>{towers}</ol>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn tower(store: Store, partition: u32) -> AnyView {
+fn tower(store: Store, partition: u32) -> impl IntoView {
     let class = store.text(&[Part::Ownership, Part::Cluster, Part::Lag, Part::Load], move |picture| {
         let hot = if is_hot(picture, partition) { " is-hot" } else { "" };
         let trouble = match trouble(picture, partition) {
@@ -97,7 +98,7 @@ fn tower(store: Store, partition: u32) -> AnyView {
             <p class="note">{note}</p>
         </li>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn owner(picture: &Picture, partition: u32) -> Option<&Owner> {

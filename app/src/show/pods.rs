@@ -10,10 +10,11 @@ use model::{Millis, PARTITIONS};
 
 use super::desk::{Desk, Place};
 use super::presenter::answer;
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
+pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
     let class = store.text(&[Part::Cluster, Part::Lag, Part::Ownership], |picture| {
         let crowd = match cards(picture) {
             0 => "none",
@@ -47,11 +48,11 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> AnyView {
             </p>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// One card; hidden while its slot is free.
-fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
+fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
     let of_pod = move |said: fn(&Pod) -> String| {
         store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
     };
@@ -98,7 +99,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> AnyView {
             {desk.map(|desk| buttons(store, desk, slot))}
         </li>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// The box of a partition, filled while the pod in this slot owns it.
@@ -111,7 +112,7 @@ fn part(store: Store, slot: u8, partition: u32) -> impl IntoView {
     view! { <li class=class>{partition}</li> }
 }
 
-fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
+fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
     let place = Place::Pod(slot);
     let hurt = move |manner| {
         let pod = store.read(&[], |picture| pod_in(picture, slot).map(|pod| pod.name.clone()));
@@ -133,7 +134,7 @@ fn buttons(store: Store, desk: Desk, slot: u8) -> AnyView {
         </div>
         {answer(desk, place)}
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// The pod that a slot shows: during an upgrade of twelve pods two may share one, and the newer is the one to see.

@@ -15,12 +15,13 @@ use model::wire::Picture;
 use model::{Millis, PARTITIONS};
 
 use super::desk::{Desk, Place, Reply};
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
 pub(super) use sign_in::sign_in;
 
-pub(super) fn presenter(store: Store, desk: Desk) -> AnyView {
+pub(super) fn presenter(store: Store, desk: Desk) -> impl IntoView {
     keys::listen(desk);
     view! {
         <section class="panel presenter" aria-labelledby="presenter-title">
@@ -34,10 +35,10 @@ pub(super) fn presenter(store: Store, desk: Desk) -> AnyView {
             {progress(store)}
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn load(store: Store, desk: Desk) -> AnyView {
+fn load(store: Store, desk: Desk) -> impl IntoView {
     let burst = |factor: u32| {
         let class = store.text_now(&[Part::Load], move |picture, now_ms| {
             let on = load_of(picture).is_some_and(|load| load.factor(now_ms) == factor);
@@ -85,10 +86,10 @@ fn load(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn hurt(desk: Desk) -> AnyView {
+fn hurt(desk: Desk) -> impl IntoView {
     view! {
         <fieldset>
             <legend>"A random pod"</legend>
@@ -102,10 +103,10 @@ fn hurt(desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn upgrade(store: Store, desk: Desk) -> AnyView {
+fn upgrade(store: Store, desk: Desk) -> impl IntoView {
     /// Records per second; 0 is no limit.
     const CAPACITIES: [u32; 5] = [500, 1_000, 2_000, 4_000, 0];
     let chosen = RwSignal::new(String::new());
@@ -137,10 +138,10 @@ fn upgrade(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn replicas(store: Store, desk: Desk) -> AnyView {
+fn replicas(store: Store, desk: Desk) -> impl IntoView {
     let of = move |said: fn(&Cluster) -> String| {
         store.text(&[Part::Cluster], move |p| cluster_of(p).map_or_else(|| words::UNKNOWN.to_owned(), said))
     };
@@ -176,10 +177,15 @@ fn replicas(store: Store, desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn bound(desk: Desk, name: &'static str, value: Signal<String>, with: fn(Policy, u32) -> Policy) -> AnyView {
+fn bound(
+    desk: Desk,
+    name: &'static str,
+    value: Signal<String>,
+    with: fn(Policy, u32) -> Policy,
+) -> impl IntoView {
     let change = move |chosen: String| {
         let policy =
             desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
@@ -200,10 +206,10 @@ fn bound(desk: Desk, name: &'static str, value: Signal<String>, with: fn(Policy,
             </select>
         </label>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn rest(desk: Desk) -> AnyView {
+fn rest(desk: Desk) -> impl IntoView {
     view! {
         <fieldset class="last">
             <legend>"Show"</legend>
@@ -215,11 +221,11 @@ fn rest(desk: Desk) -> AnyView {
             </div>
         </fieldset>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// The answer to a command, over the place where it was given.
-pub(super) fn answer(desk: Desk, place: Place) -> AnyView {
+pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
     let here = move || desk.reply.get().filter(|(at, _)| *at == place).map(|(_, reply)| reply);
     let said = Signal::derive(move || match here() {
         Some(Reply::Question(said, _) | Reply::Error(said)) => said,
@@ -239,10 +245,10 @@ pub(super) fn answer(desk: Desk, place: Place) -> AnyView {
             </button>
         </div>
     }
-    .into_any()
+    .erased_on_server()
 }
 
-fn progress(store: Store) -> AnyView {
+fn progress(store: Store) -> impl IntoView {
     let said = store.text(&[Part::Progress], |picture| match &picture.snapshot.progress {
         Some(progress) => {
             format!("{} {} of {}: {}", progress.what, progress.number, progress.of, progress.step)
@@ -259,7 +265,7 @@ fn progress(store: Store) -> AnyView {
             <i style=width></i><p>{said}</p>
         </div>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn cluster_of(picture: &Picture) -> Option<&Cluster> {

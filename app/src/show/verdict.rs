@@ -6,10 +6,11 @@ use model::hpa::Hpa;
 use model::scaling::{Decision, Emphasis, Span};
 use model::wire::Picture;
 
+use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn verdict(store: Store) -> AnyView {
+pub(super) fn verdict(store: Store) -> impl IntoView {
     // Most ticks carry a cluster with the same decision: the sentence changes when the decision does.
     let sentence = Memo::new(move |_| {
         store.read(&[Part::Cluster], |picture| {
@@ -42,7 +43,7 @@ pub(super) fn verdict(store: Store) -> AnyView {
             </p>
         </section>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 fn decision(picture: &Picture) -> Option<&Decision> {

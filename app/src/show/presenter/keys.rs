@@ -6,6 +6,7 @@ use model::controls::Manner;
 use model::load::Shape;
 
 use crate::browser;
+use crate::erased::ErasedOnServer;
 use crate::show::desk::{Desk, Place};
 
 /// What a key does, as the help says it.
@@ -62,7 +63,7 @@ fn shape(desk: Desk, shape: Option<Shape>) {
 }
 
 /// The small help.
-pub(super) fn help() -> AnyView {
+pub(super) fn help() -> impl IntoView {
     let line = |(key, does): (&'static str, &'static str)| view! { <dt>{key}</dt><dd>{does}</dd> };
     view! {
         <details class="help" id="keys">
@@ -70,5 +71,5 @@ pub(super) fn help() -> AnyView {
             <dl>{KEYS.map(line).collect_view()}</dl>
         </details>
     }
-    .into_any()
+    .erased_on_server()
 }

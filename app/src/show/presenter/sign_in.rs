@@ -5,10 +5,11 @@ use leptos::task::spawn_local;
 
 use crate::actions::{SignIn, SignInRequest, SignOutRequest};
 use crate::browser;
+use crate::erased::ErasedOnServer;
 use crate::words;
 
 /// A small link with a form behind it, for those who may sign in.
-pub(in crate::show) fn sign_in() -> AnyView {
+pub(in crate::show) fn sign_in() -> impl IntoView {
     let said = RwSignal::new(String::new());
     let passcode = RwSignal::new(String::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -33,7 +34,7 @@ pub(in crate::show) fn sign_in() -> AnyView {
             </form>
         </details>
     }
-    .into_any()
+    .erased_on_server()
 }
 
 /// Ends being the presenter.
