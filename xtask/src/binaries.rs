@@ -1,12 +1,13 @@
 //! What cargo builds: the programs, and the page for the browser.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::packages::Build;
 use crate::workspace::Workspace;
-use crate::{console, openssl, stop, tool};
+use crate::{console, openssl, site, stop, tool};
 
 /// Which programs, and with what inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +51,10 @@ impl Programs {
 /// The arguments of cargo that choose the page.
 const PAGE: [&str; 4] = ["-p", "frontend", "--target", "wasm32-unknown-unknown"];
 
-/// Builds programs with a profile, and the page beside them: while one waits for its longest library, the other has the processor. Programs
-/// are always built together: alone, each would have its libraries built once more with other features. The page's own words are in a
-/// file, since both would draw over each other's.
-pub(crate) fn build_all(workspace: &Workspace, profile: &str, programs: Programs) -> Result<()> {
+/// Builds programs with a profile, and the page beside them, into `site`: while one waits for its longest library, the other has the
+/// processor. Programs are always built together: alone, each would have its libraries built once more with other features. The compiler's
+/// words on the page are in a file, since both would draw over each other's.
+pub(crate) fn build_all(workspace: &Workspace, profile: &str, programs: Programs, site: &Path) -> Result<()> {
     std::fs::create_dir_all(&workspace.target)
         .with_context(|| format!("cannot create {}", workspace.target.display()))?;
     let names = programs.names().join(", ");
@@ -69,7 +70,8 @@ pub(crate) fn build_all(workspace: &Workspace, profile: &str, programs: Programs
     );
     std::thread::scope(|scope| {
         let page = scope.spawn(|| {
-            page.quiet(&workspace.target.join("build-page.log")).context("the page does not build")
+            page.quiet(&workspace.target.join("build-page.log")).context("the page does not build")?;
+            site::build(workspace, site)
         });
         let built = succeed(programs.show(), "the programs do not build");
         if built.is_err() {

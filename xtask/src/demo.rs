@@ -18,7 +18,7 @@ use crate::prerequisites::{self, Consent};
 use crate::service::{Event, Service};
 use crate::supervise::{Supervisor, server_answers};
 use crate::workspace::Workspace;
-use crate::{console, http, port, secret, site, stop};
+use crate::{console, http, port, secret, stop};
 
 /// A demo that was killed ends its processes within this time.
 const LEFTOVERS: Duration = Duration::from_secs(5);
@@ -240,8 +240,7 @@ fn build(options: &Options, workspace: &Workspace) -> Result<()> {
 
 fn build_all(workspace: &Workspace, programs: Programs) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build_all(workspace, "release", programs)?;
-    site::build(workspace)
+    binaries::build_all(workspace, "release", programs, &workspace.site())
 }
 
 fn server(

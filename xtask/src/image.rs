@@ -18,7 +18,7 @@ use clap::ValueEnum;
 
 use crate::binaries::{self, Programs};
 use crate::workspace::Workspace;
-use crate::{console, prerequisites, site, stop};
+use crate::{console, prerequisites, stop};
 
 pub(crate) use oci::{Archive, Layer};
 pub(crate) use tree::Tree;
@@ -130,11 +130,10 @@ pub(crate) fn make(workspace: &Workspace, options: &Options) -> Result<Image> {
 
 fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     prerequisites::to_build()?;
-    binaries::build_all(workspace, profile.name(), profile.programs())?;
     // Not where the demo's page is: that directory keeps files of former builds for a while.
     let site = site(workspace);
     let _ = std::fs::remove_dir_all(&site);
-    site::build_into(workspace, &site)
+    binaries::build_all(workspace, profile.name(), profile.programs(), &site)
 }
 
 /// The page, for images only.

@@ -1,4 +1,4 @@
-//! The finished page in `<target>/site`: JavaScript, WebAssembly, one style sheet and the fonts.
+//! The finished page (`<target>/site`, where a demo serves it): JavaScript, WebAssembly, one style sheet and the fonts.
 //!
 //! Every file's name holds a hash of its content, so that a browser may keep it for ever, and lies beside its compressed forms. The server
 //! reads `manifest.json` to learn the names.
@@ -27,13 +27,8 @@ struct Manifest {
     fonts: Vec<String>,
 }
 
-/// Makes the page that the demo serves.
-pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    build_into(workspace, &workspace.site())
-}
-
 /// Makes the page from what cargo built and from `style/`.
-pub(crate) fn build_into(workspace: &Workspace, site: &Path) -> Result<()> {
+pub(crate) fn build(workspace: &Workspace, site: &Path) -> Result<()> {
     let code = code::build(workspace)?;
     let assets = Assets::new(site)?;
 
