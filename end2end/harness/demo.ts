@@ -25,6 +25,9 @@ export const URL_OF_DEMO = required("KING_URL").replace(/\/$/, "");
 /** The presenter's passcode. */
 export const PASSCODE = required("KING_PASSCODE");
 
+/** Where the demo says how it is. */
+export const STATUS_FILE = required("KING_STATUS");
+
 /** The service's own process now; `undefined` while it is not one of the demo's, or does not run. */
 export function pidOf(name: ServiceName): number | undefined {
   const service = status().services[name];
@@ -46,7 +49,7 @@ export function killService(name: ServiceName): void {
 }
 
 function status(): Status {
-  return JSON.parse(readFileSync(required("KING_STATUS"), "utf8")) as Status;
+  return JSON.parse(readFileSync(STATUS_FILE, "utf8")) as Status;
 }
 
 function required(name: string): string {

@@ -156,9 +156,9 @@ export class Show {
   }
 
   /** Signs in through the form; the page is loaded again with the presenter's buttons. */
-  async signIn(): Promise<void> {
+  async signIn(passcode = PASSCODE): Promise<void> {
     await this.untilLive();
-    await this.enterPasscode(PASSCODE);
+    await this.enterPasscode(passcode);
     await expect(this.bar).toBeVisible();
     await this.untilLive();
   }

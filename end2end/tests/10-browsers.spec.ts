@@ -1,6 +1,7 @@
 // What browsers, and what lies between them and us, do to a page.
 
 import { type Page } from "@playwright/test";
+import { startAnother } from "../harness/another.ts";
 import { URL_OF_DEMO } from "../harness/demo.ts";
 import { Show } from "../harness/show.ts";
 import { expect, test } from "../harness/test.ts";
@@ -91,6 +92,19 @@ test("a page that nobody sees gives its stream up at once, and has it again when
   await see(false);
   await expect.poll(() => streams.opened).toBe(2);
   await show.untilLive();
+});
+
+test("two demos of one host leave each other's presenter signed in", async ({ known: _, presenter }) => {
+  const another = await startAnother();
+  const other = new Show(await presenter.page.context().newPage());
+  await other.page.goto(another.url);
+  await other.signIn(another.passcode);
+  for (const show of [presenter, other]) {
+    await show.page.reload();
+    await expect(show.bar).toBeVisible();
+  }
+  await other.page.close();
+  await another.stop();
 });
 
 test("a proxy that holds the stream back is named", async ({ page }) => {

@@ -94,7 +94,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         arena,
         commander,
         taps: Arc::new(EncodedTaps { taps, schemas }),
-        access: Access::new(config.passcode, &config.secret, config.front, config.address.port())
+        access: Access::new(config.passcode, &config.secret, config.front, listener.local_addr()?.port())
             .with_device_token(config.device_token),
         refusals: Refusals::default(),
         site,
