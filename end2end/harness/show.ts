@@ -39,7 +39,8 @@ export class Show {
   readonly load: Locator;
   readonly fewer: Locator;
   readonly more: Locator;
-  private readonly bar: Locator;
+  /** The bar with the buttons that only the presenter has. */
+  readonly bar: Locator;
   private readonly desired: Locator;
 
   constructor(readonly page: Page) {

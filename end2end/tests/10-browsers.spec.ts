@@ -1,8 +1,10 @@
 // What browsers, and what lies between them and us, do to a page.
 
+import { setTimeout } from "node:timers/promises";
 import { type Page } from "@playwright/test";
 import { startAnother } from "../harness/another.ts";
 import { URL_OF_DEMO } from "../harness/demo.ts";
+import { startDevice, startWay } from "../harness/device.ts";
 import { Show } from "../harness/show.ts";
 import { expect, test } from "../harness/test.ts";
 
@@ -38,6 +40,47 @@ async function openAfter(page: Page, path: string, meanwhile: () => void): Promi
   await page.evaluate(meanwhile);
   release();
   return seen;
+}
+
+const SLEEP_MS = 6_000;
+
+interface Seen {
+  /** When the newest frame was made. */
+  newestMs: number;
+  frames: number;
+  longestSleepMs: number;
+  oldAsLiveMs: number;
+}
+
+/** Looks at each frame of the stream and at each that is painted, and adds up how long "live" stood over what was old. */
+function watch(): void {
+  const OLD_MS = 3_000;
+  const seen: Seen = { newestMs: 0, frames: 0, longestSleepMs: 0, oldAsLiveMs: 0 };
+  Object.assign(window, { seen });
+  const hear = ({ data }: MessageEvent<string>): void => {
+    const frame = JSON.parse(data) as { t?: number; snapshot?: { at_ms: number } };
+    seen.newestMs = frame.t ?? frame.snapshot?.at_ms ?? 0;
+    seen.frames += 1;
+  };
+  window.EventSource = class extends window.EventSource {
+    constructor(url: string | URL) {
+      super(url);
+      ["picture", "tick"].forEach((name) => this.addEventListener(name, hear));
+    }
+  };
+  let lookedMs = Date.now();
+  const look = (): void => {
+    const nowMs = Date.now();
+    const passedMs = nowMs - lookedMs;
+    lookedMs = nowMs;
+    seen.longestSleepMs = Math.max(seen.longestSleepMs, passedMs);
+    const isLive = document.querySelector(".chip.link")?.classList.contains("live");
+    if (isLive && passedMs < OLD_MS && seen.newestMs > 0 && nowMs - seen.newestMs > OLD_MS) {
+      seen.oldAsLiveMs += passedMs;
+    }
+    requestAnimationFrame(look);
+  };
+  look();
 }
 
 test("a translated show works, since it is taken from the server again", async ({ show }) => {
@@ -92,6 +135,32 @@ test("a page that nobody sees gives its stream up at once, and has it again when
   await see(false);
   await expect.poll(() => streams.opened).toBe(2);
   await show.untilLive();
+});
+
+test("a device that wakes is live again at once, and shows nothing old as live", async () => {
+  const [way, device] = [await startWay(), await startDevice()];
+  const page = await device.browser.newPage();
+  await page.addInitScript(watch);
+  const show = new Show(page);
+  await page.goto(way.url);
+  await show.untilLive();
+  device.sleep();
+  // Some frames wait for the device, and then no more come.
+  await setTimeout(1_000);
+  way.forget();
+  await setTimeout(SLEEP_MS);
+  const wokeMs = Date.now();
+  device.wake();
+  const seen = (): Promise<Seen> => page.evaluate(() => (window as unknown as { seen: Seen }).seen);
+  // Sooner than the watchdog gives a silent stream up.
+  await expect.poll(async () => (await seen()).newestMs, { timeout: 5_000 }).toBeGreaterThan(wokeMs);
+  await show.untilLive();
+  const { longestSleepMs, frames, oldAsLiveMs } = await seen();
+  expect(longestSleepMs, "the device slept").toBeGreaterThan(SLEEP_MS);
+  expect(frames, "frames were looked at").toBeGreaterThan(1);
+  expect(oldAsLiveMs, "so long something old was called live").toBeLessThan(1_000);
+  await device.close();
+  way.close();
 });
 
 test("two demos of one host leave each other's presenter signed in", async ({ known: _, presenter }) => {

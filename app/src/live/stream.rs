@@ -39,8 +39,8 @@ pub(crate) struct Stream<W> {
     /// Whether the connection broke after the newest frame.
     is_broken: Cell<bool>,
     opened_ms: Cell<f64>,
-    /// When the watchdog looked last, by the clock on the wall: it goes on while a device sleeps.
-    looked_ms: Cell<f64>,
+    /// When the page did something last, by the clock on the wall: it goes on while a device sleeps.
+    awake_ms: Cell<f64>,
     /// What the source calls; kept because the browser holds it by a raw reference.
     listener: RefCell<Option<Listener>>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Stream<W> {
 const LOOK: Duration = Duration::from_millis(500);
 /// A connection gets this long before it is given up for another.
 const PATIENCE_MS: f64 = 6_000.0;
-/// So long without a look, and the device has slept.
+/// So long without anything done, and the device has slept.
 const SLEPT_MS: f64 = 3_000.0;
 
 impl<W: Wire + 'static> Stream<W> {
@@ -62,7 +62,7 @@ impl<W: Wire + 'static> Stream<W> {
             has_heard: Cell::new(false),
             is_broken: Cell::new(false),
             opened_ms: Cell::new(0.0),
-            looked_ms: Cell::new(js_sys::Date::now()),
+            awake_ms: Cell::new(js_sys::Date::now()),
             listener: RefCell::new(None),
         });
         let listening = Rc::clone(&stream);
@@ -76,6 +76,9 @@ impl<W: Wire + 'static> Stream<W> {
     }
 
     fn receive(&self, event: &MessageEvent) {
+        if self.wakes() {
+            return self.look();
+        }
         // An error of the connection is an event without data.
         let Some(data) = event.data().as_string() else {
             self.is_broken.set(true);
@@ -109,12 +112,8 @@ impl<W: Wire + 'static> Stream<W> {
 
     /// The watchdog: says how old the picture is, and opens another connection where the browser would not.
     fn look(&self) {
+        self.wakes();
         let now_ms = page_ms();
-        let wall_ms = js_sys::Date::now();
-        if wall_ms - self.looked_ms.replace(wall_ms) > SLEPT_MS {
-            // What the page has is of before, until a frame says otherwise.
-            self.is_broken.set(true);
-        }
         if self.rests(now_ms) {
             return;
         }
@@ -129,6 +128,18 @@ impl<W: Wire + 'static> Stream<W> {
         if (is_given_up || is_mute) && now_ms - self.opened_ms.get() > patience_ms {
             self.open();
         }
+    }
+
+    /// Notices that the device has slept, and opens another connection: what the old one still brings has waited all the while, and it may
+    /// be dead without knowing.
+    fn wakes(&self) -> bool {
+        let wall_ms = js_sys::Date::now();
+        let has_slept = wall_ms - self.awake_ms.replace(wall_ms) > SLEPT_MS;
+        if has_slept && self.source.borrow().is_some() {
+            self.is_broken.set(true);
+            self.open();
+        }
+        has_slept
     }
 
     /// Closes the stream of a page that nobody sees, and opens it when somebody looks again: over plain HTTP a browser has six

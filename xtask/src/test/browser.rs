@@ -36,6 +36,9 @@ pub(super) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         );
     };
     install(workspace)?;
+    let mut check = Command::new("npm");
+    check.args(["run", "--silent", "check"]).current_dir(&folder);
+    pass(&check, "the types of the browser tests do not fit")?;
     // The demo itself asks before it installs anything: nobody would answer here.
     Source::choose(workspace, None, Consent::GivenToRoot)?;
     let demo = RunningDemo::start(workspace, "test")?;
