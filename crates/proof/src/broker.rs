@@ -236,7 +236,8 @@ fn open_partition(stable: &BaseConsumer, all: &BaseConsumer, topic: &str) -> Res
     Ok(None)
 }
 
-/// Waits until no transaction is open among the group's offsets: a client that asks for stable ones is not answered before.
+/// Waits until no transaction is open among the group's offsets, of whichever partition: a client that asks for stable ones is not answered
+/// before.
 pub(crate) async fn group_settled(
     brokers: &Brokers,
     names: &Names,
@@ -245,11 +246,13 @@ pub(crate) async fn group_settled(
     let mut config = client::base(brokers, "proof");
     let consumer: BaseConsumer =
         config.set("group.id", names.group()).set("isolation.level", "read_committed").create()?;
-    let (input, group) = (names.input(Input::Requests), names.group().to_owned());
+    let (inputs, group) = (Input::ALL.map(|input| names.input(input)), names.group().to_owned());
     let deadline = Instant::now() + limit;
     tokio::task::spawn_blocking(move || {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&input, 0);
+        for input in &inputs {
+            list.add_partition_range(input, 0, i32::try_from(partitions(&consumer, input)?)? - 1);
+        }
         while consumer.committed_offsets(list.clone(), Duration::from_secs(1)).is_err() {
             if Instant::now() > deadline {
                 return Ok(Some(Complaint::OpenTransaction { topic: group, partition: None }));
