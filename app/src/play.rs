@@ -10,7 +10,6 @@ mod way;
 use leptos::prelude::*;
 
 use crate::boot::Boot;
-use crate::erased::ErasedOnServer;
 pub use hand::Hand;
 
 /// The phone's page; `hand` holds what the phone knows.
@@ -29,7 +28,6 @@ pub(crate) fn page(hand: Hand) -> impl IntoView {
             {plays.then(|| (way::way(hand), hits::hits(hand), pad::pad(hand)))}
         </main>
     }
-    .erased_on_server()
 }
 
 /// What the phone knows when its page is rendered.

@@ -14,7 +14,6 @@ mod verdict;
 use leptos::prelude::*;
 
 use crate::boot::Boot;
-use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use desk::Desk;
 
@@ -39,5 +38,4 @@ pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
             {desk.map(|desk| presenter::presenter(store, desk))}
         </main>
     }
-    .erased_on_server()
 }
