@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_page_carries_its_numbers_and_what_it_was_rendered_from() {
         let mut boot = Boot::default();
-        boot.picture.snapshot.arena.players = 214;
+        boot.picture.snapshot.players.count = 214;
         boot.site.js = "pkg/app-1.js".into();
         let html = render(Page::Show, boot.clone());
         assert!(html.starts_with("<!DOCTYPE html><html"));
@@ -120,7 +120,7 @@ mod tests {
     fn nothing_in_the_json_ends_its_element() {
         let mut boot = Boot::default();
         let fighter = "</script><script>alert(1)".to_owned();
-        boot.picture.snapshot.arena.leaders.push(Leader { fighter, score: 1, last_ms: None });
+        boot.picture.snapshot.players.leaders.push(Leader { fighter, score: 1, last_ms: None });
         assert!(!render(Page::Show, boot).contains("<script>alert"));
     }
 

@@ -44,7 +44,7 @@ impl From<&Boot> for Hand {
                 ready: cluster.map(|cluster| replicas(cluster.ready())),
                 desired: cluster.map(|cluster| cluster.desired),
                 stale_since_ms: snapshot.outages.kafka.as_ref().map(|outage| outage.since_ms),
-                players: snapshot.arena.players,
+                players: snapshot.players.count,
                 standing: boot.player.as_ref().map(|player| player.standing),
                 taps: Vec::new(),
             },

@@ -1,7 +1,7 @@
 //! `/`: the show, for a projector and for any visitor.
 
 mod chart;
-mod desk;
+mod commands;
 mod fighters;
 mod header;
 mod lag;
@@ -15,13 +15,13 @@ use leptos::prelude::*;
 
 use crate::boot::Boot;
 use crate::store::{Part, Store};
-use desk::Desk;
+use commands::Commands;
 
 /// The show; `store` holds the picture of `boot`.
 pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
-    let desk = boot.presenter.then(|| Desk::new(store));
+    let commands = boot.presenter.then(|| Commands::new(store));
     let class = Signal::derive(move || {
-        let role = if desk.is_some() { "presenting" } else { "watching" };
+        let role = if commands.is_some() { "presenting" } else { "watching" };
         let data = store.read(&[Part::Outages], |picture| {
             if picture.kafka_outage().is_some() { "kafka-away" } else { "kafka-there" }
         });
@@ -31,11 +31,11 @@ pub(crate) fn page(boot: &Boot, store: Store) -> impl IntoView + use<> {
         <main class=class>
             {header::header(store, boot.presenter, boot.can_present)}
             {lag::lag(store)}
-            {pods::pods(store, desk)}
+            {pods::pods(store, commands)}
             {partitions::partitions(store)}
             {verdict::verdict(store)}
-            {fighters::fighters(store, boot, desk)}
-            {desk.map(|desk| presenter::presenter(store, desk))}
+            {fighters::fighters(store, boot, commands)}
+            {commands.map(|commands| presenter::presenter(store, commands))}
         </main>
     }
 }

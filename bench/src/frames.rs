@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use game::{FrameHeader, avro};
 use kafka::rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use workload::{FrameHeader, avro};
 
 use crate::broker::Broker;
 

@@ -8,10 +8,10 @@ use model::command::Command;
 use model::load::DEFAULT_FRAMES_PER_SECOND;
 use model::snapshot::Lag;
 use model::wire::{Picture, Tick};
+use test_client::{Live, View};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
-use visitor::{Live, View};
 
 use crate::browser::{Browser, Page};
 use crate::clock::now_ms;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use game::{Frame, FrameHeader, Machine, Zone, avro};
 use kafka::sessions;
 use model::PARTITIONS;
 use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use workload::{Frame, FrameHeader, Machine, Zone, avro};
 
 use crate::broker::{self, Broker};
 use crate::clock::now_ms;

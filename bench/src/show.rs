@@ -8,9 +8,9 @@ use model::load::LoadSettings;
 use model::snapshot::{Phase, Snapshot};
 use model::wire::Picture;
 use model::{Input, Millis};
+use test_client::{Live, Session, View};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use visitor::{Live, Session, View};
 
 use crate::clock::now_ms;
 use crate::demo::Demo;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use model::command::Command;
 use model::wire::FrameId;
+use test_client::{Event, Live, View};
 use tokio::time::Instant;
-use visitor::{Event, Live, View};
 
 use crate::demo::Demo;
 use crate::figure::{Digits, Figure};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use model::play::{FIGHTERS, PhoneTick, Player, Stage, TapAnswer};
 use serde_json::json;
+use test_client::{Live, Session, View};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
-use visitor::{Live, Session, View};
 
 use crate::clock::now_ms;
 use crate::demo::Demo;

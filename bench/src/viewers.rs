@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use test_client::{Live, View};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
-use visitor::{Live, View};
 
 use crate::clock::{from_millis, now_ms};
 use crate::demo::Demo;

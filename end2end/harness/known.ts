@@ -21,7 +21,7 @@ export async function becomeKnown(browser: Browser): Promise<void> {
 
 /** What is not as a reset leaves it. */
 function unlike(now: Picture): string[] {
-  const { cluster, load, arena, ownership, progress, outages } = now.snapshot;
+  const { cluster, load, players, ownership, progress, outages } = now.snapshot;
   const lag = totalLag(now);
   const isSo: [string, boolean | undefined][] = [
     ["nothing is under way", progress === null],
@@ -31,7 +31,7 @@ function unlike(now: Picture): string[] {
     ["the autoscaler is on", cluster?.policy.enabled && cluster.policy.min === 1 && cluster.policy.max === 4],
     ["the autoscaler has looked", cluster?.decision !== undefined],
     ["the load is the default", load?.base === 400 && !load.hot && !load.shape && !(load.burst && load.burst.until_ms > now.snapshot.at_ms)],
-    ["nobody has points", arena.leaders.length === 0],
+    ["nobody has points", players.leaders.length === 0],
     ["the lag is small", lag !== undefined && lag < 2_000],
     ["every partition has its owner", ownership?.partitions.length === 12 && ownership.partitions.every(({ pod }) => pod)],
   ];

@@ -18,7 +18,7 @@ export interface Picture {
       decision?: { desired: number };
     } | null;
     load: { base: number; burst?: { factor: number; until_ms: number }; hot?: { partition: number }; shape?: { shape: string } } | null;
-    arena: { players: number; leaders: { fighter: string; score: number }[] };
+    players: { count: number; leaders: { fighter: string; score: number }[] };
     outages: { kafka?: unknown };
     progress: { what: string } | null;
   };

@@ -8,6 +8,6 @@ mod codec;
 fuzz_target!(|bytes: &[u8]| {
     let codec = codec::all_knowing();
     if let Ok(body) = codec.decode_body(bytes) {
-        assert!(body.hits.len() <= game::frame::MAX_HITS);
+        assert!(body.hits.len() <= workload::frame::MAX_HITS);
     }
 });

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use game::avro::{Codec, Ids, schema};
+use workload::avro::{Codec, Ids, schema};
 
 static CODEC: LazyLock<Codec> = LazyLock::new(|| {
     // Small ids are soon found.

@@ -1,7 +1,7 @@
 //! A hit, as bytes and as the hex that a frame carries. What decodes is what encodes.
 #![no_main]
 
-use game::Hit;
+use workload::Hit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -14,10 +14,10 @@ use axum_extra::extract::cookie::{Cookie, Key, SameSite, SignedCookieJar};
 use http::HeaderMap;
 use http::header::{HeaderValue, SET_COOKIE};
 use model::Millis;
+use phone_game::Identity;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
-use crate::arena::Identity;
 use crate::state::lock;
 use attempts::{Attempts, Sender};
 pub use client::{Client, is_own_origin, names_loopback};

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use kafka::control::Control;
 use kafka::history::HistoryWriter;
-use kafka::registry::{RegistryConfig, Schemas, Topics};
 use kafka::topics::Ensured;
 use kafka::{Brokers, client, dead_letters, sampler, sessions, topics};
 use model::Millis;
@@ -19,13 +18,14 @@ use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
 use model::lag::{Outage, Sampled};
 use model::snapshot::{Cluster, Source};
+use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
+use schema_registry::{RegistryConfig, Schemas, Topics};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::arena::Arena;
 use crate::commands::Commander;
 use crate::metrics::Metrics;
 use crate::play;
@@ -75,7 +75,7 @@ pub struct Adapters {
     /// Gets the cluster's controls.
     pub commander: Arc<Commander>,
     /// Gets what comes back.
-    pub arena: Arc<Mutex<Arena>>,
+    pub game: Arc<Mutex<PhoneGame>>,
     /// Looks at what comes back, for the clocks of who wrote it.
     pub clocks: Arc<Mutex<Watch>>,
     /// Gets the sampler's timings.
@@ -132,13 +132,13 @@ impl Adapters {
         Ok(())
     }
 
-    /// Tells the show what was put aside, and the arena what of it is a player's.
+    /// Tells the show what was put aside, and the game what of it is a player's.
     fn follow_dead_letters(
         &self,
         tasks: &mut JoinSet<anyhow::Result<()>>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<()> {
-        let (schemas, arena) = (Arc::clone(&self.schemas), Arc::clone(&self.arena));
+        let (schemas, game) = (Arc::clone(&self.schemas), Arc::clone(&self.game));
         let written = Arc::clone(&schemas);
         let dead_letters::Followed { tally, mut awaited } = dead_letters::follow(
             &dead_letters::Config::new(&self.brokers, CLIENT_ID),
@@ -152,7 +152,7 @@ impl Adapters {
                 let header =
                     schemas.get().and_then(|schemas| schemas.codec().decode_header(&awaited.key).ok());
                 if let Some(header) = header {
-                    lock(&arena).put_aside(&header, awaited.letter);
+                    lock(&game).put_aside(&header, awaited.letter);
                 }
             }
             Ok(())
@@ -194,7 +194,7 @@ impl Adapters {
             brokers: self.brokers.clone(),
             registry: self.registry.clone(),
             schemas: Arc::clone(&self.schemas),
-            arena: Arc::clone(&self.arena),
+            game: Arc::clone(&self.game),
             clocks: Arc::clone(&self.clocks),
             clock: self.clock.clone(),
         }
@@ -253,12 +253,12 @@ async fn forward<T: Clone, U>(
     Ok(())
 }
 
-/// Tells the arena what comes back through `SESSIONS`, once it is known how to read that.
+/// Tells the game what comes back through `SESSIONS`, once it is known how to read that.
 struct ReturningTaps {
     brokers: Brokers,
     registry: Option<RegistryConfig>,
     schemas: Arc<OnceLock<Schemas>>,
-    arena: Arc<Mutex<Arena>>,
+    game: Arc<Mutex<PhoneGame>>,
     clocks: Arc<Mutex<Watch>>,
     clock: Clock,
 }
@@ -289,7 +289,7 @@ impl ReturningTaps {
                 Ok(found) => {
                     is_told = false;
                     if let Some((machine, returned)) = found {
-                        lock(&self.arena).returned(self.clock.now_ms(), machine, returned);
+                        lock(&self.game).returned(self.clock.now_ms(), machine, returned);
                     }
                 }
                 Err(error) if !is_told => {

@@ -17,11 +17,11 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
 use model::command::{Command, Outcome};
 use model::play::{Direction, Key, Player, TapAnswer};
+use phone_game::Identity;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use crate::access::{Client, Presenter, is_own_origin};
-use crate::arena::Identity;
 use crate::play;
 use crate::refusals::Refused;
 use crate::state::Server;
@@ -133,7 +133,7 @@ impl Backend for Caller {
     }
 
     async fn join(&self, fighter: u8) -> Result<Player, String> {
-        let identity = self.server.arena().join(
+        let identity = self.server.game().join(
             self.server.clock.now_ms(),
             self.client.network(),
             fighter,

@@ -7,19 +7,20 @@ mod tests;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cluster::admission;
+use model::bucket::Bucket;
 use model::command::{Command, Outcome};
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
 use model::load::{BURST_MS, Burst, HOT_PERCENT, HotPartition, LoadSettings, Running, Shape};
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Snapshot, short_name};
 use model::{Millis, figures};
+use phone_game::PhoneGame;
 use process::Clock;
 use rand::seq::IteratorRandom;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Presenter;
-use crate::arena::{Arena, Bucket};
 use crate::live::Hub;
 use crate::show::Notes;
 use crate::state::lock;
@@ -33,11 +34,11 @@ const ON_ITS_WAY_MS: Millis = 2_000;
 /// Carries commands out.
 pub struct Commander {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) arena: Arc<Mutex<Arena>>,
+    pub(crate) game: Arc<Mutex<PhoneGame>>,
     pub(crate) kafka: Arc<dyn KafkaControls>,
     /// Set once the cluster's adapter has started.
     pub(crate) cluster: OnceLock<Arc<dyn ClusterControls>>,
-    pub(crate) sights: watch::Receiver<Option<Cluster>>,
+    pub(crate) observations: watch::Receiver<Option<Cluster>>,
     pub(crate) notes: Notes,
     pub(crate) clock: Clock,
     /// The most pods that there may be.
@@ -57,11 +58,11 @@ pub struct Parts {
     /// The picture.
     pub hub: Arc<Hub>,
     /// The players, for a reset.
-    pub arena: Arc<Mutex<Arena>>,
+    pub game: Arc<Mutex<PhoneGame>>,
     /// Kafka.
     pub kafka: Arc<dyn KafkaControls>,
     /// What the cluster's adapter sees.
-    pub sights: watch::Receiver<Option<Cluster>>,
+    pub observations: watch::Receiver<Option<Cluster>>,
     /// To the fold task.
     pub notes: Notes,
     /// The time.
@@ -80,10 +81,10 @@ impl Commander {
         let rate = Bucket::new(COMMANDS_PER_SECOND, 2 * COMMANDS_PER_SECOND, parts.clock.now_ms());
         Self {
             hub: parts.hub,
-            arena: parts.arena,
+            game: parts.game,
             kafka: parts.kafka,
             cluster: OnceLock::new(),
-            sights: parts.sights,
+            observations: parts.observations,
             notes: parts.notes,
             clock: parts.clock,
             max_pods: parts.max_pods,
@@ -164,10 +165,10 @@ impl Commander {
     }
 
     async fn kill(&self, pod: Option<String>, manner: Manner, confirmed: bool) -> Outcome {
-        let Some(sight) = self.snapshot().cluster else { return outcome(Err(no_cluster())) };
+        let Some(observation) = self.snapshot().cluster else { return outcome(Err(no_cluster())) };
         let victim = match &pod {
-            Some(name) => sight.pods.iter().find(|pod| pod.name == *name),
-            None => sight.pods.iter().filter(|pod| pod.phase == Phase::Ready).choose(&mut rand::rng()),
+            Some(name) => observation.pods.iter().find(|pod| pod.name == *name),
+            None => observation.pods.iter().filter(|pod| pod.phase == Phase::Ready).choose(&mut rand::rng()),
         };
         let Some(victim) = victim else {
             return refused(match pod {
@@ -178,7 +179,7 @@ impl Commander {
         if matches!(victim.phase, Phase::Terminating { .. }) {
             return refused(format!("The pod {} is stopping already.", victim.short_name()));
         }
-        let leaves = sight.ready() - usize::from(victim.phase == Phase::Ready);
+        let leaves = observation.ready() - usize::from(victim.phase == Phase::Ready);
         if leaves < 1 && !confirmed {
             let short = victim.short_name();
             return confirm(&format!(
@@ -218,7 +219,7 @@ impl Commander {
     }
 
     fn remove(&self, fighter: &str) -> Result<(), Refusal> {
-        let is_out = lock(&self.arena).remove(fighter);
+        let is_out = lock(&self.game).remove(fighter);
         if is_out { Ok(()) } else { Err(rejected(format!("{fighter} is not here any more."))) }
     }
 

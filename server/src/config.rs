@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::Brokers;
-use kafka::registry::{RegistryArgs, RegistryConfig};
 use process::{ConfigError, ProcessArgs};
 use rand::Rng;
+use schema_registry::{RegistryArgs, RegistryConfig};
 
 use crate::access::{Front, Proxy, PublicUrl};
 use crate::invitation::{Invitation, Invitations};

@@ -4,7 +4,6 @@
 pub mod access;
 pub mod adapters;
 pub mod api;
-pub mod arena;
 pub mod commands;
 pub mod config;
 pub mod invitation;

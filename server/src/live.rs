@@ -34,7 +34,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The query of a stream.
 #[derive(Debug, Default, Deserialize)]
-pub struct Wish {
+pub struct StreamQuery {
     /// The id of the frame that the page was rendered from.
     #[serde(default)]
     from: Option<String>,
@@ -47,11 +47,11 @@ pub struct Wish {
 pub async fn open(
     State(server): State<Arc<Server>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(wish): Query<Wish>,
+    Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Response {
     let client = Client::of(peer, &headers, server.access.front());
-    let is_phone = wish.view.as_deref() == Some("phone");
+    let is_phone = query.view.as_deref() == Some("phone");
     let player = if is_phone { server.player(&client, &headers) } else { None };
     let looker = match player {
         _ if server.access.presenter(server.clock.now_ms(), &client, &headers).is_some() => Looker::Presenter,
@@ -69,7 +69,7 @@ pub async fn open(
         return events(reader.into_stream());
     }
     // After a break the browser repeats the first address, but names the last frame that it has seen.
-    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned).or(wish.from);
+    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned).or(query.from);
     let last: Option<FrameId> = last.and_then(|id| id.parse().ok());
     events(Reader::new(Arc::clone(&server.hub), last, &server.shutdown, open).into_stream())
 }

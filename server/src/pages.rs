@@ -51,7 +51,7 @@ pub async fn play(
 ) -> Response {
     let visitor = Visitor::of(&server, peer, &headers);
     let player = server.player(&visitor.client, &headers).and_then(|player| {
-        let view = server.arena().phone(visitor.now_ms, player.machine, 0)?;
+        let view = server.game().phone(visitor.now_ms, player.machine, 0)?;
         Some(PlayerView { player: view.player, standing: view.standing, taps: view.taps })
     });
     let is_anybody = player.is_none() && !visitor.presenter;

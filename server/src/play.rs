@@ -1,18 +1,18 @@
-//! A tap's way: drawn in the arena, written to Kafka as a request and its response, seen again in `SESSIONS`.
+//! A tap's way: drawn in the game, written to Kafka as a request and its response, seen again in `SESSIONS`.
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use game::avro::{Codec, DecodeError};
-use game::{Frame, Machine};
-use kafka::registry::Schemas;
 use kafka::taps::Taps;
 use model::Millis;
 use model::clocks::Watch;
 use model::controls::Refusal;
 use model::play::{Direction, Key, TapAnswer};
+use phone_game::{Draft, Returned};
+use schema_registry::Schemas;
+use workload::avro::{Codec, DecodeError};
+use workload::{Frame, Machine};
 
-use crate::arena::{Draft, Returned};
 use crate::state::Server;
 
 /// Writes a player's frame to Kafka.
@@ -62,17 +62,17 @@ fn draft(
     key: Key,
     direction: Option<Direction>,
 ) -> Result<Draft, TapAnswer> {
-    server.arena().tap(server.clock.now_ms(), machine, (key, direction), &mut rand::rng())
+    server.game().tap(server.clock.now_ms(), machine, (key, direction), &mut rand::rng())
 }
 
 async fn send(server: &Server, draft: &Draft) -> TapAnswer {
     match server.taps.write(&draft.frame, draft.partition).await {
         Ok((partition, offset)) => {
-            let tap = server.arena().acked(server.clock.now_ms(), draft, partition, offset);
+            let tap = server.game().acked(server.clock.now_ms(), draft, partition, offset);
             tap.map_or(TapAnswer::Unknown, TapAnswer::Sent)
         }
         Err(refusal) => {
-            server.arena().failed(draft);
+            server.game().failed(draft);
             TapAnswer::Unavailable { reason: refusal.to_string() }
         }
     }
@@ -111,7 +111,7 @@ pub fn look_at_clocks(
 pub async fn returned(
     schemas: &Schemas,
     record: &kafka::sessions::SessionRecord,
-) -> Result<Option<(Machine, Returned)>, kafka::registry::Error> {
+) -> Result<Option<(Machine, Returned)>, schema_registry::Error> {
     if let Err(DecodeError::UnknownId { id }) = schemas.codec().decode_header(&record.key) {
         schemas.explain(id).await?;
     }

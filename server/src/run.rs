@@ -13,13 +13,13 @@ use model::fold::Fold;
 use model::lag::Sampled;
 use model::policy::Policy;
 use model::snapshot::Source;
+use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets, Pods};
-use crate::arena::Arena;
 use crate::commands::{Commander, Parts};
 use crate::config::{Config, Runtime};
 use crate::listener;
@@ -53,15 +53,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let epoch = clock.now_ms();
     let history = adapters::last_minutes(&config.kafka, epoch).await;
     let hub = Arc::new(Hub::new(Fold::new(epoch, Source::default(), history, clock.now_ms())));
-    let arena = Arc::new(Mutex::new(Arena::new(epoch)));
+    let game = Arc::new(Mutex::new(PhoneGame::new(epoch)));
     let metrics = Arc::new(Metrics::new());
     let (outlets, feeds) = channels();
     let pods = pods(&config);
     let commander = Arc::new(Commander::new(Parts {
         hub: Arc::clone(&hub),
-        arena: Arc::clone(&arena),
+        game: Arc::clone(&game),
         kafka,
-        sights: feeds.cluster.clone(),
+        observations: feeds.cluster.clone(),
         notes: outlets.notes.clone(),
         clock: clock.clone(),
         max_pods: config.max_pods,
@@ -70,7 +70,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let clocks = Arc::default();
     let show = Show {
         hub: Arc::clone(&hub),
-        arena: Arc::clone(&arena),
+        game: Arc::clone(&game),
         clocks: Arc::clone(&clocks),
         keep,
         metrics: Arc::clone(&metrics),
@@ -84,14 +84,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         pods,
         outlets,
         commander: Arc::clone(&commander),
-        arena: Arc::clone(&arena),
+        game: Arc::clone(&game),
         clocks,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
     };
     let server = Arc::new(Server {
         hub,
-        arena,
+        game,
         commander,
         taps: Arc::new(EncodedTaps { taps, schemas }),
         access: Access::new(config.passcode, &config.secret, config.front, listener.local_addr()?.port())

@@ -1,4 +1,4 @@
-//! The one task that folds: samples, sights of the cluster, settings and players go in, ticks come out to everybody.
+//! The one task that folds: samples, observations of the cluster, settings and players go in, ticks come out to everybody.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use model::history::{Event, Second};
 use model::lag::{Outage, Sample, Sampled};
 use model::snapshot::{Cluster, OtherMember, Phase, Progress, Snapshot, Source, short_name};
 use model::wire::Tick;
+use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::arena::Arena;
 use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::state::lock;
@@ -82,7 +82,7 @@ pub struct Show {
     /// Where the picture is.
     pub hub: Arc<Hub>,
     /// The players, whose taps wait for what is folded here.
-    pub arena: Arc<Mutex<Arena>>,
+    pub game: Arc<Mutex<PhoneGame>>,
     /// Looks at the clocks of others.
     pub clocks: Arc<Mutex<clocks::Watch>>,
     /// Where the seconds go.
@@ -120,8 +120,8 @@ impl Show {
         });
     }
 
-    fn cluster(&self, sight: Option<Cluster>) {
-        if let Some(cluster) = sight {
+    fn cluster(&self, observation: Option<Cluster>) {
+        if let Some(cluster) = observation {
             self.step(|fold, now_ms| fold.cluster(now_ms, cluster));
         }
     }
@@ -144,7 +144,7 @@ impl Show {
 
     fn sampled(&self, sampled: &Sampled) {
         if let Some(sample) = &sampled.sample {
-            lock(&self.arena).committed(positions(sample));
+            lock(&self.game).committed(positions(sample));
         }
         let tick = self.step(|fold, now_ms| fold.sampled(now_ms, sampled));
         if let Some(Some(lag)) = &tick.lag {
@@ -155,13 +155,13 @@ impl Show {
     fn second(&self) {
         let now_ms = self.clock.now_ms();
         let standings = {
-            let mut arena = lock(&self.arena);
-            arena.tick(now_ms);
-            arena.standings()
+            let mut game = lock(&self.game);
+            game.tick(now_ms);
+            game.standings()
         };
-        self.metrics.players(standings.players);
-        if self.hub.look(|picture| picture.snapshot.arena != standings) {
-            self.step(|fold, now_ms| fold.arena(now_ms, standings));
+        self.metrics.players(standings.count);
+        if self.hub.look(|picture| picture.snapshot.players != standings) {
+            self.step(|fold, now_ms| fold.players(now_ms, standings));
         }
         let clocks = lock(&self.clocks).clocks(now_ms);
         if self.hub.look(|picture| picture.snapshot.clocks != clocks) {
@@ -187,12 +187,12 @@ impl Show {
         if tick.ownership.is_some() {
             tell_others(&before, &others());
         }
-        self.wounds(&tick);
+        self.tell_game_of_dead_pods(&tick);
         tick
     }
 
-    /// Tells the arena which partitions have lost their pod, and which have found another.
-    fn wounds(&self, tick: &Tick) {
+    /// Tells the game which partitions have lost their pod, and which have found another.
+    fn tell_game_of_dead_pods(&self, tick: &Tick) {
         if tick.cluster.is_none() && tick.ownership.is_none() {
             return;
         }
@@ -201,15 +201,15 @@ impl Show {
             _ => None,
         });
         self.hub.look(|picture| {
-            let mut arena = lock(&self.arena);
+            let mut game = lock(&self.game);
             let owners = picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.partitions);
             for (partition, owner) in owners.enumerate() {
                 if let Some(pod) = hurt.clone().find(|pod| owner.pod.as_deref() == Some(*pod)) {
-                    arena.wound(partition, short_name(pod));
-                } else if arena.wounded_by(partition).is_some_and(|pod| {
+                    game.pod_died(partition, short_name(pod));
+                } else if game.dead_pod(partition).is_some_and(|pod| {
                     owner.idle_since_ms.is_none() && is_at_work(&picture.snapshot, owner.pod.as_deref(), pod)
                 }) {
-                    arena.heal(partition);
+                    game.pod_works_again(partition);
                 }
             }
         });
@@ -235,10 +235,10 @@ fn tell_others(before: &[OtherMember], after: &[OtherMember]) {
 }
 
 /// Whether the owner of a wounded partition is another pod, or the same one up again.
-fn is_at_work(now: &Snapshot, owner: Option<&str>, wounded_by: &str) -> bool {
+fn is_at_work(now: &Snapshot, owner: Option<&str>, dead_pod: &str) -> bool {
     let Some(owner) = owner else { return false };
     let pods = now.cluster.iter().flat_map(|cluster| &cluster.pods);
-    short_name(owner) != wounded_by
+    short_name(owner) != dead_pod
         || pods.into_iter().any(|pod| pod.name == owner && pod.phase == Phase::Ready)
 }
 

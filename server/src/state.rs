@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
+use phone_game::{Identity, PhoneGame};
 use process::{Clock, Shutdown};
 
 use crate::access::{Access, Client};
-use crate::arena::{Arena, Identity};
 use crate::commands::Commander;
 use crate::invitation::Invitations;
 use crate::live::{Hub, MAX_STREAMS, Places};
@@ -21,7 +21,7 @@ pub struct Server {
     /// The picture, and those who look on.
     pub hub: Arc<Hub>,
     /// The people who play.
-    pub arena: Arc<Mutex<Arena>>,
+    pub game: Arc<Mutex<PhoneGame>>,
     /// Carries out what the presenter wants.
     pub commander: Arc<Commander>,
     /// Writes taps to Kafka.
@@ -54,19 +54,19 @@ impl Server {
     }
 
     /// The players, briefly: every tap and every phone waits meanwhile.
-    pub fn arena(&self) -> MutexGuard<'_, Arena> {
-        lock(&self.arena)
+    pub fn game(&self) -> MutexGuard<'_, PhoneGame> {
+        lock(&self.game)
     }
 
     /// The player that a request's cookie names, who is let in again if need be.
     #[must_use]
     pub fn player(&self, client: &Client, headers: &HeaderMap) -> Option<Identity> {
         let identity = self.access.player(headers)?;
-        self.arena().rejoin(self.clock.now_ms(), client.network(), identity).then_some(identity)
+        self.game().rejoin(self.clock.now_ms(), client.network(), identity).then_some(identity)
     }
 }
 
-/// Locks what is shared, the arena say. Its changes are complete when they return, so a panic elsewhere leaves it whole.
+/// Locks what is shared, the game say. Its changes are complete when they return, so a panic elsewhere leaves it whole.
 pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

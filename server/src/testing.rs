@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use game::Frame;
 use http::{HeaderMap, Request, Response, header};
 use kafka::control::Control;
 use model::Millis;
@@ -21,12 +20,13 @@ use model::lag::{Group, PartitionOffsets, Sample, Sampled};
 use model::load::LoadSettings;
 use model::policy::Policy;
 use model::snapshot::{Cluster, Phase, Pod, Source};
+use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use workload::Frame;
 
 use crate::access::{Access, Front, PublicUrl};
-use crate::arena::Arena;
 use crate::commands::{Commander, Parts};
 use crate::invitation::{Invitation, Invitations};
 use crate::live::Hub;
@@ -59,7 +59,7 @@ impl Record {
 /// A cluster that does at once what it is told.
 struct FakeCluster {
     record: Record,
-    sight: watch::Sender<Option<Cluster>>,
+    observation: watch::Sender<Option<Cluster>>,
 }
 
 #[async_trait]
@@ -82,13 +82,13 @@ impl ClusterControls for FakeCluster {
     async fn scale(&self, replicas: u32) -> Result<(), Refusal> {
         self.record.note(format!("scale {replicas}"));
         let pods = (0..replicas).map(|n| pod(&format!("kstreams-new-{n}"), Phase::Ready)).collect();
-        self.sight.send_modify(|sight| sight.as_mut().unwrap().pods = pods);
+        self.observation.send_modify(|observation| observation.as_mut().unwrap().pods = pods);
         Ok(())
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), Refusal> {
         self.record.note(format!("policy enabled={} {}..{}", policy.enabled, policy.min, policy.max));
-        self.sight.send_modify(|sight| sight.as_mut().unwrap().policy = policy);
+        self.observation.send_modify(|observation| observation.as_mut().unwrap().policy = policy);
         Ok(())
     }
 }
@@ -174,7 +174,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     std::fs::write(site.path().join("app-1.js"), "script").unwrap();
     std::fs::write(site.path().join("app-1.js.br"), "smaller").unwrap();
     let hub = Arc::new(Hub::new(Fold::new(START, Source::default(), History::default(), START)));
-    let arena = Arc::new(Mutex::new(Arena::new(START)));
+    let game = Arc::new(Mutex::new(PhoneGame::new(START)));
     let clocks = Arc::default();
     let (metrics, shutdown, record) = (Arc::new(Metrics::new()), Shutdown::new(), Record::default());
     let stuck = Arc::default();
@@ -185,18 +185,18 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     let (notes, notes_feed) = Notes::channel();
     let commander = Commander::new(Parts {
         hub: Arc::clone(&hub),
-        arena: Arc::clone(&arena),
+        game: Arc::clone(&game),
         kafka: Arc::new(FakeKafka { record: record.clone(), stuck: Arc::clone(&stuck) }),
-        sights: cluster_feed.clone(),
+        observations: cluster_feed.clone(),
         notes: notes.clone(),
         clock: clock.clone(),
         max_pods: 12,
         own_policy: Some(Policy::default()),
     });
-    commander.set_cluster(Arc::new(FakeCluster { record: record.clone(), sight: cluster.clone() }));
+    commander.set_cluster(Arc::new(FakeCluster { record: record.clone(), observation: cluster.clone() }));
     let show = Show {
         hub: Arc::clone(&hub),
-        arena: Arc::clone(&arena),
+        game: Arc::clone(&game),
         clocks: Arc::clone(&clocks),
         keep: Box::new(KeepNothing),
         metrics: Arc::clone(&metrics),
@@ -217,7 +217,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     };
     let server = Arc::new(Server {
         hub,
-        arena,
+        game,
         commander: Arc::new(commander),
         taps: Arc::new(FakeTaps::default()),
         access: Access::new(Some(PASSCODE.to_owned()), &[7; 64], front, 8930),

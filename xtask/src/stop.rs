@@ -1,4 +1,4 @@
-//! The wish to stop: set by Ctrl-C, SIGTERM, SIGHUP or the end of the parent's pipe, read by everything that waits.
+//! The request to stop: set by Ctrl-C, SIGTERM, SIGHUP or the end of the parent's pipe, read by everything that waits.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ pub(crate) fn on_signals(wake: impl Fn() + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// Takes the end of standard input for a wish to stop: a parent holds the other end.
+/// Takes the end of standard input for a request to stop: a parent holds the other end.
 pub(crate) fn on_end_of_stdin(wake: impl Fn() + Send + 'static) {
     std::thread::spawn(move || {
         let mut buffer = [0; 256];

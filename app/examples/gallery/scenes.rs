@@ -10,7 +10,7 @@ use model::play::{Direction, Impact, Key, Player, Stage, Standing, Tap};
 use model::policy::Policy;
 use model::scaling::{Decision, Reading, Verdict};
 use model::snapshot::{
-    Arena, Cluster, EndReason, Handover, Lag, Leader, OtherMember, Outages, Owner, Ownership, Phase, Pod,
+    Cluster, EndReason, Handover, Lag, Leader, OtherMember, Outages, Owner, Ownership, Phase, Players, Pod,
     Progress, Rates, Snapshot, Source,
 };
 use model::wire::Picture;
@@ -27,7 +27,7 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
     let busy = boot(story(4, 101_800, 4));
     let twelve = boot(story(12, 48_200, 12));
     let mut one = story(1, 0, 1);
-    one.snapshot.arena = Arena::default();
+    one.snapshot.players = Players::default();
     let mut outage = story(3, 22_000, 3);
     outage.snapshot.outages = Outages {
         kafka: Some(Outage { since_ms: NOW - 12_000, reason: "Connection refused.".into() }),
@@ -316,8 +316,8 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
             ..Cluster::default()
         }),
         load: Some(LoadSettings::default()),
-        arena: Arena {
-            players: 214,
+        players: Players {
+            count: 214,
             taps_per_second: 40,
             leaders: (0..)
                 .zip(fighters)

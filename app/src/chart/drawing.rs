@@ -23,7 +23,7 @@ pub(crate) struct Drawing {
     pub area: String,
     /// The responses' lag.
     pub responses: String,
-    /// What the pods may owe.
+    /// The lag that the pods may have.
     pub allowed: String,
     /// The tolerance around it.
     pub band: String,

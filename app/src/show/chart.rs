@@ -1,4 +1,4 @@
-//! The chart: both topics' lag, what the pods may owe, and the lives of the pods on the same time axis.
+//! The chart: both topics' lag, the lag that the pods may have, and the lives of the pods on the same time axis.
 //!
 //! Redrawn once a second from one [`Drawing`]; between two seconds only its tip and the labels at its end move.
 
@@ -131,7 +131,7 @@ fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let each = store.text(&[Part::Cluster], |picture| {
         let target =
             picture.snapshot.cluster.as_ref().and_then(|c| c.policy.metrics.first()).map(|m| m.target);
-        format!("may owe: {} each", words::count_or_unknown(target))
+        format!("target: {} each", words::count_or_unknown(target))
     });
     view! { <span class="rule" style=style><span class="long">"what the pods "</span>{each}</span> }
 }

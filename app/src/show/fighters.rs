@@ -5,7 +5,7 @@ use model::command::Command;
 use model::snapshot::Leader;
 use model::wire::Picture;
 
-use super::desk::{Desk, Place};
+use super::commands::{Commands, Place};
 use crate::boot::Boot;
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
@@ -14,7 +14,7 @@ use crate::words;
 /// As many as the server ranks.
 const LINES: usize = 10;
 
-pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl IntoView + use<> {
+pub(super) fn fighters(store: Store, boot: &Boot, commands: Option<Commands>) -> impl IntoView + use<> {
     let address = boot.join_url.clone();
     let shown = address.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     view! {
@@ -24,12 +24,12 @@ pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl In
                 <thead class="unseen"><tr>
                     <th scope="col">"Fighter"</th><th scope="col">"Score"</th>
                     <th scope="col">"Last hit came back in"</th>
-                    {desk.map(|_| view! { <th scope="col">"Remove"</th> })}
+                    {commands.map(|_| view! { <th scope="col">"Remove"</th> })}
                 </tr></thead>
-                <tbody>{(0..LINES).map(|line| leader(store, desk, line)).collect_view()}</tbody>
+                <tbody>{(0..LINES).map(|line| leader(store, commands, line)).collect_view()}</tbody>
             </table>
-            <p class="empty" hidden=store.flag(&[Part::Arena], |p| !p.snapshot.arena.leaders.is_empty())>
-                {store.text(&[Part::Arena], invitation)}
+            <p class="empty" hidden=store.flag(&[Part::Players], |p| !p.snapshot.players.leaders.is_empty())>
+                {store.text(&[Part::Players], invitation)}
             </p>
             <a class="join" href=address>
                 <span class="qr" aria-hidden="true" inner_html=boot.qr_svg.clone()></span>
@@ -43,7 +43,7 @@ pub(super) fn fighters(store: Store, boot: &Boot, desk: Option<Desk>) -> impl In
 
 /// What stands where no score is yet.
 fn invitation(picture: &Picture) -> String {
-    match picture.snapshot.arena.players {
+    match picture.snapshot.players.count {
         0 => "Nobody plays yet. Scan, pick a fighter, hit: each tap is a record in Kafka.".to_owned(),
         1 => "One fighter is here. The first hit leads: each tap is a record in Kafka.".to_owned(),
         players => {
@@ -52,36 +52,36 @@ fn invitation(picture: &Picture) -> String {
     }
 }
 
-fn leader(store: Store, desk: Option<Desk>, line: usize) -> impl IntoView {
+fn leader(store: Store, commands: Option<Commands>, line: usize) -> impl IntoView {
     let of = move |said: fn(&Leader) -> String| {
-        store.text(&[Part::Arena], move |picture| at(picture, line).map(said).unwrap_or_default())
+        store.text(&[Part::Players], move |picture| at(picture, line).map(said).unwrap_or_default())
     };
     view! {
-        <tr hidden=store.flag(&[Part::Arena], move |picture| at(picture, line).is_none())>
+        <tr hidden=store.flag(&[Part::Players], move |picture| at(picture, line).is_none())>
             <th scope="row" title=of(|leader| leader.fighter.clone())>{of(|leader| leader.fighter.clone())}</th>
             <td class="score">{of(|leader| words::score(leader.score))}</td>
             <td class="took">{of(|leader| match leader.last_ms {
                 Some(took_ms) => model::figures::duration(took_ms.into()),
                 None => words::UNKNOWN.to_owned(),
             })}</td>
-            {desk.map(|desk| view! { <td class="out">{remove(store, desk, line)}</td> })}
+            {commands.map(|commands| view! { <td class="out">{remove(store, commands, line)}</td> })}
         </tr>
     }
     .erased_on_server()
 }
 
 /// Shows a player out.
-fn remove(store: Store, desk: Desk, line: usize) -> impl IntoView {
+fn remove(store: Store, commands: Commands, line: usize) -> impl IntoView {
     let name = move |picture: &Picture| at(picture, line).map(|leader| leader.fighter.clone());
-    let label = store.text(&[Part::Arena], move |p| format!("Remove {}", name(p).unwrap_or_default()));
+    let label = store.text(&[Part::Players], move |p| format!("Remove {}", name(p).unwrap_or_default()));
     let press = move |_| {
         if let Some(fighter) = store.read(&[], name) {
-            desk.send(Place::Bar, Command::Remove { fighter });
+            commands.send(Place::Bar, Command::Remove { fighter });
         }
     };
     view! { <button type="button" class="danger" aria-label=label title="Shows this player out" on:click=press>"×"</button> }
 }
 
 fn at(picture: &Picture, line: usize) -> Option<&Leader> {
-    picture.snapshot.arena.leaders.get(line)
+    picture.snapshot.players.leaders.get(line)
 }

@@ -39,7 +39,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                 {figure("lost", "Records that retention deleted before they were read",
                     store.text(&[Part::Lag], |p| words::count_or_unknown(p.snapshot.lag.as_ref().map(|lag| lag.lost))))}
                 {figure("players", "Phones that have joined",
-                    store.text(&[Part::Arena], |p| p.snapshot.arena.players.to_string()))}
+                    store.text(&[Part::Players], |p| p.snapshot.players.count.to_string()))}
             </dl>
             {letters::letters(store)}
             {(can_present && !presenter).then(presenter::sign_in)}

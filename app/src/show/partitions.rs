@@ -118,7 +118,7 @@ fn pairs(picture: &Picture) -> impl Iterator<Item = u64> {
     (0..partitions_of(picture)).filter_map(|partition| pair(picture, partition))
 }
 
-/// A tower never vanishes: its colour says who owns it, also when it owes nothing.
+/// A tower never vanishes: its colour says who owns it, also when it has no lag.
 const LEAST_HEIGHT: f64 = 0.04;
 
 /// How high so many records stand, as a share of the tower.

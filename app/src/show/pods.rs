@@ -8,13 +8,13 @@ use model::snapshot::{Cluster, Lag, Phase, Pod};
 use model::wire::Picture;
 use model::{Millis, PARTITIONS};
 
-use super::desk::{Desk, Place};
+use super::commands::{Commands, Place};
 use super::presenter::answer;
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
-pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
+pub(super) fn pods(store: Store, commands: Option<Commands>) -> impl IntoView {
     let class = store.text(&[Part::Cluster, Part::Lag, Part::Ownership], |picture| {
         let crowd = match cards(picture) {
             0 => "none",
@@ -38,7 +38,7 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
                 <b>"Pods do not come. "</b>{store.text(&[Part::Cluster], |p| failure(p).unwrap_or_default().to_owned())}
             </p>
             <ul class="cards">
-                {(0..MAX_REPLICAS as u8).map(|slot| card(store, desk, slot)).collect_view()}
+                {(0..MAX_REPLICAS as u8).map(|slot| card(store, commands, slot)).collect_view()}
             </ul>
             <p class="empty" hidden=store.flag(&[Part::Cluster], |picture| cards(picture) > 0)>
                 {store.text(&[Part::Cluster], |p| match p.snapshot.cluster {
@@ -52,7 +52,7 @@ pub(super) fn pods(store: Store, desk: Option<Desk>) -> impl IntoView {
 }
 
 /// One card; hidden while its slot is free.
-fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
+fn card(store: Store, commands: Option<Commands>, slot: u8) -> impl IntoView {
     let of_pod = move |said: fn(&Pod) -> String| {
         store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
     };
@@ -96,7 +96,7 @@ fn card(store: Store, desk: Option<Desk>, slot: u8) -> impl IntoView {
                 <span class="restarts">{of_pod(words::restarts)}</span>
                 <span class="node" title=of_pod(words::on_node)>{of_pod(|pod| pod.node.clone().unwrap_or_default())}</span>
             </p>
-            {desk.map(|desk| buttons(store, desk, slot))}
+            {commands.map(|commands| buttons(store, commands, slot))}
         </li>
     }
     .erased_on_server()
@@ -112,12 +112,12 @@ fn part(store: Store, slot: u8, partition: u32) -> impl IntoView {
     view! { <li class=class>{partition}</li> }
 }
 
-fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
+fn buttons(store: Store, commands: Commands, slot: u8) -> impl IntoView {
     let place = Place::Pod(slot);
     let hurt = move |manner| {
         let pod = store.read(&[], |picture| pod_in(picture, slot).map(|pod| pod.name.clone()));
         if let Some(pod) = pod {
-            desk.kill(place, Some(pod), manner);
+            commands.kill(place, Some(pod), manner);
         }
     };
     let label = move |verb: &'static str| {
@@ -132,7 +132,7 @@ fn buttons(store: Store, desk: Desk, slot: u8) -> impl IntoView {
             <button type="button" class="danger" aria-label=label("Crash") title="SIGKILL: the same pod starts again"
                 on:click=move |_| hurt(Manner::Crash)>"Crash"</button>
         </div>
-        {answer(desk, place)}
+        {answer(commands, place)}
     }
     .erased_on_server()
 }

@@ -14,31 +14,31 @@ use model::snapshot::Cluster;
 use model::wire::Picture;
 use model::{Millis, PARTITIONS};
 
-use super::desk::{Desk, Place, Reply};
+use super::commands::{Commands, Place, Reply};
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
 pub(super) use sign_in::sign_in;
 
-pub(super) fn presenter(store: Store, desk: Desk) -> impl IntoView {
-    keys::listen(desk);
+pub(super) fn presenter(store: Store, commands: Commands) -> impl IntoView {
+    keys::listen(commands);
     view! {
         <section class="panel presenter" aria-labelledby="presenter-title">
             <h2 id="presenter-title" class="unseen">"Presenter"</h2>
-            {load(store, desk)}
-            {hurt(desk)}
-            {upgrade(store, desk)}
-            {replicas(store, desk)}
-            {rest(desk)}
-            {answer(desk, Place::Bar)}
+            {load(store, commands)}
+            {hurt(commands)}
+            {upgrade(store, commands)}
+            {replicas(store, commands)}
+            {rest(commands)}
+            {answer(commands, Place::Bar)}
             {progress(store)}
         </section>
     }
     .erased_on_server()
 }
 
-fn load(store: Store, desk: Desk) -> impl IntoView {
+fn load(store: Store, commands: Commands) -> impl IntoView {
     let burst = |factor: u32| {
         let class = store.text_now(&[Part::Load], move |picture, now_ms| {
             let on = load_of(picture).is_some_and(|load| load.factor(now_ms) == factor);
@@ -46,7 +46,7 @@ fn load(store: Store, desk: Desk) -> impl IntoView {
         });
         view! {
             <button type="button" class=class title="For 20 seconds"
-                on:click=move |_| desk.send(Place::Bar, Command::Burst { factor })>{format!("×{factor}")}</button>
+                on:click=move |_| commands.send(Place::Bar, Command::Burst { factor })>{format!("×{factor}")}</button>
         }
     };
     let base = store.text(&[Part::Load], |picture| {
@@ -57,20 +57,21 @@ fn load(store: Store, desk: Desk) -> impl IntoView {
     let hot = store.text(&[Part::Load], |picture| {
         load_of(picture).and_then(|load| load.hot).map(|hot| hot.partition.to_string()).unwrap_or_default()
     });
-    let choose = move |chosen: String| desk.send(Place::Bar, Command::Hot { partition: chosen.parse().ok() });
+    let choose =
+        move |chosen: String| commands.send(Place::Bar, Command::Hot { partition: chosen.parse().ok() });
     view! {
         <fieldset>
             <legend>{store.text_now(&[Part::Load, Part::Rates], target)}</legend>
             <div class="row">
                 {[2, 5, 10].map(burst).collect_view()}
-                {shapes::shapes(store, desk)}
+                {shapes::shapes(store, commands)}
                 <label class="slider">
                     <span class="unseen">"Base load, frames a second"</span>
                     <input type="range" min="0" max=MAX_FRAMES_PER_SECOND step="50" prop:value=shown value=shown
                         on:input:target=move |event| dragged.set(Some(event.target().value()))
                         on:change:target=move |event| {
                             if let Ok(frames_per_second) = event.target().value().parse() {
-                                desk.send(Place::Bar, Command::Base { frames_per_second });
+                                commands.send(Place::Bar, Command::Base { frames_per_second });
                             }
                             dragged.set(None);
                         } />
@@ -89,24 +90,24 @@ fn load(store: Store, desk: Desk) -> impl IntoView {
     .erased_on_server()
 }
 
-fn hurt(desk: Desk) -> impl IntoView {
+fn hurt(commands: Commands) -> impl IntoView {
     view! {
         <fieldset>
             <legend>"A random pod"</legend>
             <div class="row">
                 <button type="button" class="danger" title="SIGTERM: another pod takes its place"
-                    on:click=move |_| desk.kill(Place::Bar, None, Manner::Graceful)>"Kill"</button>
+                    on:click=move |_| commands.kill(Place::Bar, None, Manner::Graceful)>"Kill"</button>
                 <button type="button" class="danger" title="SIGKILL: the same pod starts again"
-                    on:click=move |_| desk.kill(Place::Bar, None, Manner::Crash)>"Crash"</button>
+                    on:click=move |_| commands.kill(Place::Bar, None, Manner::Crash)>"Crash"</button>
                 <button type="button" class="danger"
-                    on:click=move |_| desk.send(Place::Bar, Command::RestartAll { confirmed: false })>"All pods"</button>
+                    on:click=move |_| commands.send(Place::Bar, Command::RestartAll { confirmed: false })>"All pods"</button>
             </div>
         </fieldset>
     }
     .erased_on_server()
 }
 
-fn upgrade(store: Store, desk: Desk) -> impl IntoView {
+fn upgrade(store: Store, commands: Commands) -> impl IntoView {
     /// Records per second; 0 is no limit.
     const CAPACITIES: [u32; 5] = [500, 1_000, 2_000, 4_000, 0];
     let chosen = RwSignal::new(String::new());
@@ -126,7 +127,7 @@ fn upgrade(store: Store, desk: Desk) -> impl IntoView {
             <legend>"Rolling upgrade"</legend>
             <div class="row">
                 <button type="button"
-                    on:click=move |_| desk.send(Place::Bar, Command::Roll { capacity: chosen.get_untracked().parse().ok() })
+                    on:click=move |_| commands.send(Place::Bar, Command::Roll { capacity: chosen.get_untracked().parse().ok() })
                     >"Upgrade"</button>
                 <label>
                     <span class="unseen">"Capacity of a new pod"</span>
@@ -141,7 +142,7 @@ fn upgrade(store: Store, desk: Desk) -> impl IntoView {
     .erased_on_server()
 }
 
-fn replicas(store: Store, desk: Desk) -> impl IntoView {
+fn replicas(store: Store, commands: Commands) -> impl IntoView {
     let of = move |said: fn(&Cluster) -> String| {
         store.text(&[Part::Cluster], move |p| cluster_of(p).map_or_else(|| words::UNKNOWN.to_owned(), said))
     };
@@ -158,20 +159,20 @@ fn replicas(store: Store, desk: Desk) -> impl IntoView {
             <div class="row">
                 <button type="button" role="switch" disabled=unknown
                     aria-checked=store.text(&[Part::Cluster], |picture| is_automatic(picture).to_string())
-                    on:click=move |_| toggle_autoscaler(desk)>
+                    on:click=move |_| toggle_autoscaler(commands)>
                     "auto "<b>{Signal::derive(move || if automatic.get() { "on" } else { "off" })}</b>
                 </button>
                 <span class="stepper" title="By hand, while the autoscaler is off">
                     <button type="button" aria-label="One pod fewer" disabled=cannot_step
-                        on:click=move |_| step_replicas(desk, -1)>"−"</button>
+                        on:click=move |_| step_replicas(commands, -1)>"−"</button>
                     <output aria-label="Desired replicas">{of(|cluster| cluster.desired.to_string())}</output>
                     <button type="button" aria-label="One pod more" disabled=cannot_step
-                        on:click=move |_| step_replicas(desk, 1)>"+"</button>
+                        on:click=move |_| step_replicas(commands, 1)>"+"</button>
                 </span>
-                {bound(desk, "min", of(|cluster| cluster.policy.min.to_string()), |policy, min| {
+                {bound(commands, "min", of(|cluster| cluster.policy.min.to_string()), |policy, min| {
                     Policy { min, max: policy.max.max(min), ..policy }
                 })}
-                {bound(desk, "max", of(|cluster| cluster.policy.max.to_string()), |policy, max| {
+                {bound(commands, "max", of(|cluster| cluster.policy.max.to_string()), |policy, max| {
                     Policy { max, min: policy.min.min(max), ..policy }
                 })}
             </div>
@@ -181,16 +182,16 @@ fn replicas(store: Store, desk: Desk) -> impl IntoView {
 }
 
 fn bound(
-    desk: Desk,
+    commands: Commands,
     name: &'static str,
     value: Signal<String>,
     with: fn(Policy, u32) -> Policy,
 ) -> impl IntoView {
     let change = move |chosen: String| {
         let policy =
-            desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
+            commands.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.policy.clone()));
         if let (Some(policy), Ok(chosen)) = (policy, chosen.parse()) {
-            desk.send(Place::Bar, Command::SetPolicy { policy: with(policy, chosen) });
+            commands.send(Place::Bar, Command::SetPolicy { policy: with(policy, chosen) });
         }
     };
     let option = |replicas: u32| {
@@ -209,13 +210,13 @@ fn bound(
     .erased_on_server()
 }
 
-fn rest(desk: Desk) -> impl IntoView {
+fn rest(commands: Commands) -> impl IntoView {
     view! {
         <fieldset class="last">
             <legend>"Show"</legend>
             <div class="row">
                 <button type="button" class="danger"
-                    on:click=move |_| desk.send(Place::Bar, Command::Reset { confirmed: false })>"Reset"</button>
+                    on:click=move |_| commands.send(Place::Bar, Command::Reset { confirmed: false })>"Reset"</button>
                 <button type="button" on:click=move |_| sign_in::leave()>"Leave"</button>
                 {keys::help()}
             </div>
@@ -225,8 +226,8 @@ fn rest(desk: Desk) -> impl IntoView {
 }
 
 /// The answer to a command, over the place where it was given.
-pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
-    let here = move || desk.reply.get().filter(|(at, _)| *at == place).map(|(_, reply)| reply);
+pub(super) fn answer(commands: Commands, place: Place) -> impl IntoView {
+    let here = move || commands.reply.get().filter(|(at, _)| *at == place).map(|(_, reply)| reply);
     let said = Signal::derive(move || match here() {
         Some(Reply::Question(said, _) | Reply::Error(said)) => said,
         None => String::new(),
@@ -237,10 +238,10 @@ pub(super) fn answer(desk: Desk, place: Place) -> impl IntoView {
     view! {
         <div class=class role="alert" hidden=silent>
             <p>{said}</p>
-            <button type="button" class="danger" hidden=move || !asks.get() on:click=move |_| desk.yes()>
+            <button type="button" class="danger" hidden=move || !asks.get() on:click=move |_| commands.yes()>
                 "Yes"
             </button>
-            <button type="button" on:click=move |_| desk.no()>
+            <button type="button" on:click=move |_| commands.no()>
                 {Signal::derive(move || if asks.get() { "No" } else { "Close" })}
             </button>
         </div>
@@ -280,15 +281,15 @@ fn is_automatic(picture: &Picture) -> bool {
     cluster_of(picture).is_some_and(|cluster| cluster.policy.enabled)
 }
 
-fn toggle_autoscaler(desk: Desk) {
-    let enabled = desk.store.read(&[], is_automatic);
-    desk.send(Place::Bar, Command::Autoscaler { enabled: !enabled });
+fn toggle_autoscaler(commands: Commands) {
+    let enabled = commands.store.read(&[], is_automatic);
+    commands.send(Place::Bar, Command::Autoscaler { enabled: !enabled });
 }
 
-fn step_replicas(desk: Desk, by: i32) {
-    let desired = desk.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.desired));
+fn step_replicas(commands: Commands, by: i32) {
+    let desired = commands.store.read(&[], |picture| cluster_of(picture).map(|cluster| cluster.desired));
     if let Some(replicas) = desired.and_then(|desired| desired.checked_add_signed(by)) {
-        desk.send(Place::Bar, Command::Scale { replicas });
+        commands.send(Place::Bar, Command::Scale { replicas });
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use game::avro;
-use game::generator::Generator;
+use workload::avro;
+use workload::generator::Generator;
 
 use crate::broker::{self, Broker};
 use crate::frames::inputs;

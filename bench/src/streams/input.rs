@@ -1,9 +1,9 @@
 //! The input that both sides read: frames from a seed, with event times as if they had been played just now.
 
 use anyhow::{Context, Result};
-use game::generator::Generator;
-use game::{EventTime, FrameHeader, Machine, Zone, avro};
 use model::PARTITIONS;
+use workload::generator::Generator;
+use workload::{EventTime, FrameHeader, Machine, Zone, avro};
 
 use super::outcome::Outcome;
 use crate::broker::Broker;

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use game::generator::Generator;
-use game::{EventTime, avro};
 use kafka::sessions;
 use model::PARTITIONS;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
+use workload::generator::Generator;
+use workload::{EventTime, avro};
 
 use super::input::{End, Input, write};
 use super::side::Run;

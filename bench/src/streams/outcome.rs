@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use anyhow::Result;
-use game::{GameSession, avro};
 use kafka::Brokers;
 use kafka::rdkafka::Message;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::error::KafkaError;
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use model::PARTITIONS;
+use workload::{GameSession, avro};
 
 use super::side::Side;
 

@@ -108,7 +108,7 @@ impl Run<'_> {
             broker.peer_class_path()?,
             "king.peer.Peer".to_owned(),
         ];
-        let session = game::avro::encode_session(&game::GameSession::default());
+        let session = workload::avro::encode_session(&workload::GameSession::default());
         let preamble: String = session.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
         let [requests, responses] = inputs(self.prefix);
         let options = [

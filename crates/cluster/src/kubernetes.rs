@@ -47,7 +47,7 @@ pub struct KubernetesConfig {
 
 /// What is known of the cluster, new with every change.
 #[derive(Debug, Clone, Default)]
-pub struct Sight {
+pub struct Observation {
     /// The Deployment, its pods and its autoscaler; `None` until they were seen.
     pub cluster: Option<Cluster>,
     /// Why that is old, and since when.
@@ -60,7 +60,7 @@ pub struct Sight {
 #[derive(Debug)]
 pub struct Kubernetes {
     /// What is known of it.
-    pub sight: channel::Receiver<Sight>,
+    pub observation: channel::Receiver<Observation>,
     /// For commands.
     pub controls: Controls,
     /// Ends after a shutdown.
@@ -70,22 +70,22 @@ pub struct Kubernetes {
 /// Begins to watch. What cannot be had now is tried again until it can.
 #[must_use]
 pub fn start(config: KubernetesConfig, shutdown: CancellationToken) -> Kubernetes {
-    let (sights, sight) = channel::channel(Sight::default());
+    let (observations, observation) = channel::channel(Observation::default());
     let shared = Arc::new(Shared::default());
-    let controls = Controls::new(config.clone(), Arc::clone(&shared), sight.clone());
+    let controls = Controls::new(config.clone(), Arc::clone(&shared), observation.clone());
     let (access, namespace, clock) = (config.access, config.namespace, config.clock);
-    let connect = move |wish| {
+    let connect = move |renewal| {
         let access = access.clone();
-        async move { access.connect(wish).await }
+        async move { access.connect(renewal).await }
     };
-    let watch = watch::Watch { connect, namespace, clock, shared, sights };
+    let watch = watch::Watch { connect, namespace, clock, shared, observations };
     let task = tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = watch.run() => {}
         }
     });
-    Kubernetes { sight, controls, task }
+    Kubernetes { observation, controls, task }
 }
 
 /// Asks the API server who it is, for example `Kubernetes 1.37`.
@@ -93,7 +93,7 @@ pub fn start(config: KubernetesConfig, shutdown: CancellationToken) -> Kubernete
 /// # Errors
 /// When it cannot be reached, or does not answer.
 pub async fn reach(access: &Access) -> Result<String, Error> {
-    watch::label(&access.connect(connect::Wish::Kept).await?.client).await
+    watch::label(&access.connect(connect::Renewal::WhenDue).await?.client).await
 }
 
 /// What the watch and the controls know together.

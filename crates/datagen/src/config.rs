@@ -5,10 +5,10 @@ mod run;
 use std::net::SocketAddr;
 
 use clap::Parser;
-use game::generator::MAX_MACHINES;
 use kafka::Brokers;
-use kafka::registry::RegistryArgs;
 use process::ProcessArgs;
+use schema_registry::RegistryArgs;
+use workload::generator::MAX_MACHINES;
 
 pub(crate) use run::Run;
 pub use run::{Load, RunArgs};

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use game::avro::Codec;
-use game::generator::{Drawn, Generator};
 use kafka::control::Control;
 use model::{Input, Millis};
 use tokio::sync::watch::Receiver;
 use tracing::{info, warn};
+use workload::avro::Codec;
+use workload::generator::{Drawn, Generator};
 
 use crate::config::Run;
 use crate::metrics::Metrics;

@@ -14,16 +14,16 @@ mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use game::EventTime;
-use game::generator::Generator;
 use kafka::control::Control;
-use kafka::registry::{Schemas, Topics};
 use model::Millis;
 use process::{ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
+use schema_registry::{Schemas, Topics};
 use tokio::runtime::Handle;
 use tokio::sync::watch::Receiver;
 use tracing::{error, info, warn};
+use workload::EventTime;
+use workload::generator::Generator;
 
 use config::Run;
 pub use config::{Config, Load, RunArgs};

@@ -1,9 +1,9 @@
 //! How much is produced when: what the control topic or a command line asks for.
 
-use game::generator::Hot;
 use model::Millis;
 use model::load::LoadSettings;
 use model::load::curve::Curve;
+use workload::generator::Hot;
 
 /// One frame, in the unit in which frames add up.
 pub(crate) const FRAME: u64 = 1_000_000;

@@ -14,7 +14,6 @@ pub mod groups;
 pub mod history;
 mod layout;
 pub mod refusal;
-pub mod registry;
 pub mod sampler;
 pub mod sessions;
 mod tail;

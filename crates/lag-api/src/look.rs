@@ -81,7 +81,7 @@ impl Look {
             .map_err(|unknown| self.explained(unknown))
     }
 
-    /// Every pod, with the records of one input that it owes; `None` for a pod that does not run.
+    /// Every pod, with its lag in one input; `None` for a pod that does not run.
     ///
     /// # Errors
     /// When the lag, its owners or the pods are unknown.

@@ -125,8 +125,8 @@ fn owner(view: &LagView, partition: usize) -> &str {
 
 fn encode_group(encoder: &mut DescriptorEncoder, look: &Look) -> Result<(), fmt::Error> {
     for (metric, help) in [
-        (GroupMetric::Lag, "Records that the group owes of a topic"),
-        (GroupMetric::Total, "Records that the group owes"),
+        (GroupMetric::Lag, "Lag of the group in a topic, records"),
+        (GroupMetric::Total, "Lag of the group, records"),
         (GroupMetric::MaxPartition, "The largest lag of a topic's partitions"),
     ] {
         let mut gauge = encoder.encode_descriptor(metric.name(), help, None, MetricType::Gauge)?;

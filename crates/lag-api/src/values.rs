@@ -104,11 +104,11 @@ pub fn series_labels(input: Option<Input>) -> Labels {
     labels
 }
 
-/// Records of one input that each pod owes, in the order of the pods; `None` for a pod that does not run. They add up to
+/// The lag of each pod in one input, records, in the order of the pods; `None` for a pod that does not run. They add up to
 /// the group's lag of that input.
 ///
 /// # Errors
-/// When the lag or the owners are unknown, or no pod runs that could owe it.
+/// When the lag or the owners are unknown, or no pod runs that could have it.
 pub fn pod_values(
     input: Input,
     view: Option<&LagView>,
@@ -116,7 +116,7 @@ pub fn pod_values(
     pods: &[(&str, PodState)],
 ) -> Result<Vec<Option<u64>>, Unknown> {
     if !pods.iter().any(|(_, state)| *state == PodState::Running) {
-        return Err(Unknown("no pod runs that could owe the lag".to_owned()));
+        return Err(Unknown("no pod runs that the lag could belong to".to_owned()));
     }
     let measured = measure(view, now_ms, pods);
     let values: Vec<Option<u64>> = measured.pods.iter().map(|pod| pod.lag(input)).collect();

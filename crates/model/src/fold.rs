@@ -1,8 +1,8 @@
-//! The fold: samples of Kafka, sights of the cluster, settings and players go in one by one; the picture that everybody
+//! The fold: samples of Kafka, observations of the cluster, settings and players go in one by one; the picture that everybody
 //! sees comes out, and with each step the tick that brings a page up to date.
 //!
 //! Pure: one task of the server owns it and gives it the time. What happened (a kill, a scale step, a rebalance) is read
-//! from the differences between two sights, so local pods and a real cluster are told alike.
+//! from the differences between two observations, so local pods and a real cluster are told alike.
 
 mod arrears;
 mod markers;
@@ -15,7 +15,7 @@ use crate::history::{Event, History, Life, Marker, Point, Second};
 use crate::lag::{Doubt, Outage, Sample, Sampled};
 use crate::load::LoadSettings;
 use crate::rates::RateWindow;
-use crate::snapshot::{Arena, Cluster, Lag, Progress, Rates, Snapshot, Source};
+use crate::snapshot::{Cluster, Lag, Players, Progress, Rates, Snapshot, Source};
 use crate::wire::{Picture, Tick};
 use crate::{Input, history};
 
@@ -85,7 +85,7 @@ impl Fold {
         })
     }
 
-    /// Folds a sight of the cluster, at once.
+    /// Folds an observation of the cluster, at once.
     pub fn cluster(&mut self, now_ms: Millis, cluster: Cluster) -> Tick {
         self.step(now_ms, |fold, at_ms| {
             let events = markers::of_cluster(fold.picture.snapshot.cluster.as_ref(), &cluster);
@@ -128,8 +128,8 @@ impl Fold {
     }
 
     /// Folds the players' standings.
-    pub fn arena(&mut self, now_ms: Millis, arena: Arena) -> Tick {
-        self.step(now_ms, |fold, _| fold.picture.snapshot.arena = arena)
+    pub fn players(&mut self, now_ms: Millis, players: Players) -> Tick {
+        self.step(now_ms, |fold, _| fold.picture.snapshot.players = players)
     }
 
     /// Folds how far a command has come.
@@ -251,7 +251,7 @@ impl Fold {
         self.mark_away(at_ms, Event::KafkaAway, was_there, before.is_some(), outage.as_ref());
     }
 
-    /// Marks the begin and the end of an outage. Before its first sight nothing has gone away: the page says that it is
+    /// Marks the begin and the end of an outage. Before its first observation nothing has gone away: the page says that it is
     /// waiting.
     fn mark_away(
         &mut self,
@@ -328,7 +328,7 @@ impl Fold {
 }
 
 impl Cluster {
-    /// Records of one input that the current pods may owe before the autoscaler adds one: the line in the chart.
+    /// Records of one input that the current pods may have before the autoscaler adds one: the line in the chart.
     #[must_use]
     pub fn allowed(&self) -> Option<u64> {
         let target = self.policy.metrics.iter().map(|metric| metric.target).min()?;

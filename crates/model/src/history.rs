@@ -35,7 +35,7 @@ pub struct Point {
     /// Pods that were ready.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<u32>,
-    /// What the pods may owe: the target of one metric times the current replicas.
+    /// The lag that the pods may have: the target of one metric times the current replicas.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
 }

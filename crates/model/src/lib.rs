@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket, and nothing needs tokio: time comes in as milliseconds since the
 //! epoch, so that the same code runs in the server, in the browser and in a test with an invented time.
 
+pub mod bucket;
 pub mod clocks;
 pub mod command;
 pub mod controls;

@@ -31,7 +31,7 @@ pub struct Policy {
 pub struct Metric {
     /// Whose lag it is.
     pub input: Input,
-    /// Records that a pod may owe.
+    /// Lag that a pod may have, records.
     pub target: u64,
 }
 

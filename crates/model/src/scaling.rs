@@ -44,7 +44,7 @@ pub struct Reading {
     pub total: Option<u64>,
     /// Pods that had a value.
     pub pods: u32,
-    /// Records that a pod may owe.
+    /// Lag that a pod may have, records.
     pub target: u64,
     /// Replicas that this metric alone asks for; `None` while its value is unknown.
     pub proposal: Option<u32>,

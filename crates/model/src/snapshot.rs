@@ -36,7 +36,7 @@ pub struct Snapshot {
     #[serde(default)]
     pub clocks: Clocks,
     /// The people who play.
-    pub arena: Arena,
+    pub players: Players,
     /// What outside does not answer, so that its part of this is old.
     pub outages: Outages,
     /// A command that takes its time, while it runs.
@@ -348,7 +348,7 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// The five characters that tell it from its brothers.
+    /// The last part of its name, which tells it from the other pods of its Deployment.
     #[must_use]
     pub fn short_name(&self) -> &str {
         short_name(&self.name)
@@ -398,9 +398,9 @@ pub enum EndReason {
 
 /// The people who play.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Arena {
+pub struct Players {
     /// Who has joined and not left.
-    pub players: u32,
+    pub count: u32,
     /// Taps per second over the last few seconds.
     pub taps_per_second: u32,
     /// The best, best first, at most ten.

@@ -14,7 +14,7 @@ use crate::dead_letters::DeadLetters;
 use crate::history::{History, Life, Marker, Point};
 use crate::lag::Outage;
 use crate::load::LoadSettings;
-use crate::snapshot::{Arena, Cluster, Lag, Outages, Ownership, Progress, Rates, Snapshot, Source};
+use crate::snapshot::{Cluster, Lag, Outages, Ownership, Players, Progress, Rates, Snapshot, Source};
 
 /// The id of a frame: which run of the server, and when it was folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ pub struct Tick {
     pub clocks: Option<Clocks>,
     /// Players.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub arena: Option<Arena>,
+    pub players: Option<Players>,
     /// What does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outages: Option<Outages>,
@@ -159,7 +159,7 @@ impl Tick {
             load,
             dead_letters,
             clocks,
-            arena,
+            players,
             outages,
             progress,
         } = after;
@@ -173,7 +173,7 @@ impl Tick {
             load: changed(&before.load, load),
             dead_letters: changed(&before.dead_letters, dead_letters),
             clocks: changed(&before.clocks, clocks),
-            arena: changed(&before.arena, arena),
+            players: changed(&before.players, players),
             outages: changed(&before.outages, outages),
             progress: changed(&before.progress, progress),
             points: Vec::new(),
@@ -195,7 +195,7 @@ impl Tick {
             load,
             dead_letters,
             clocks,
-            arena,
+            players,
             outages,
             progress,
         } = now.clone();
@@ -209,7 +209,7 @@ impl Tick {
             load: Some(load),
             dead_letters: Some(dead_letters),
             clocks: Some(clocks),
-            arena: Some(arena),
+            players: Some(players),
             outages: Some(outages),
             progress: Some(progress),
             points: Vec::new(),
@@ -243,7 +243,7 @@ impl Picture {
             load,
             dead_letters,
             clocks,
-            arena,
+            players,
             outages,
             progress,
             points,
@@ -260,7 +260,7 @@ impl Picture {
         put(&mut now.load, load);
         put(&mut now.dead_letters, dead_letters);
         put(&mut now.clocks, clocks);
-        put(&mut now.arena, arena);
+        put(&mut now.players, players);
         put(&mut now.outages, outages);
         put(&mut now.progress, progress);
         points.into_iter().for_each(|point| self.history.push_point(point));

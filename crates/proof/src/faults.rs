@@ -3,7 +3,7 @@
 pub(crate) mod change;
 mod changelog;
 mod commits;
-mod stranger;
+mod foreign_member;
 mod transaction;
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use crate::load::Load;
 use crate::names::Names;
 use crate::schedule::{Disturbance, Protocol};
 use crate::setup::Setup;
-use stranger::Stranger;
+use foreign_member::ForeignMember;
 use transaction::Transaction;
 
 /// Kafka as a schedule sees it, and what is done to it now.
@@ -29,7 +29,7 @@ pub(crate) struct Faults<'a> {
     seed: u64,
     protocol: Protocol,
     transaction: Option<Transaction>,
-    stranger: Option<Stranger>,
+    foreign_member: Option<ForeignMember>,
     /// How many records of somebody else's count.
     foreign_records: usize,
 }
@@ -52,7 +52,7 @@ impl<'a> Faults<'a> {
             seed,
             protocol,
             transaction: None,
-            stranger: None,
+            foreign_member: None,
             foreign_records: 0,
         }
     }
@@ -90,14 +90,14 @@ impl<'a> Faults<'a> {
                 }
                 None => Ok(()),
             },
-            Disturbance::StrangerJoins(input) => {
+            Disturbance::ForeignMemberJoins(input) => {
                 // What it commits where no pod ever has is told by count, and lost: that is no schedule's end.
                 broker::first_commits(brokers, names, input, load.partitions_of(input)).await?;
-                self.stranger = Some(Stranger::join(brokers, names, input, protocol)?);
+                self.foreign_member = Some(ForeignMember::join(brokers, names, input, protocol)?);
                 Ok(())
             }
-            Disturbance::StrangerLeaves => match self.stranger.take() {
-                Some(stranger) => stranger.leave().await,
+            Disturbance::ForeignMemberLeaves => match self.foreign_member.take() {
+                Some(foreign_member) => foreign_member.leave().await,
                 None => Ok(()),
             },
             Disturbance::ShrinkChangelog => changelog::shrink(brokers, names).await,

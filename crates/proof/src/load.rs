@@ -11,11 +11,11 @@ mod malformed;
 
 use std::collections::BTreeSet;
 
-use game::{FrameHeader, Hit};
 use model::Input;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use workload::{FrameHeader, Hit};
 
 /// How much event time a load covers, ms.
 const EVENT_MS: i64 = 84_000;
@@ -193,15 +193,15 @@ impl Script {
         let value = if self.rng.random_ratio(1, 100) {
             avro::body_with_bad_hits(&mut self.rng, input, hits)
         } else {
-            game::avro::encode_body(input == Input::Responses, hits)
+            workload::avro::encode_body(input == Input::Responses, hits)
         };
-        self.add(input, at, header, (Some(game::avro::encode_header(&header)), Some(value), time));
+        self.add(input, at, header, (Some(workload::avro::encode_header(&header)), Some(value), time));
         if self.rng.random_ratio(3, 100) {
             let again = at + self.rng.random_range(0..=if self.pace == Pace::Fast { 6_000 } else { 100 });
             let other = &hits[..hits.len() / 2];
-            let value = game::avro::encode_body(input == Input::Responses, other);
+            let value = workload::avro::encode_body(input == Input::Responses, other);
             let time = time + self.rng.random_range(-4_000..=4_000);
-            self.add(input, again, header, (Some(game::avro::encode_header(&header)), Some(value), time));
+            self.add(input, again, header, (Some(workload::avro::encode_header(&header)), Some(value), time));
         }
     }
 
@@ -212,8 +212,8 @@ impl Script {
         let probe = FrameHeader { ts: tip.ts - age, ..tip };
         for header in [tip, probe] {
             for input in Input::ALL {
-                let value = game::avro::encode_body(input == Input::Responses, hits);
-                let record = (Some(game::avro::encode_header(&header)), Some(value), header.ts);
+                let value = workload::avro::encode_body(input == Input::Responses, hits);
+                let record = (Some(workload::avro::encode_header(&header)), Some(value), header.ts);
                 self.add(input, tip.ts, header, record);
             }
         }

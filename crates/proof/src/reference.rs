@@ -5,8 +5,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
-use game::{FrameHeader, GameSession, Hit, Machine, Zone, avro};
 use model::Input;
+use workload::{FrameHeader, GameSession, Hit, Machine, Zone, avro};
 
 use crate::log::Record;
 

@@ -65,7 +65,7 @@ impl Schedule {
             Theme::CommitsExpired => draft.commits(Commits::Expired),
             Theme::ForeignAborted => draft.foreign_transaction(Ending::Abort),
             Theme::ForeignCommitted => draft.foreign_transaction(Ending::Commit),
-            Theme::Stranger => draft.stranger(),
+            Theme::ForeignMember => draft.foreign_member(),
             Theme::SmallChangelog => draft.small_changelog(),
             Theme::SlowConnections => draft.slow_connections(),
             Theme::Clocks => draft.clocks(),

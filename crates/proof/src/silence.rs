@@ -69,10 +69,12 @@ async fn watch(
     loop {
         tokio::time::sleep(LOOK).await;
         let begin = Instant::now();
-        let sight = look(&brokers, &names, eyes.take()).await;
-        let Ok((again, sight)) = sight.inspect_err(|_| standing = Standing::default()) else { continue };
+        let observation = look(&brokers, &names, eyes.take()).await;
+        let Ok((again, observation)) = observation.inspect_err(|_| standing = Standing::default()) else {
+            continue;
+        };
         eyes = Some(again);
-        let owners: HashMap<Partition, String> = sight.owners;
+        let owners: HashMap<Partition, String> = observation.owners;
         let living = |partition: &Partition| owners.get(partition).filter(|owner| awake.has(owner)).cloned();
         let now = Instant::now();
         if now - begin > GAP {
@@ -82,7 +84,8 @@ async fn watch(
         for owner in owners.values() {
             words.listen(owner, now);
         }
-        let silence = standing.note(now, &sight.positions, living, |owner, since| words.first(owner, since));
+        let silence =
+            standing.note(now, &observation.positions, living, |owner, since| words.first(owner, since));
         let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
         if longest.as_ref().is_none_or(|longest| silence.lasted > longest.lasted) {
             *longest = Some(silence);
@@ -91,7 +94,7 @@ async fn watch(
 }
 
 /// What is seen at one look.
-struct Sight {
+struct Observation {
     /// Committed offset and readable end of each partition.
     positions: BTreeMap<Partition, (i64, i64)>,
     owners: HashMap<Partition, String>,
@@ -103,7 +106,7 @@ struct Eyes {
     ends: BaseConsumer,
 }
 
-async fn look(brokers: &Brokers, names: &Names, eyes: Option<Eyes>) -> Result<(Eyes, Sight)> {
+async fn look(brokers: &Brokers, names: &Names, eyes: Option<Eyes>) -> Result<(Eyes, Observation)> {
     let eyes = match eyes {
         Some(eyes) => eyes,
         None => Eyes {
@@ -121,7 +124,7 @@ async fn look(brokers: &Brokers, names: &Names, eyes: Option<Eyes>) -> Result<(E
             owners.insert((topic, i32::try_from(partition)?), member.client_id.clone());
         }
     }
-    Ok((eyes, Sight { positions, owners }))
+    Ok((eyes, Observation { positions, owners }))
 }
 
 fn ask(eyes: &Eyes, topics: &[String; 2]) -> Result<BTreeMap<Partition, (i64, i64)>> {

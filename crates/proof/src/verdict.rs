@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
-use game::{GameSession, avro};
+use workload::{GameSession, avro};
 
 use crate::complaint::{Complaint, Wrong};
 use crate::log::Record;

@@ -1,9 +1,9 @@
 //! What goes out in one transaction: sessions, blocks of state, dead letters, and the offsets that they belong to.
 
-use game::EventTime;
-use game::sessions::Output;
 use model::Input;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use workload::EventTime;
+use workload::sessions::Output;
 
 /// A record that was left out, to be kept as it came.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct DeadLetter {
 pub(crate) struct StateBlock {
     pub(crate) partition: u32,
     pub(crate) number: u64,
-    /// Where the pair stands after it, as a header.
+    /// Where the task stands after it, as a header.
     pub(crate) positions: String,
     pub(crate) bytes: Vec<u8>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Batch {
     pub(crate) outputs: Vec<(u32, Output)>,
     pub(crate) blocks: Vec<StateBlock>,
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// Where the pairs stand after it.
+    /// Where the tasks stand after it.
     pub(crate) offsets: TopicPartitionList,
 }
 

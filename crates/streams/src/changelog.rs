@@ -1,23 +1,23 @@
-//! A pair's changelog: a block a commit, numbered, and which of them are still needed.
+//! A task's changelog: a block a commit, numbered, and which of them are still needed.
 //!
-//! The commit of a pair's offsets carries a [`Mark`] as its metadata: which block belongs to these offsets, and where to begin
+//! The commit of a task's offsets carries a [`Mark`] as its metadata: which block belongs to these offsets, and where to begin
 //! reading. So a new owner knows when it has read enough, even while the broker has yet to finish the transaction in the
 //! changelog's own partition.
 //!
-//! Each block carries, as a header, the [`Positions`] that it belongs to. So the changelog alone says how far a pair has come, also when
+//! Each block carries, as a header, the [`Positions`] that it belongs to. So the changelog alone says how far a task has come, also when
 //! the group's commits have expired or somebody else has moved them.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
-use game::fold::Block;
-use game::{EventTime, Fold};
 use kafka::SKIP;
+use workload::fold::Block;
+use workload::{EventTime, Fold};
 
-/// The header of a block that says how far the pair had come in its inputs.
+/// The header of a block that says how far the task had come in its inputs.
 pub(crate) const POSITIONS: &str = "positions";
-/// The number of the first block of a pair that begins without state.
+/// The number of the first block of a task that begins without state.
 pub(crate) const FIRST: u64 = 1;
 
 /// What a commit says about the state that belongs to it.
@@ -57,7 +57,7 @@ impl FromStr for Mark {
 pub(crate) enum Note {
     /// A pod of ours has committed it.
     Mark(Mark),
-    /// A presenter has moved the offsets on purpose: the pair begins without state there.
+    /// A presenter has moved the offsets on purpose: the task begins without state there.
     Skip,
     /// Somebody else has committed it.
     Foreign,
@@ -74,10 +74,10 @@ impl Note {
     }
 }
 
-/// How far a pair has come in its inputs: requests, responses.
+/// How far a task has come in its inputs: requests, responses.
 pub(crate) type Positions = [Position; 2];
 
-/// How far a pair has come in one input.
+/// How far a task has come in one input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Position {
     /// The offset of the next record.
@@ -137,7 +137,7 @@ struct Written {
     high_ts: Option<EventTime>,
 }
 
-/// The blocks of a pair that are needed to restore it.
+/// The blocks of a task that are needed to restore it.
 #[derive(Debug, Default)]
 pub(crate) struct Changelog {
     blocks: VecDeque<Written>,
@@ -147,7 +147,7 @@ pub(crate) struct Changelog {
 }
 
 impl Changelog {
-    /// Of a pair that begins without state: nothing before this offset matters.
+    /// Of a task that begins without state: nothing before this offset matters.
     pub(crate) fn new(from: i64) -> Self {
         Self { from, ..Self::default() }
     }
@@ -197,7 +197,7 @@ impl Changelog {
 
 #[cfg(test)]
 mod tests {
-    use game::sessions::Limits;
+    use workload::sessions::Limits;
 
     use super::*;
 

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
-use game::sessions::Limits;
 use kafka::Brokers;
-use kafka::registry::{RegistryArgs, Topics};
 use process::ProcessArgs;
+use schema_registry::{RegistryArgs, Topics};
+use workload::sessions::Limits;
 
 /// A pod of the application: joins requests and responses, builds sessions.
 #[derive(Debug, Clone, Parser)]

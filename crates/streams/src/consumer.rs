@@ -1,7 +1,7 @@
 //! The pod's consumer: how it is set up, and what it reports to the worker that polls it.
 //!
 //! Rebalances are not carried out inside librdkafka's callback but put on a list, which the worker looks at right
-//! after each poll: there it has its tasks and outputs at hand.
+//! after each poll: there it has its tasks and their outputs at hand.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +95,7 @@ pub(crate) fn create(
     settings
         .set("enable.partition.eof", "true")
         .set("statistics.interval.ms", "1000")
-        // Topics that are made anew are found soon. One at a time they would look like half pairs for five minutes.
+        // Topics that are made anew are found soon. One at a time they would leave tasks without their other input for five minutes.
         .set("topic.metadata.refresh.interval.ms", "2000")
         // A tap waits for this at most; less would be more requests than records.
         .set("fetch.wait.max.ms", "20")

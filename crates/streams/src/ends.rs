@@ -14,7 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::debug;
 
 use crate::Config;
-use crate::pairs::both;
+use crate::assignment::both;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a question may take.
@@ -51,7 +51,7 @@ pub(crate) enum LogEnd {
     Unknown(String),
 }
 
-/// By pair: requests, responses.
+/// By task: requests, responses.
 pub(crate) type Ends = BTreeMap<u32, [LogEnd; 2]>;
 
 /// What was found, and from when on it was asked for.
@@ -81,7 +81,7 @@ impl Watch {
             stable: ask("read_committed")?,
             all: ask("read_uncommitted")?,
             topics: [config.requests.clone(), config.responses.clone()],
-            pairs: BTreeSet::new(),
+            tasks: BTreeSet::new(),
             inbox,
         };
         let body = move || {
@@ -99,10 +99,10 @@ impl Watch {
         Ok(Self { wanted, found })
     }
 
-    /// Asks about exactly these pairs from now on.
-    pub(crate) fn want(&self, pairs: BTreeSet<u32>) {
+    /// Asks about exactly these tasks from now on.
+    pub(crate) fn want(&self, tasks: BTreeSet<u32>) {
         // It ends only after the worker.
-        let _ = self.wanted.send(pairs);
+        let _ = self.wanted.send(tasks);
     }
 
     /// The newest answer, if there is one that was not taken yet.
@@ -115,7 +115,7 @@ struct Run {
     stable: Asking,
     all: Asking,
     topics: [String; 2],
-    pairs: BTreeSet<u32>,
+    tasks: BTreeSet<u32>,
     inbox: Receiver<BTreeSet<u32>>,
 }
 
@@ -125,26 +125,26 @@ impl Run {
         let due = Instant::now() + INTERVAL;
         loop {
             match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(pairs) => self.pairs = pairs,
-                Err(RecvTimeoutError::Timeout) if self.pairs.is_empty() => {
-                    self.pairs = self.inbox.recv().ok()?
+                Ok(tasks) => self.tasks = tasks,
+                Err(RecvTimeoutError::Timeout) if self.tasks.is_empty() => {
+                    self.tasks = self.inbox.recv().ok()?
                 }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
-        let list = both(&self.topics, &self.pairs);
+        let list = both(&self.topics, &self.tasks);
         let asked = Instant::now();
         // In this order: what arrives between the two questions is not held back by anything.
         let all = ask(&mut self.all, list.clone());
         let stable = ask(&mut self.stable, list);
-        let end = |topic: &String, pair: u32| match (answer(&stable, topic, pair), answer(&all, topic, pair))
+        let end = |topic: &String, task: u32| match (answer(&stable, topic, task), answer(&all, topic, task))
         {
             (Ok(stable), Ok(end)) => LogEnd::Known(End { stable, end: end.max(stable) }),
             (Err(reason), _) | (_, Err(reason)) => LogEnd::Unknown(reason),
         };
-        let of_pair = |&pair: &u32| (pair, self.topics.each_ref().map(|topic| end(topic, pair)));
-        Some(Found { asked, ends: self.pairs.iter().map(of_pair).collect() })
+        let of_task = |&task: &u32| (task, self.topics.each_ref().map(|topic| end(topic, task)));
+        Some(Found { asked, ends: self.tasks.iter().map(of_task).collect() })
     }
 }
 
@@ -177,8 +177,8 @@ fn ask(client: &mut Asking, list: TopicPartitionList) -> Answer {
     answer
 }
 
-fn answer(answer: &Answer, topic: &str, pair: u32) -> Result<i64, String> {
+fn answer(answer: &Answer, topic: &str, task: u32) -> Result<i64, String> {
     let all = answer.as_ref().map_err(Clone::clone)?;
-    let of_partition = all.get(&(topic.to_owned(), crate::pairs::signed(pair)));
+    let of_partition = all.get(&(topic.to_owned(), crate::assignment::signed(task)));
     of_partition.cloned().unwrap_or_else(|| Err("Kafka left it out of its answer".to_owned()))
 }

@@ -1,12 +1,12 @@
-//! Finds out about schemas that records name by ids which nobody here knows yet; the pairs concerned wait meanwhile, the others go on.
+//! Finds out about schemas that records name by ids which nobody here knows yet; the tasks concerned wait meanwhile, the others go on.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
-use game::avro::Codec;
-use kafka::registry::{Schemas, patiently};
+use schema_registry::{Schemas, patiently};
 use tokio::runtime::Handle;
+use workload::avro::Codec;
 
 /// Asks the schema registry, once an id.
 pub(crate) struct Explainer {
@@ -43,7 +43,7 @@ impl Explainer {
         });
     }
 
-    /// Why a pair would wait for ever, if one would.
+    /// Why a task would wait for ever, if one would.
     pub(crate) fn refused(&self) -> Option<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

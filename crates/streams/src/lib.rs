@@ -4,6 +4,7 @@
 //! the state and with the offsets, so that each record counts exactly once whatever is killed; docs/SEMANTICS.md says what
 //! is computed. librdkafka's calls never run on the small runtime, which only serves the admin endpoints.
 
+mod assignment;
 mod batch;
 mod beat;
 mod budget;
@@ -13,10 +14,9 @@ mod consumer;
 mod ends;
 mod explain;
 mod metrics;
-mod pair;
-mod pairs;
+pub mod record;
 mod restore;
-pub mod task;
+mod task;
 mod transactions;
 mod trim;
 mod worker;
@@ -24,10 +24,10 @@ mod worker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kafka::client::{Membership, SESSION_TIMEOUT, STOCK_SESSION_TIMEOUT};
-use kafka::registry::Schemas;
 use model::Millis;
 use process::{ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
+use schema_registry::Schemas;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 

@@ -1,14 +1,14 @@
 //! What `/metrics` tells of a pod. The names of the four gauges of lag and lead are those of the first version.
 
-use game::fold::Counts;
 use model::Input;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use workload::fold::Counts;
 
-use crate::pairs::index;
+use crate::assignment::index;
 
 /// Labels of lag and lead.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,23 +57,23 @@ pub(crate) struct Metrics {
     closed: Counter,
     /// Sessions written, updates and final ones.
     pub(crate) outputs: Counter,
-    /// Pairs that this pod works on.
-    pub(crate) pairs: Gauge,
+    /// Tasks that this pod works on.
+    pub(crate) tasks: Gauge,
     /// Partitions whose other half belongs to somebody else.
-    pub(crate) half_pairs: Gauge,
+    pub(crate) unpaired: Gauge,
     /// Frames that wait for their other half.
     pub(crate) waiting: Gauge,
     /// Sessions that are open.
     pub(crate) open_sessions: Gauge,
     /// Machines of which anything is kept.
     pub(crate) machines: Gauge,
-    /// Pairs whose state is yet to be restored.
+    /// Tasks whose state is yet to be restored.
     pub(crate) restoring: Gauge,
-    /// Machines that were restored so far, of those pairs.
+    /// Machines that were restored so far, of those tasks.
     pub(crate) restoring_machines: Gauge,
-    /// Pairs that were restored.
+    /// Tasks that were restored.
     pub(crate) restored: Counter,
-    /// Pairs that wait for a schema of the registry's.
+    /// Tasks that wait for a schema of the registry's.
     pub(crate) held: Gauge,
     /// Positions that are not simply the committed ones, by why.
     positions: Family<PositionLabels, Counter>,
@@ -111,8 +111,8 @@ impl Metrics {
             late: Family::default(),
             closed: Counter::default(),
             outputs: Counter::default(),
-            pairs: Gauge::default(),
-            half_pairs: Gauge::default(),
+            tasks: Gauge::default(),
+            unpaired: Gauge::default(),
             waiting: Gauge::default(),
             open_sessions: Gauge::default(),
             machines: Gauge::default(),
@@ -168,11 +168,11 @@ impl Metrics {
         registry.register("late", "Records that came too late, by topic and partition", self.late.clone());
         registry.register("closed_sessions", "Sessions that became final", self.closed.clone());
         registry.register("outputs", "Records written to SESSIONS", self.outputs.clone());
-        registry.register("pairs", "Pairs of partitions that this pod works on", self.pairs.clone());
+        registry.register("tasks", "Tasks that this pod works on", self.tasks.clone());
         registry.register(
-            "half_pairs",
+            "unpaired",
             "Partitions that this pod refuses, since it was not given their other half",
-            self.half_pairs.clone(),
+            self.unpaired.clone(),
         );
         self.register_state(registry);
         self.register_commits(registry);
@@ -183,16 +183,16 @@ impl Metrics {
         registry.register("open_sessions", "Sessions that are open", self.open_sessions.clone());
         registry.register("machines", "Machines of which anything is kept", self.machines.clone());
         registry.register(
-            "restoring_pairs",
-            "Pairs whose state is yet to be restored",
+            "restoring_tasks",
+            "Tasks whose state is yet to be restored",
             self.restoring.clone(),
         );
         registry.register(
             "restoring_machines",
-            "Machines that were restored so far, of the pairs being restored",
+            "Machines that were restored so far, of the tasks being restored",
             self.restoring_machines.clone(),
         );
-        registry.register("restored_pairs", "Pairs that were restored", self.restored.clone());
+        registry.register("restored_tasks", "Tasks that were restored", self.restored.clone());
     }
 
     fn register_progress(&self, registry: &mut Registry) {
@@ -224,7 +224,7 @@ impl Metrics {
     }
 
     fn register_commits(&self, registry: &mut Registry) {
-        registry.register("held_pairs", "Pairs that wait for a schema of the registry's", self.held.clone());
+        registry.register("held_tasks", "Tasks that wait for a schema of the registry's", self.held.clone());
         registry.register("kafka_away", "1 while no broker can be reached", self.kafka_away.clone());
         registry.register(
             "can_commit",
@@ -249,7 +249,7 @@ impl Metrics {
         self.processed[index(input)].inc();
     }
 
-    /// A pair goes on elsewhere than at the group's commit, and so many records were lost.
+    /// A task goes on elsewhere than at the group's commit, and so many records were lost.
     pub(crate) fn count_remark(&self, topic: &str, partition: u32, reason: &'static str, lost: u64) {
         let labels = PositionLabels { topic: topic.to_owned(), partition, reason };
         self.positions.get_or_create(&labels).inc();
@@ -263,7 +263,7 @@ impl Metrics {
         self.bad.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// Adds what became of records and sessions of a pair.
+    /// Adds what became of records and sessions of a task.
     pub(crate) fn add(&self, partition: u32, counts: &Counts) {
         self.joined.inc_by(counts.joined);
         self.duplicates.inc_by(counts.duplicates);

@@ -1,8 +1,8 @@
-//! Gives pairs of partitions their state back, on a thread of its own: the pairs that a pod keeps go on meanwhile.
+//! Gives tasks their state back, on a thread of its own: the tasks that a pod keeps go on meanwhile.
 //!
 //! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a pod that has
 //! died. Then it reads the changelog up to the block that belongs to those offsets, or all of it where the commits are gone or somebody
-//! else's. Where the pair goes on is what the changelog says ([`position`]), in the log that still holds its last record
+//! else's. Where the task goes on is what the changelog says ([`position`]), in the log that still holds its last record
 //! ([`last_records`]).
 
 mod commits;
@@ -19,10 +19,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Thread;
 
 use anyhow::Context as _;
-use game::Fold;
 use kafka::client;
 use rdkafka::ClientConfig;
 use tokio::runtime::Handle;
+use workload::Fold;
 
 use crate::Config;
 use crate::changelog::{Changelog, Positions};
@@ -41,7 +41,7 @@ fn settings(config: &Config, name: &str) -> ClientConfig {
     settings
 }
 
-/// The state of a pair, and where it belongs.
+/// The state of a task, and where it belongs.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) fold: Fold,
@@ -49,50 +49,50 @@ pub(crate) struct Work {
     pub(crate) positions: Positions,
 }
 
-/// A pair that is to be restored.
+/// A task that is to be restored.
 #[derive(Debug)]
-pub(crate) struct Wish {
-    /// Another one for each time that the pair is given to this pod, rising.
-    pub(crate) ticket: u64,
-    /// The state that the pair had when it was given back: of use if nobody has worked on it since.
-    pub(crate) parked: Option<Work>,
+pub(crate) struct RestoreRequest {
+    /// Another one for each time that the task is given to this pod, rising.
+    pub(crate) generation: u64,
+    /// The state that the task had when it was given back: of use if nobody has worked on it since.
+    pub(crate) suspended: Option<Work>,
 }
 
-/// Where the consumer begins to read a pair that it was just given.
+/// Where the consumer begins to read a task that it was just given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begins {
-    /// Where the pair goes on.
+    /// Where the task goes on.
     AtPosition,
     /// Somewhere else: it has to be told.
     Elsewhere,
 }
 
-/// A pair that can be worked on.
+/// A task that can be worked on.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) partition: u32,
-    /// As in the wish.
-    pub(crate) ticket: u64,
+    /// As in the request.
+    pub(crate) generation: u64,
     pub(crate) work: Work,
     pub(crate) begins: Begins,
 }
 
 /// The worker's end.
 pub(crate) struct Restorer {
-    wishes: Sender<BTreeMap<u32, Wish>>,
+    wanted: Sender<BTreeMap<u32, RestoreRequest>>,
     restored: Receiver<Restored>,
     is_prepared: Arc<AtomicBool>,
 }
 
 impl Restorer {
-    /// Starts the thread, which ends when this is dropped. It wakes `worker` with each pair.
+    /// Starts the thread, which ends when this is dropped. It wakes `worker` with each task.
     pub(crate) fn start(
         config: &Config,
         metrics: Metrics,
         runtime: Handle,
         worker: Thread,
     ) -> anyhow::Result<Self> {
-        let (wishes, inbox) = channel();
+        let (wanted, inbox) = channel();
         let (outbox, restored) = channel();
         let is_prepared = Arc::new(AtomicBool::new(false));
         let mut run = Run::new(config, metrics, runtime, Worker { inbox, outbox, thread: worker })?;
@@ -107,7 +107,7 @@ impl Restorer {
             .name("restore".to_owned())
             .spawn(body)
             .context("starting a thread that restores")?;
-        Ok(Self { wishes, restored, is_prepared })
+        Ok(Self { wanted, restored, is_prepared })
     }
 
     /// Whether it need not get to know Kafka any more before it can restore.
@@ -115,13 +115,13 @@ impl Restorer {
         self.is_prepared.load(Ordering::Acquire)
     }
 
-    /// Wants exactly these pairs from now on.
-    pub(crate) fn want(&self, pairs: BTreeMap<u32, Wish>) {
+    /// Wants exactly these tasks from now on.
+    pub(crate) fn want(&self, tasks: BTreeMap<u32, RestoreRequest>) {
         // It ends only after the worker.
-        let _ = self.wishes.send(pairs);
+        let _ = self.wanted.send(tasks);
     }
 
-    /// The next pair that is ready, if there is one.
+    /// The next task that is ready, if there is one.
     pub(crate) fn restored(&self) -> Option<Restored> {
         self.restored.try_recv().ok()
     }

@@ -12,8 +12,8 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use game::avro::Codec;
 use tracing::{info, warn};
+use workload::avro::Codec;
 
 use crate::Config;
 use crate::batch::Batch;

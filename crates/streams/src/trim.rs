@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tracing::{debug, warn};
 
 use crate::Config;
-use crate::pairs::signed;
+use crate::assignment::signed;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) struct Trimmer(Arc<Mutex<BTreeMap<u32, i64>>>);
 
 impl Trimmer {
-    /// Starts the task that deletes.
+    /// Starts what deletes.
     pub(crate) fn start(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> Self {
         let trimmer = Self::default();
         let settings = client::base(&config.kafka, &format!("{}-trim", config.pod));

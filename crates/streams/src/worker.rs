@@ -12,24 +12,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use game::EventTime;
 use model::Input;
 use process::{Readiness, Shutdown};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
+use workload::EventTime;
 
 use crate::Config;
+use crate::assignment::{Assignment, index};
 use crate::beat::Beat;
 use crate::budget::Budget;
 use crate::consumer::{self, Consumer, Event, Fetched};
 use crate::ends::Watch;
 use crate::explain::Explainer;
 use crate::metrics::Metrics;
-use crate::pair::{CaughtUp, Pair, Worked};
-use crate::pairs::{Assignment, index};
 use crate::restore::{Restorer, Work};
+use crate::task::{CaughtUp, Task, Worked};
 use crate::transactions::Transactions;
 use crate::trim::Trimmer;
 use commits::Commits;
@@ -38,7 +38,7 @@ use handover::Arrived;
 use kafka::client::Membership;
 use look::Told;
 
-/// Records that a pair may have processed before it is the next pair's turn.
+/// Records that a task may have processed before it is the next task's turn.
 const SLICE: usize = 16;
 /// How long to sleep at most while the budget is spent.
 const REFILL: Duration = Duration::from_millis(5);
@@ -73,18 +73,18 @@ pub(crate) struct Outside {
 /// A member of the group, with all that belongs to it.
 pub(crate) struct Worker {
     /// Their queues hold the consumer, too.
-    pairs: BTreeMap<u32, Pair>,
+    tasks: BTreeMap<u32, Task>,
     consumer: Arc<Consumer>,
     topics: [String; 2],
     assignment: Assignment,
-    /// States of pairs that were given back and may come again, where the group takes everything at each rebalance.
-    parked: BTreeMap<u32, Work>,
-    /// The last ticket that a pair got.
-    ticket: u64,
-    /// Pairs whose queues hold records that were fetched before they were rolled back.
+    /// States of tasks that were given back and may come again, where the group takes everything at each rebalance.
+    suspended: BTreeMap<u32, Work>,
+    /// The last generation that a task got.
+    generation: u64,
+    /// Tasks whose queues hold records that were fetched before they were rolled back.
     stale: BTreeSet<u32>,
     arrived: BTreeMap<u32, Arrived>,
-    /// Pairs that were rolled back while a batch was on its way, which may hold what they did: they are restored when it is answered.
+    /// Tasks that were rolled back while a batch was on its way, which may hold what they did: they are restored when it is answered.
     waiting: BTreeSet<u32>,
     transactions: Transactions,
     restorer: Restorer,
@@ -115,7 +115,7 @@ impl Worker {
         let consumer = consumer::create(config, membership, &this)?;
         let codec = explainer.codec().clone();
         Ok(Self {
-            pairs: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             transactions: Transactions::start(config, codec, &consumer, this.clone())?,
             restorer: Restorer::start(config, metrics.clone(), runtime.clone(), this.clone())?,
             watch: Watch::start(config, this)?,
@@ -123,8 +123,8 @@ impl Worker {
             consumer,
             topics: [config.requests.clone(), config.responses.clone()],
             assignment: Assignment::default(),
-            parked: BTreeMap::new(),
-            ticket: 0,
+            suspended: BTreeMap::new(),
+            generation: 0,
             stale: BTreeSet::new(),
             arrived: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -149,8 +149,8 @@ impl Worker {
         };
         let begin = Instant::now();
         self.leave();
-        let Self { pairs, consumer, transactions, .. } = self;
-        drop(pairs);
+        let Self { tasks, consumer, transactions, .. } = self;
+        drop(tasks);
         transactions.end(commits::LAST_LIMIT.saturating_sub(begin.elapsed()));
         consumer::close(consumer);
         end
@@ -199,7 +199,7 @@ impl Worker {
     fn poll(&mut self) -> Result<(), End> {
         let consumer = Arc::clone(&self.consumer);
         match consumer.poll(Duration::ZERO) {
-            // Records come here only from halves of pairs, which are refused.
+            // Records come here only from halves of tasks, which are refused.
             None | Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::InvalidSessionTimeout))) => {
                 return Err(End::SessionTimeoutRefused);
@@ -228,27 +228,27 @@ impl Worker {
         Ok(())
     }
 
-    /// One turn for every pair, beginning with another one each time; whether there may be more to do at once.
+    /// One turn for every task, beginning with another one each time; whether there may be more to do at once.
     fn work(&mut self) -> bool {
         let now = event_time();
         let mut worked = false;
         let mut out_of_step = Vec::new();
         let turns: Vec<u32> = self
-            .pairs
+            .tasks
             .range(self.turn..)
-            .chain(self.pairs.range(..self.turn))
-            .map(|(pair, _)| *pair)
+            .chain(self.tasks.range(..self.turn))
+            .map(|(task, _)| *task)
             .collect();
         for partition in turns {
             if !self.budget.is_open() {
                 worked = false;
                 break;
             }
-            let Some(pair) = self.pairs.get_mut(&partition) else { continue };
-            worked |= pair.desk.catch_up() == CaughtUp::Partly;
+            let Some(task) = self.tasks.get_mut(&partition) else { continue };
+            worked |= task.state.catch_up() == CaughtUp::Partly;
             let mut records = 0;
             while records < SLICE && self.budget.is_open() {
-                match pair.work(self.explainer.codec(), now) {
+                match task.work(self.explainer.codec(), now) {
                     Worked::Record => {}
                     Worked::Nothing => break,
                     Worked::OutOfStep => {
@@ -265,16 +265,16 @@ impl Worker {
             }
         }
         for partition in out_of_step {
-            warn!(partition, "a log of this pair begins anew: looking for the position");
-            self.roll_back_pair(partition);
+            warn!(partition, "a log of this task begins anew: looking for the position");
+            self.roll_back_task(partition);
         }
         worked
     }
 
-    /// Asks about schemas that pairs wait for.
+    /// Asks about schemas that tasks wait for.
     fn explain(&mut self) -> Result<(), End> {
         let mut held = 0;
-        for id in self.pairs.values().filter_map(|pair| pair.desk.unknown_id()) {
+        for id in self.tasks.values().filter_map(|task| task.state.unknown_id()) {
             self.explainer.ask(id);
             held += 1;
         }
@@ -296,17 +296,17 @@ impl Worker {
         self.show_size();
         for &Fetched { ref topic, partition, start, end, next_offset } in fetched {
             let input = Input::ALL.into_iter().find(|input| self.topics[index(*input)] == *topic);
-            let (Some(input), Some(pair)) = (input, self.pairs.get_mut(&partition)) else { continue };
-            if let Some(position) = pair.desk.position(input) {
+            let (Some(input), Some(task)) = (input, self.tasks.get_mut(&partition)) else { continue };
+            if let Some(position) = task.state.position(input) {
                 self.metrics.show_position(input, topic, partition, position, (start, end));
             }
-            pair.fetched(input, start, next_offset);
+            task.fetched(input, start, next_offset);
         }
     }
 
     fn show_size(&self) {
         let (mut machines, mut waiting, mut open_sessions) = (0, 0, 0);
-        for size in self.pairs.values().map(|pair| pair.desk.size()) {
+        for size in self.tasks.values().map(|task| task.state.size()) {
             machines += size.machines;
             waiting += size.waiting;
             open_sessions += size.open_sessions;
@@ -323,9 +323,9 @@ impl Worker {
         }
     }
 
-    /// Pairs without a state.
+    /// Tasks without a state.
     fn restoring(&self) -> usize {
-        self.pairs.values().filter(|pair| !pair.desk.is_restored()).count()
+        self.tasks.values().filter(|task| !task.state.is_restored()).count()
     }
 }
 

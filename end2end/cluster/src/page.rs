@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use model::snapshot::{Cluster, Snapshot};
 use model::wire::Picture;
+use test_client::{Live, View};
 use tokio::sync::watch;
-use visitor::{Live, View};
 
 use crate::wait::until;
 

@@ -4,9 +4,9 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use model::command::{Command, Outcome};
+use test_client::Session;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command as Process};
-use visitor::Session;
 
 use crate::demo::NAMESPACE;
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use model::Millis;
 
-use crate::arena::Bucket;
+use model::bucket::Bucket;
 
 /// The wait after the first wrong passcode.
 const FIRST_WAIT_MS: Millis = 1_000;

@@ -39,10 +39,14 @@ impl Adapters {
         let kubernetes = kubernetes::start(config, shutdown.token());
         self.commander.set_cluster(Arc::new(kubernetes.controls));
         let (labels, label) = watch::channel(String::new());
-        let sight = || kubernetes.sight.clone();
-        tasks.spawn(forward_new(sight(), self.outlets.cluster.clone(), |sight| sight.cluster));
-        tasks.spawn(forward_new(sight(), self.outlets.cluster_outage.clone(), |sight| sight.outage));
-        tasks.spawn(forward_new(sight(), labels, |sight| sight.label));
+        let observation = || kubernetes.observation.clone();
+        tasks.spawn(forward_new(observation(), self.outlets.cluster.clone(), |observation| {
+            observation.cluster
+        }));
+        tasks.spawn(forward_new(observation(), self.outlets.cluster_outage.clone(), |observation| {
+            observation.outage
+        }));
+        tasks.spawn(forward_new(observation(), labels, |observation| observation.label));
         tasks.spawn(async move { Ok(kubernetes.task.await?) });
         label
     }

@@ -89,7 +89,7 @@ impl Commander {
         self.skip_to_end().await?;
         let skipped_ms = self.clock.now_ms();
         self.notes.send(Note::Reset).await;
-        lock(&self.arena).reset();
+        lock(&self.game).reset();
 
         self.tell(4, "Starting the pods").await;
         cluster.scale(policy.min).await?;
@@ -149,8 +149,8 @@ impl Commander {
         wanted: impl Fn(&Cluster) -> bool,
         otherwise: &str,
     ) -> Result<(), Refusal> {
-        let mut sights = self.sights.clone();
-        let seen = sights.wait_for(|sight| sight.as_ref().is_some_and(&wanted));
+        let mut observations = self.observations.clone();
+        let seen = observations.wait_for(|observation| observation.as_ref().is_some_and(&wanted));
         match timeout(within, seen).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable(otherwise.to_owned())),

@@ -161,7 +161,7 @@ fn news(picture: &Picture) -> PhoneNews {
         ready: now.cluster.as_ref().map(|cluster| count(cluster.ready())),
         desired: now.cluster.as_ref().map(|cluster| cluster.desired),
         stale_since_ms: now.outages.kafka.as_ref().map(|outage| outage.since_ms),
-        players: now.arena.players,
+        players: now.players.count,
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use game::Machine;
 use model::play::PhoneTick;
 use model::wire::{FrameId, Hello, Mode};
 use rand::RngExt;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use workload::Machine;
 
 use super::sse;
 use crate::metrics::OpenStream;
@@ -18,7 +18,7 @@ use crate::state::Server;
 /// Phones hear of the show at 2 Hz.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Reads the hub and the arena for one phone.
+/// Reads the hub and the game for one phone.
 pub(super) struct PhoneReader {
     server: Arc<Server>,
     /// `None` until the phone has joined; it opens another stream then.
@@ -64,7 +64,7 @@ impl PhoneReader {
     fn tick(&mut self) -> Bytes {
         let news = self.server.hub.news();
         let now_ms = self.server.clock.now_ms();
-        let view = self.machine.and_then(|machine| self.server.arena().phone(now_ms, machine, self.revision));
+        let view = self.machine.and_then(|machine| self.server.game().phone(now_ms, machine, self.revision));
         let (standing, taps) = match view {
             Some(view) => {
                 self.revision = view.revision;

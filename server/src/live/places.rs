@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use game::Machine;
+use workload::Machine;
 
 use crate::state::lock;
 

@@ -7,10 +7,10 @@ use model::history::Event;
 use model::play::{PhoneTick, Stage as TapStage};
 use model::snapshot::{EndReason, Phase};
 use model::wire::{Hello, Mode, Picture, Tick};
+use phone_game::Returned;
 use tokio::time::timeout;
 
 use super::*;
-use crate::arena::Returned;
 use crate::listener::{self, Limits};
 use crate::testing::{ROOM, Stage, pod, stage};
 
@@ -233,7 +233,7 @@ async fn a_phone_hears_of_the_show_and_of_its_own_taps() {
         pod: "kstreams-a".into(),
         joined_at_ms: crate::testing::START,
     };
-    stage.server.arena().returned(stage.pass(50), machine, returned);
+    stage.server.game().returned(stage.pass(50), machine, returned);
     assert!(matches!(next().await.taps[0].stage, TapStage::Counted { .. }));
 }
 

@@ -195,7 +195,7 @@ async fn a_phone_joins_taps_and_is_known_again() {
     let restarted = crate::testing::stage();
     let answer = text(restarted.call(&phone, "tap", TAP).await).await;
     assert!(matches!(serde_json::from_str(&answer).unwrap(), TapAnswer::Sent(_)), "{answer}");
-    assert_eq!(restarted.server.arena().len(), 1);
+    assert_eq!(restarted.server.game().len(), 1);
 }
 
 #[tokio::test]

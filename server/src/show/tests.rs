@@ -1,13 +1,13 @@
 use std::sync::atomic::Ordering;
 
-use game::avro::Codec;
-use game::{FrameHeader, Machine, Zone};
 use model::clocks::{Apart, Whose};
 use model::load::LoadSettings;
 use model::play::{Stage as TapStage, TapAnswer};
+use phone_game::Returned;
+use workload::avro::Codec;
+use workload::{FrameHeader, Machine, Zone};
 
 use super::*;
-use crate::arena::Returned;
 use crate::play;
 use crate::testing::{Stage, Visitor, pod, stage, text};
 
@@ -39,8 +39,8 @@ async fn hurt_by(stage: &Stage, phone: &Visitor, meanwhile: impl AsyncFnOnce()) 
         joined_at_ms: 0,
     };
     let now_ms = stage.pass(50);
-    stage.server.arena().returned(now_ms, machine, returned);
-    let taps = stage.server.arena().phone(now_ms, machine, 0).unwrap().taps;
+    stage.server.game().returned(now_ms, machine, returned);
+    let taps = stage.server.game().phone(now_ms, machine, 0).unwrap().taps;
     match taps.into_iter().find(|known| known.number == tap.number).unwrap().stage {
         TapStage::Counted { hurt, .. } => hurt,
         TapStage::Waiting { .. } | TapStage::PutAside { .. } => panic!("not counted"),

@@ -7,7 +7,7 @@ use model::load::Shape;
 
 use crate::browser;
 use crate::erased::ErasedOnServer;
-use crate::show::desk::{Desk, Place};
+use crate::show::commands::{Commands, Place};
 
 /// What a key does, as the help says it.
 const KEYS: [(&str, &str); 13] = [
@@ -27,26 +27,26 @@ const KEYS: [(&str, &str); 13] = [
 ];
 
 /// Listens to the whole page, but for fields that a person types into.
-pub(super) fn listen(desk: Desk) {
+pub(super) fn listen(commands: Commands) {
     browser::on_key(move |key| {
         match key {
-            "2" => burst(desk, 2),
-            "5" => burst(desk, 5),
-            "0" | "PageDown" => burst(desk, 10),
-            "1" => shape(desk, None),
-            "6" => shape(desk, Some(Shape::Step)),
-            "7" => shape(desk, Some(Shape::Ramp)),
-            "8" => shape(desk, Some(Shape::Sine)),
-            "9" => shape(desk, Some(Shape::Trace)),
-            "k" => desk.kill(Place::Bar, None, Manner::Graceful),
-            "c" | "PageUp" => desk.kill(Place::Bar, None, Manner::Crash),
-            "r" => desk.send(Place::Bar, Command::RestartAll { confirmed: false }),
-            "u" => desk.send(Place::Bar, Command::Roll { capacity: None }),
-            "a" => super::toggle_autoscaler(desk),
-            "+" => super::step_replicas(desk, 1),
-            "-" => super::step_replicas(desk, -1),
-            "y" => desk.yes(),
-            "n" | "Escape" => desk.no(),
+            "2" => burst(commands, 2),
+            "5" => burst(commands, 5),
+            "0" | "PageDown" => burst(commands, 10),
+            "1" => shape(commands, None),
+            "6" => shape(commands, Some(Shape::Step)),
+            "7" => shape(commands, Some(Shape::Ramp)),
+            "8" => shape(commands, Some(Shape::Sine)),
+            "9" => shape(commands, Some(Shape::Trace)),
+            "k" => commands.kill(Place::Bar, None, Manner::Graceful),
+            "c" | "PageUp" => commands.kill(Place::Bar, None, Manner::Crash),
+            "r" => commands.send(Place::Bar, Command::RestartAll { confirmed: false }),
+            "u" => commands.send(Place::Bar, Command::Roll { capacity: None }),
+            "a" => super::toggle_autoscaler(commands),
+            "+" => super::step_replicas(commands, 1),
+            "-" => super::step_replicas(commands, -1),
+            "y" => commands.yes(),
+            "n" | "Escape" => commands.no(),
             "?" => browser::toggle_details("keys"),
             _ => return false,
         }
@@ -54,12 +54,12 @@ pub(super) fn listen(desk: Desk) {
     });
 }
 
-fn burst(desk: Desk, factor: u32) {
-    desk.send(Place::Bar, Command::Burst { factor });
+fn burst(commands: Commands, factor: u32) {
+    commands.send(Place::Bar, Command::Burst { factor });
 }
 
-fn shape(desk: Desk, shape: Option<Shape>) {
-    desk.send(Place::Bar, Command::Shape { shape });
+fn shape(commands: Commands, shape: Option<Shape>) {
+    commands.send(Place::Bar, Command::Shape { shape });
 }
 
 /// The small help.

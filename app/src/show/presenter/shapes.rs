@@ -9,7 +9,7 @@ use model::load::{LoadSettings, Running, Shape};
 use model::wire::Picture;
 
 use super::load_of;
-use crate::show::desk::{Desk, Place};
+use crate::show::commands::{Commands, Place};
 use crate::store::{Part, Store};
 use crate::words;
 
@@ -20,7 +20,7 @@ const HEIGHT: u32 = 18;
 const SPAN_MS: Millis = 60_000;
 
 /// The row of buttons; the first one goes back to the base rate.
-pub(super) fn shapes(store: Store, desk: Desk) -> impl IntoView {
+pub(super) fn shapes(store: Store, commands: Commands) -> impl IntoView {
     let button = move |shape: Option<Shape>| {
         let is_on = store.text_now(&[Part::Load], move |picture, now_ms| {
             load_of(picture).is_some_and(|load| shape_at(load, now_ms) == shape).to_string()
@@ -28,7 +28,7 @@ pub(super) fn shapes(store: Store, desk: Desk) -> impl IntoView {
         let class = Signal::derive(move || if is_on.get() == "true" { "shape on" } else { "shape" });
         view! {
             <button type="button" class=class aria-pressed=is_on aria-label=name(shape) title=title(shape)
-                on:click=move |_| desk.send(Place::Bar, Command::Shape { shape })>
+                on:click=move |_| commands.send(Place::Bar, Command::Shape { shape })>
                 <svg aria-hidden="true" viewBox=format!("0 0 {WIDTH} {HEIGHT}")><path d=sketch(shape) /></svg>
             </button>
         }

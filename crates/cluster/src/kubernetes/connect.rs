@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Error;
 
 pub use files::Kubeconfig;
-pub(super) use plugin::Wish;
+pub(super) use plugin::Renewal;
 
 /// Where Kubernetes mounts what a ServiceAccount needs.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -83,7 +83,7 @@ impl Access {
     }
 
     /// A client of its own, with connections of its own, for one session of a watch.
-    pub(super) async fn connect(&self, wish: Wish) -> Result<Connection, Error> {
+    pub(super) async fn connect(&self, renewal: Renewal) -> Result<Connection, Error> {
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_WITHIN);
         // Whether to try again is decided here, where it is also told.
@@ -91,7 +91,7 @@ impl Access {
         let mut renew_at = None;
         // kube would run it within a request, for which there is less time than a plugin takes.
         if let (Self::Kubeconfig(kubeconfig), Some(exec)) = (self, config.auth_info.exec.take()) {
-            let credential = kubeconfig.plugin.credential(&exec, wish).await?;
+            let credential = kubeconfig.plugin.credential(&exec, renewal).await?;
             config.auth_info.token = credential.token.map(Into::into);
             if let Some((certificate, key)) = credential.certificate {
                 config.auth_info.client_certificate_data = Some(BASE64_STANDARD.encode(certificate));

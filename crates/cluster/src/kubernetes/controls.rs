@@ -1,4 +1,4 @@
-//! Commands to the cluster. An answer means that Kubernetes has taken the command; what comes of it shows in the sight.
+//! Commands to the cluster. An answer means that Kubernetes has taken the command; what comes of it shows in the observation.
 
 mod crash;
 mod scale;
@@ -27,7 +27,7 @@ use tracing::info;
 use super::error::refusal;
 use super::fold::{CAPACITY, main_container};
 use super::watch::{NAME, PART_OF};
-use super::{KubernetesConfig, Shared, Sight, lock};
+use super::{KubernetesConfig, Observation, Shared, lock};
 
 /// A presenter does not wait longer for the API server.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,13 +39,17 @@ const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 pub struct Controls {
     config: KubernetesConfig,
     shared: Arc<Shared>,
-    sight: watch::Receiver<Sight>,
+    observation: watch::Receiver<Observation>,
     http: reqwest::Client,
 }
 
 impl Controls {
-    pub(super) fn new(config: KubernetesConfig, shared: Arc<Shared>, sight: watch::Receiver<Sight>) -> Self {
-        Self { config, shared, sight, http: reqwest::Client::new() }
+    pub(super) fn new(
+        config: KubernetesConfig,
+        shared: Arc<Shared>,
+        observation: watch::Receiver<Observation>,
+    ) -> Self {
+        Self { config, shared, observation, http: reqwest::Client::new() }
     }
 
     fn client(&self) -> Result<Client, Refusal> {

@@ -1,5 +1,5 @@
 //! From Kubernetes' objects to what the page shows. Pure: the time comes in, and what cannot be read off the objects (a
-//! pod's colour, the instant within a second, why a pod was ended) is taken from the sight before.
+//! pod's colour, the instant within a second, why a pod was ended) is taken from the observation before.
 
 mod autoscaler;
 mod decision;
@@ -47,7 +47,7 @@ pub(super) struct Objects {
 /// What a fold needs besides the objects.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen<'a> {
-    /// The sight before.
+    /// The observation before.
     pub(super) before: Option<&'a Cluster>,
     /// UIDs of the pods that were deleted from here.
     pub(super) killed: &'a HashSet<String>,

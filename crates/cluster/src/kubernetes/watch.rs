@@ -29,9 +29,9 @@ use tokio::sync::watch as channel;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::connect::{Connection, Wish};
+use super::connect::{Connection, Renewal};
 use super::fold::{Objects, Seen, fold};
-use super::{Error, Shared, Sight, lock};
+use super::{Error, Observation, Shared, lock};
 
 /// The label of everything that belongs to the show.
 pub(super) const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "king-of-scaling");
@@ -58,24 +58,24 @@ pub(super) struct Watch<C> {
     pub(super) namespace: String,
     pub(super) clock: fn() -> Millis,
     pub(super) shared: Arc<Shared>,
-    pub(super) sights: channel::Sender<Sight>,
+    pub(super) observations: channel::Sender<Observation>,
 }
 
 impl<C, F> Watch<C>
 where
-    C: Fn(Wish) -> F + Send + Sync,
+    C: Fn(Renewal) -> F + Send + Sync,
     F: Future<Output = Result<Connection, Error>> + Send,
 {
     /// Watches until it is dropped.
     pub(super) async fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut heard_ms = (self.clock)();
-        let (mut wish, mut next) = (Wish::Kept, None);
+        let (mut renewal, mut next) = (Renewal::WhenDue, None);
         loop {
             let began = Instant::now();
             let connection = match next.take() {
                 Some(connection) => Ok(connection),
-                None => self.connect(wish, heard_ms).await,
+                None => self.connect(renewal, heard_ms).await,
             };
             let ended = match connection {
                 Ok(connection) => self.session(connection, &mut heard_ms).await,
@@ -89,7 +89,7 @@ where
                 }
                 Err(error) => error,
             };
-            wish = if error.is_unauthorized() { Wish::Anew } else { Wish::Kept };
+            renewal = if error.is_unauthorized() { Renewal::Now } else { Renewal::WhenDue };
             let was_steady = began.elapsed() >= STEADY;
             if was_steady {
                 pause = FIRST_PAUSE;
@@ -106,8 +106,8 @@ where
     }
 
     /// A connection; that it takes long is told.
-    async fn connect(&self, wish: Wish, heard_ms: Millis) -> Result<Connection, Error> {
-        let mut connecting = std::pin::pin!((self.connect)(wish));
+    async fn connect(&self, renewal: Renewal, heard_ms: Millis) -> Result<Connection, Error> {
+        let mut connecting = std::pin::pin!((self.connect)(renewal));
         if let Ok(connection) = timeout(PATIENCE, &mut connecting).await {
             return connection;
         }
@@ -120,7 +120,7 @@ where
         let Some(renew_at) = renew_at else { return std::future::pending().await };
         tokio::time::sleep_until(renew_at).await;
         loop {
-            match (self.connect)(Wish::Kept).await {
+            match (self.connect)(Renewal::WhenDue).await {
                 Ok(connection) => return connection,
                 Err(error) => warn!(%error, "the credentials end soon, and there are no new ones"),
             }
@@ -133,7 +133,9 @@ where
         let Connection { client, renew_at } = connection;
         let mut successor = std::pin::pin!(self.successor(renew_at));
         let label = label(&client).await?;
-        self.sights.send_if_modified(|sight| std::mem::replace(&mut sight.label, label.clone()) != label);
+        self.observations.send_if_modified(|observation| {
+            std::mem::replace(&mut observation.label, label.clone()) != label
+        });
         let (stores, mut changes) = open(&client, &self.namespace).await?;
         *lock(&self.shared.client) = Some(client.clone());
         let mut to_list = changes.len();
@@ -178,35 +180,40 @@ where
             killed.clone()
         };
         let now_ms = (self.clock)();
-        let sight = self.sights.borrow().clone();
-        let cluster = fold(objects, Seen { before: sight.cluster.as_ref(), killed: &killed, now_ms });
+        let observation = self.observations.borrow().clone();
+        let cluster = fold(objects, Seen { before: observation.cluster.as_ref(), killed: &killed, now_ms });
         if cluster.is_none() {
             let missing = Error::NoDeployment { name: DEPLOYMENT, namespace: self.namespace.clone() };
-            let since_ms = sight.outage.map_or(now_ms, |outage| outage.since_ms);
+            let since_ms = observation.outage.map_or(now_ms, |outage| outage.since_ms);
             self.tell(Some(Outage { since_ms, reason: missing.to_string() }));
         } else {
             self.tell(None);
         }
         // A Deployment that was deleted has no pods; what else was known of it is all there is to say.
         let cluster = cluster.or_else(|| {
-            sight.cluster.map(|before| Cluster { pods: Vec::new(), desired: 0, decision: None, ..before })
+            observation.cluster.map(|before| Cluster {
+                pods: Vec::new(),
+                desired: 0,
+                decision: None,
+                ..before
+            })
         });
-        self.sights.send_if_modified(|sight| {
-            let is_new = sight.cluster != cluster;
-            sight.cluster = cluster;
+        self.observations.send_if_modified(|observation| {
+            let is_new = observation.cluster != cluster;
+            observation.cluster = cluster;
             is_new
         });
     }
 
     fn tell(&self, outage: Option<Outage>) {
-        self.sights.send_if_modified(|sight| {
-            let is_new = sight.outage != outage;
-            match (&sight.outage, &outage) {
+        self.observations.send_if_modified(|observation| {
+            let is_new = observation.outage != outage;
+            match (&observation.outage, &outage) {
                 (None, Some(outage)) => warn!(reason = outage.reason, "the cluster cannot be seen"),
                 (Some(_), None) => info!("the cluster can be seen again"),
                 _ => {}
             }
-            sight.outage = outage;
+            observation.outage = outage;
             is_new
         });
     }

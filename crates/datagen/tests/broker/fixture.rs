@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use game::{FrameHeader, avro};
 use kafka::control::ControlWriter;
 use kafka::rdkafka::admin::{AdminClient, AdminOptions};
 use kafka::rdkafka::client::DefaultClientContext;
@@ -17,6 +16,7 @@ use kafka::{Brokers, client, topics};
 use model::load::LoadSettings;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
+use workload::{FrameHeader, avro};
 
 const LIMIT: Duration = Duration::from_secs(20);
 static NAMES: AtomicU32 = AtomicU32::new(0);

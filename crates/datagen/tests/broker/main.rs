@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use fixture::{Arrived, Load, now_ms};
-use game::Machine;
 use model::load::{Burst, HotPartition, LoadSettings, Running, Shape};
+use workload::Machine;
 
 fn base(base: u32) -> LoadSettings {
     LoadSettings { base, ..LoadSettings::default() }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use game::avro;
 use kafka::rdkafka::message::{Message, OwnedMessage};
+use workload::avro;
 
 use crate::fixture::{Topics, now_ms};
 

@@ -50,7 +50,7 @@ impl Trigger {
 
     /// Records per pod.
     pub(super) fn target(&self) -> Result<u64, Status> {
-        let missing = || Status::invalid_argument("target must say how many records a pod may owe, above 0");
+        let missing = || Status::invalid_argument("target must say how much lag a pod may have, above 0");
         self.target.filter(|target| *target > 0).ok_or_else(missing)
     }
 

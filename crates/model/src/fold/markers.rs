@@ -1,4 +1,4 @@
-//! What happened, from the differences between two sights.
+//! What happened, from the differences between two observations.
 
 use crate::Millis;
 use crate::history::{Event, History, Marker};
@@ -25,7 +25,7 @@ impl MarkerIds {
     }
 }
 
-/// What happened between two sights of the cluster. The first sight is no event.
+/// What happened between two observations of the cluster. The first observation is no event.
 pub(super) fn of_cluster(before: Option<&Cluster>, after: &Cluster) -> Vec<Event> {
     let Some(before) = before else { return Vec::new() };
     let mut events = Vec::new();
@@ -54,7 +54,7 @@ fn of_pod(before: &Pod, after: &Pod) -> Option<Event> {
     if is_killed(after) && !is_killed(before) {
         return Some(Event::Killed { pod: after.name.clone() });
     }
-    // Either sight may be missed: that of the dead process, or that of its restart.
+    // Either observation may be missed: that of the dead process, or that of its restart.
     let died = (is_crashed(after) && !is_crashed(before))
         || (after.restarts > before.restarts && !is_crashed(before));
     died.then(|| Event::Crashed { pod: after.name.clone() })

@@ -23,7 +23,7 @@ pub(super) struct Pods<'a> {
     pub(super) lives: &'a [Life],
 }
 
-/// What must be remembered from sight to sight.
+/// What must be remembered from observation to observation.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     /// The last pod that owned each pair, also while nobody does.

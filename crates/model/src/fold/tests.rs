@@ -108,7 +108,7 @@ fn tell_all(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
         }),
         Box::new(move |fold| fold.clocks(now, Clocks(vec![Apart { whose: Whose::Generator, by_ms: 8_000 }]))),
         Box::new(move |fold| fold.clocks(now, Clocks::default())),
-        Box::new(move |fold| fold.arena(now, Arena { players: 3, ..Arena::default() })),
+        Box::new(move |fold| fold.players(now, Players { count: 3, ..Players::default() })),
         Box::new(move |fold| {
             let progress = Progress { what: "Reset".into(), step: "waiting".into(), number: 1, of: 5 };
             fold.progress(now, Some(progress))
@@ -154,7 +154,7 @@ fn every_field_of_the_picture_reaches_the_page() {
             load,
             dead_letters,
             clocks,
-            arena,
+            players,
             outages,
             progress,
             points,
@@ -170,7 +170,7 @@ fn every_field_of_the_picture_reaches_the_page() {
             load.is_some(),
             dead_letters.is_some(),
             clocks.is_some(),
-            arena.is_some(),
+            players.is_some(),
             outages.is_some(),
             progress.is_some(),
             !points.is_empty(),
@@ -231,7 +231,7 @@ fn time_in_the_picture_rises_strictly_even_when_the_clock_does_not() {
     let mut fold = fold();
     let mut last = fold.picture().snapshot.at_ms;
     for now in [START, START, START - 500, START + 1] {
-        let tick = fold.arena(now, Arena::default());
+        let tick = fold.players(now, Players::default());
         assert!(tick.at_ms > last);
         last = tick.at_ms;
     }
@@ -278,7 +278,7 @@ fn kills_crashes_scale_steps_and_upgrades_are_marked_once() {
     let mut fold = fold();
     let ready = |name: &str, slot| pod(name, slot, Phase::Ready, START);
     fold.cluster(START, cluster(1, vec![ready("kstreams-a", 0)]));
-    assert_eq!(events(&fold), [], "the first sight is no event");
+    assert_eq!(events(&fold), [], "the first observation is no event");
 
     fold.cluster(START + 10, cluster(2, vec![ready("kstreams-a", 0), ready("kstreams-b", 1)]));
     let killed = pod("kstreams-a", 0, Phase::Terminating { reason: EndReason::Killed }, START + 20);

@@ -21,7 +21,7 @@ pub struct Look<'a> {
     pub policy: &'a Policy,
     /// `spec.replicas`: the replicas asked for now.
     pub replicas: u32,
-    /// What every pod owes.
+    /// The lag of every pod.
     pub measured: &'a Measured,
 }
 

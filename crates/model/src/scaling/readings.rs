@@ -1,4 +1,4 @@
-//! What each pod owes: the lag of the partitions that it owns.
+//! The lag of each pod: that of the partitions that it owns.
 //!
 //! The readings always add up to the group's lag. The lag of partitions that no counted pod owns is shared among the
 //! counted pods: it is work that they will have to do, and dropping it would look like progress.
@@ -35,14 +35,14 @@ impl LagView {
 pub struct PodReadings {
     /// How it counts.
     pub state: PodState,
-    /// Records that it owes of `GAME-FRAME-RQ`; `None` while unknown.
+    /// Its lag in `GAME-FRAME-RQ`, records; `None` while unknown.
     pub requests: Option<u64>,
-    /// Records that it owes of `GAME-FRAME-RS`; `None` while unknown.
+    /// Its lag in `GAME-FRAME-RS`, records; `None` while unknown.
     pub responses: Option<u64>,
 }
 
 impl PodReadings {
-    /// Records that it owes of one input.
+    /// Its lag in one input, records.
     #[must_use]
     pub fn lag(&self, input: Input) -> Option<u64> {
         match input {
@@ -57,7 +57,7 @@ impl PodReadings {
 pub enum PodState {
     /// Told to stop, or failed for good: dropped with its value.
     Gone,
-    /// Not started yet: owes nothing, and counts only on the way up.
+    /// Not started yet: has no lag, and counts only on the way up.
     Pending,
     /// Started, whether it is ready or not; a pod in a crash loop too.
     Running,

@@ -60,10 +60,10 @@ type Running = Arc<Mutex<Option<Pid>>>;
 
 impl Node {
     pub(super) fn start(words: Vec<OsString>, guard: PathBuf, settings: PathBuf, log: PathBuf) -> Self {
-        let (wanted, wish) = watch::channel(true);
+        let (wanted, is_wanted) = watch::channel(true);
         let running = Running::default();
         let command = move || command(&guard, &words, &settings, &log);
-        let supervisor = tokio::spawn(supervise(command, wish, Arc::clone(&running)));
+        let supervisor = tokio::spawn(supervise(command, is_wanted, Arc::clone(&running)));
         Self { wanted, running, supervisor }
     }
 

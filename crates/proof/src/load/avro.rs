@@ -1,16 +1,16 @@
 //! Avro by hand, for what the application's own encoder cannot write.
 
-use game::Hit;
 use model::Input;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use workload::Hit;
 
 /// `C3 01` and the fingerprint of the schema.
 const PREAMBLE: usize = 10;
 
 /// A value of a frame with any `approval` and any texts in the place of hits.
 pub(super) fn body(approval: Option<bool>, hits: &[String]) -> Vec<u8> {
-    let mut bytes = game::avro::encode_body(false, &[])[..PREAMBLE].to_vec();
+    let mut bytes = workload::avro::encode_body(false, &[])[..PREAMBLE].to_vec();
     match approval {
         None => long(&mut bytes, 0),
         Some(approval) => {
@@ -29,7 +29,7 @@ pub(super) fn body(approval: Option<bool>, hits: &[String]) -> Vec<u8> {
 /// The value of a frame with one or two texts among its hits that are no hits.
 pub(super) fn body_with_bad_hits(rng: &mut StdRng, input: Input, hits: &[Hit]) -> Vec<u8> {
     const BAD: [&str; 5] = ["", "zz", "e3001f00d9b", "e3001f00d9b500", "ff001f00d9b5"];
-    let mut texts: Vec<String> = hits.iter().map(Hit::to_hex).take(game::frame::MAX_HITS - 2).collect();
+    let mut texts: Vec<String> = hits.iter().map(Hit::to_hex).take(workload::frame::MAX_HITS - 2).collect();
     for _ in 0..rng.random_range(1..=2) {
         let bad = BAD[rng.random_range(0..BAD.len())];
         texts.insert(rng.random_range(0..=texts.len()), bad.to_owned());

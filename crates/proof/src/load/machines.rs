@@ -1,9 +1,9 @@
 //! When machines play, and what: each in a style that leads to one of the edges of a session.
 
-use game::{Direction, FrameHeader, Game, Hit, ImpactType, Key, Level, Machine, Zone};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
+use workload::{Direction, FrameHeader, Game, Hit, ImpactType, Key, Level, Machine, Zone};
 
 use super::EVENT_MS;
 

@@ -1,9 +1,9 @@
 //! Malformed records of every kind. Many have a `ts` far ahead: one that were not left out would make everything after it late.
 
-use game::{FrameHeader, Hit};
 use model::Input;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use workload::{FrameHeader, Hit};
 
 use super::{Bytes, avro};
 
@@ -69,8 +69,8 @@ pub(super) fn record(rng: &mut StdRng, input: Input, like: FrameHeader, hits: &[
 
 fn of_kind(kind: Kind, input: Input, header: FrameHeader, hits: &[Hit], time: i64) -> Bytes {
     let approval = input == Input::Responses;
-    let key = game::avro::encode_header(&header);
-    let value = game::avro::encode_body(approval, hits);
+    let key = workload::avro::encode_header(&header);
+    let value = workload::avro::encode_body(approval, hits);
     let texts: Vec<String> = hits.iter().map(Hit::to_hex).collect();
     let machine = header.machine.to_string();
     let with_key = |key: Vec<u8>| (Some(key), Some(value.clone()), time);
@@ -98,7 +98,7 @@ fn of_kind(kind: Kind, input: Input, header: FrameHeader, hits: &[Hit], time: i6
         Kind::NoTime => with_time(-1),
         Kind::Future => {
             let header = FrameHeader { ts: header.ts + FUTURE_MS, ..header };
-            (Some(game::avro::encode_header(&header)), Some(value), header.ts)
+            (Some(workload::avro::encode_header(&header)), Some(value), header.ts)
         }
     }
 }

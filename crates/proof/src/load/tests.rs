@@ -52,8 +52,9 @@ fn a_load_reaches_every_edge() {
         let outcome = reference::fold(&requests, &responses, now);
         counts += outcome.counts;
         faults.extend(outcome.dead.into_values());
-        sessions
-            .extend(outcome.finals.into_values().map(|is| game::avro::decode_session(&is.value).unwrap()));
+        sessions.extend(
+            outcome.finals.into_values().map(|is| workload::avro::decode_session(&is.value).unwrap()),
+        );
     }
     println!("{} records, {} sessions, {counts:?}", load.records.len(), sessions.len());
     assert!((10_000..40_000).contains(&load.records.len()));

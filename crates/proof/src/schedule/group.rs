@@ -21,13 +21,13 @@ impl Draft {
         self.trouble(at + 1_500, LASTS_MS, 2_000);
     }
 
-    pub(super) fn stranger(&mut self) {
+    pub(super) fn foreign_member(&mut self) {
         self.begin(3);
         let at = self.rng.random_range(1_500..2_500);
         let input = self.input();
-        self.kafka(at, Disturbance::StrangerJoins(input));
+        self.kafka(at, Disturbance::ForeignMemberJoins(input));
         let lasts = self.rng.random_range(2_500..3_500);
-        self.kafka(at + lasts, Disturbance::StrangerLeaves);
+        self.kafka(at + lasts, Disturbance::ForeignMemberLeaves);
         self.trouble(at + lasts, LASTS_MS, 2_500);
     }
 }

@@ -60,9 +60,9 @@ pub enum Disturbance {
     /// Ends it.
     Close(Ending),
     /// Another consumer of an input joins the group, and commits what it reads.
-    StrangerJoins(Input),
+    ForeignMemberJoins(Input),
     /// It leaves.
-    StrangerLeaves,
+    ForeignMemberLeaves,
     /// The changelog refuses all but the smallest records.
     ShrinkChangelog,
     /// It takes them again.
@@ -136,8 +136,10 @@ impl fmt::Display for Disturbance {
             Self::Open(input) => write!(f, "open a foreign transaction on the {input:?}"),
             Self::Close(Ending::Abort) => f.write_str("abort the foreign transaction"),
             Self::Close(Ending::Commit) => f.write_str("commit the foreign transaction"),
-            Self::StrangerJoins(input) => write!(f, "a stranger joins the group for the {input:?}"),
-            Self::StrangerLeaves => f.write_str("the stranger leaves"),
+            Self::ForeignMemberJoins(input) => {
+                write!(f, "a foreign member joins the group for the {input:?}")
+            }
+            Self::ForeignMemberLeaves => f.write_str("the foreign member leaves"),
             Self::ShrinkChangelog => f.write_str("let the changelog refuse large records"),
             Self::RestoreChangelog => f.write_str("let the changelog take records again"),
         }

@@ -59,12 +59,12 @@ fn what_is_done_to_kafka_is_undone_again() {
                 Disturbance::KillNode(_)
                 | Disturbance::FillDisk
                 | Disturbance::Open(_)
-                | Disturbance::StrangerJoins(_)
+                | Disturbance::ForeignMemberJoins(_)
                 | Disturbance::ShrinkChangelog => open.push(disturbance),
                 Disturbance::StartNode(_)
                 | Disturbance::FreeDisk
                 | Disturbance::Close(_)
-                | Disturbance::StrangerLeaves
+                | Disturbance::ForeignMemberLeaves
                 | Disturbance::RestoreChangelog => assert!(open.pop().is_some(), "seed {seed}"),
             }
         }

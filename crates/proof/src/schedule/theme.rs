@@ -32,7 +32,7 @@ pub enum Theme {
     /// Somebody else's transaction is open on an input for some seconds, and is committed: its records are malformed.
     ForeignCommitted,
     /// Another consumer joins the group for some seconds, and commits what it reads.
-    Stranger,
+    ForeignMember,
     /// The changelog refuses all but the smallest records for some seconds.
     SmallChangelog,
     /// The pods' connections are slow, and break.
@@ -51,7 +51,7 @@ const TURNS: [Theme; 20] = [
     Theme::Upgrade,
     Theme::ForeignAborted,
     Theme::TopicRecreated,
-    Theme::Stranger,
+    Theme::ForeignMember,
     Theme::BrokerOfThree,
     Theme::Chaos,
     Theme::CommitsAhead,
@@ -81,7 +81,7 @@ impl Theme {
         Self::CommitsExpired,
         Self::ForeignAborted,
         Self::ForeignCommitted,
-        Self::Stranger,
+        Self::ForeignMember,
         Self::SmallChangelog,
         Self::SlowConnections,
         Self::Clocks,
@@ -111,7 +111,7 @@ impl Theme {
             | Self::CommitsExpired
             | Self::ForeignAborted
             | Self::ForeignCommitted
-            | Self::Stranger
+            | Self::ForeignMember
             | Self::SmallChangelog
             | Self::Clocks => Ground::Shared,
         }
@@ -154,7 +154,7 @@ impl fmt::Display for Theme {
             Self::CommitsExpired => "commits expired",
             Self::ForeignAborted => "foreign transaction aborted",
             Self::ForeignCommitted => "foreign transaction committed",
-            Self::Stranger => "stranger in the group",
+            Self::ForeignMember => "foreign member in the group",
             Self::SmallChangelog => "changelog refuses records",
             Self::SlowConnections => "slow connections",
             Self::Clocks => "clocks apart",

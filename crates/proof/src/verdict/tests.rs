@@ -1,4 +1,4 @@
-use game::{FrameHeader, Hit, Machine, Zone};
+use workload::{FrameHeader, Hit, Machine, Zone};
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the group has committed for a pair, and what that means for its state.
+//! What the group has committed for a task, and what that means for its state.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ pub(super) struct Commit {
     pub(super) note: Note,
 }
 
-/// The commits of a pair: requests, responses; `None` where there is none.
+/// The commits of a task: requests, responses; `None` where there is none.
 pub(super) type Commits = [Option<Commit>; 2];
 
-/// What to read of a pair's changelog.
+/// What to read of a task's changelog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
     /// From where the mark says to its block, which belongs to the commits.
@@ -49,28 +49,28 @@ pub(super) fn offsets(commits: &Commits) -> [Option<i64>; 2] {
     commits.map(|commit| commit.map(|commit| commit.offset))
 }
 
-/// Reads Kafka's answer: the commits by pair, or why a pair has no answer.
+/// Reads Kafka's answer: the commits by task, or why a task has no answer.
 pub(super) fn read(
     answer: &TopicPartitionList,
     topics: &[String; 2],
 ) -> BTreeMap<u32, Result<Commits, KafkaError>> {
-    let mut pairs = BTreeMap::new();
+    let mut tasks = BTreeMap::new();
     for element in answer.elements() {
         let (Ok(partition), Some(side)) =
             (u32::try_from(element.partition()), topics.iter().position(|topic| topic == element.topic()))
         else {
             continue;
         };
-        let pair = pairs.entry(partition).or_insert(Ok(Commits::default()));
-        match (element.error(), element.offset(), &mut *pair) {
-            (Err(problem), ..) => *pair = Err(problem),
+        let task = tasks.entry(partition).or_insert(Ok(Commits::default()));
+        match (element.error(), element.offset(), &mut *task) {
+            (Err(problem), ..) => *task = Err(problem),
             (Ok(()), Offset::Offset(offset), Ok(commits)) => {
                 commits[side] = Some(Commit { offset, note: Note::of(element.metadata()) });
             }
             (Ok(()), ..) => {}
         }
     }
-    pairs
+    tasks
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_an_answer_does_not_hide_the_others() {
+    fn a_task_without_an_answer_does_not_hide_the_others() {
         let topics = ["RQ".to_owned(), "RS".to_owned()];
         let mut answer = TopicPartitionList::new();
         let mark = Mark { from: 1, block: 2 };
@@ -101,10 +101,10 @@ mod tests {
         element.set_metadata(mark.to_string());
         answer.add_partition("RS", 0);
         answer.add_partition("RS", 1).set_offset(Offset::Offset(9)).unwrap();
-        let pairs = read(&answer, &topics);
+        let tasks = read(&answer, &topics);
         let commit = |offset, note| Some(Commit { offset, note });
-        assert_eq!(*pairs[&0].as_ref().unwrap(), [commit(7, Note::Mark(mark)), None]);
-        assert_eq!(*pairs[&1].as_ref().unwrap(), [None, commit(9, Note::Foreign)]);
-        assert_eq!(pairs.len(), 2);
+        assert_eq!(*tasks[&0].as_ref().unwrap(), [commit(7, Note::Mark(mark)), None]);
+        assert_eq!(*tasks[&1].as_ref().unwrap(), [None, commit(9, Note::Foreign)]);
+        assert_eq!(tasks.len(), 2);
     }
 }

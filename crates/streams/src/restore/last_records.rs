@@ -18,9 +18,9 @@ use tracing::debug;
 use super::position::SameLog;
 use super::reading;
 use crate::Config;
+use crate::assignment::signed;
 use crate::changelog::LastRead;
 use crate::ends::Asking;
-use crate::pairs::signed;
 
 /// How long records may take that are asked for together. A log without a readable record there gives none.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_millis(500);
 const SINGLE_LIMIT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Reads the last records of pairs again, with a client of its own that fetches little.
+/// Reads the last records of tasks again, with a client of its own that fetches little.
 pub(super) struct LastRecords {
     settings: ClientConfig,
     client: Asking,
@@ -36,7 +36,7 @@ pub(super) struct LastRecords {
     asked: BTreeMap<u32, Asked>,
 }
 
-/// What is asked about a pair: requests, responses.
+/// What is asked about a task: requests, responses.
 struct Asked {
     since: Instant,
     sides: [Side; 2],
@@ -65,7 +65,7 @@ impl LastRecords {
         self.topics.iter().try_for_each(|topic| reading::rehearse(self.client.get(), topic))
     }
 
-    /// Asks whether the logs of a pair still hold these records.
+    /// Asks whether the logs of a task still hold these records.
     pub(super) fn ask(&mut self, partition: u32, last: [Option<LastRead>; 2]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for (topic, last) in self.topics.iter().zip(last) {
@@ -95,7 +95,7 @@ impl LastRecords {
         }
     }
 
-    /// The pairs that are answered by now, or after a moment if there is the patience for it.
+    /// The tasks that are answered by now, or after a moment if there is the patience for it.
     pub(super) fn answers(&mut self, patience: Patience) -> Vec<(u32, KafkaResult<[SameLog; 2]>)> {
         let mut pause = match patience {
             Patience::None => Duration::ZERO,

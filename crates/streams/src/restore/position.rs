@@ -1,4 +1,4 @@
-//! Where a pair goes on, decided from three witnesses: the changelog, the commits, and the logs themselves.
+//! Where a task goes on, decided from three witnesses: the changelog, the commits, and the logs themselves.
 //!
 //! The changelog decides, since its positions and its state were written together. What the commits or the logs say otherwise is told.
 
@@ -105,7 +105,7 @@ pub(super) fn witness(before: Position, log: Log) -> Option<LastRead> {
     before.last.filter(|last| before.next <= log.end && last.offset >= log.start)
 }
 
-/// Where one input of a pair without state begins.
+/// Where one input of a task without state begins.
 pub(super) fn begin(commit: Option<Commit>, log: Log) -> (Position, Option<Remark>) {
     match commit {
         None => (Position { next: log.start, last: None }, None),
@@ -119,7 +119,7 @@ pub(super) fn begin(commit: Option<Commit>, log: Log) -> (Position, Option<Remar
     }
 }
 
-/// Where one input of a pair goes on whose state belongs to a position.
+/// Where one input of a task goes on whose state belongs to a position.
 pub(super) fn go_on(
     before: Position,
     commit: Option<Commit>,
@@ -153,7 +153,7 @@ fn inside(offset: i64, log: Log) -> (i64, Option<Remark>) {
     }
 }
 
-/// Whether the pair stands where the changelog says; it may stand elsewhere only if that was told.
+/// Whether the task stands where the changelog says; it may stand elsewhere only if that was told.
 pub(super) fn next(positions: &Positions) -> [i64; 2] {
     positions.map(|position| position.next)
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_with_state_goes_on_where_its_changelog_says_and_says_what_differs() {
+    fn a_task_with_state_goes_on_where_its_changelog_says_and_says_what_differs() {
         let check = |next: i64, commit, expected: (i64, Option<Remark>)| {
             let (position, remark) = go_on(Position::after(next - 1, None), commit, LOG, SameLog::Yes);
             assert_eq!((position.next, remark), expected, "{next} with {commit:?}");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_state_begins_at_the_commit_or_at_the_start() {
+    fn a_task_without_state_begins_at_the_commit_or_at_the_start() {
         assert_eq!(begin(None, LOG), (Position { next: 100, last: None }, None));
         let skipped = Some(Commit { offset: 200, note: Note::Skip });
         assert_eq!(begin(skipped, LOG), (Position { next: 200, last: None }, None));

@@ -1,38 +1,38 @@
-//! One pair's changelog while it is read.
+//! One task's changelog while it is read.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use game::Fold;
-use game::fold::Restoring;
-use game::sessions::Limits;
 use kafka::client::Tracing;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::error;
+use workload::Fold;
+use workload::fold::Restoring;
+use workload::sessions::Limits;
 
 use super::commits::Plan;
+use crate::assignment::signed;
 use crate::changelog::{self, Changelog, FIRST, POSITIONS, Positions};
-use crate::pairs::signed;
 
 /// How long the first answer may take.
 const REHEARSAL: Duration = Duration::from_secs(1);
 /// Blocks that are applied before somebody looks whether they are still wanted.
 const SLICE: usize = 200;
 const POLL: Duration = Duration::from_millis(10);
-/// How often a pair whose last block is missing may be looked at in vain, about once a second while the broker answers: it finishes
+/// How often a task whose last block is missing may be looked at in vain, about once a second while the broker answers: it finishes
 /// transactions partition by partition.
 const PATIENCE: u32 = 15;
 
-/// The state of a pair, as far as it was read.
+/// The state of a task, as far as it was read.
 pub(super) struct Reading {
     plan: Plan,
     limits: Limits,
     restoring: Restoring,
     changelog: Changelog,
-    /// Where the pair stood after the newest block; `None` before the first one, and where it was written by an older version.
+    /// Where the task stood after the newest block; `None` before the first one, and where it was written by an older version.
     positions: Option<Positions>,
     blocks: u64,
     /// Whether the end of the changelog was seen.
@@ -109,7 +109,7 @@ fn header<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a str> {
     std::str::from_utf8(header.value?).ok()
 }
 
-/// Reads each pair's changelog from where its plan says.
+/// Reads each task's changelog from where its plan says.
 pub(super) fn assign(
     consumer: &BaseConsumer<Tracing>,
     changelog: &str,
@@ -138,7 +138,7 @@ pub(super) fn rehearse(consumer: &BaseConsumer<Tracing>, changelog: &str) -> Kaf
     consumer.unassign()
 }
 
-/// Reads on, until a pair is complete or it is time to look up. A pair without a block has no state.
+/// Reads on, until a task is complete or it is time to look up. A task without a block has no state.
 pub(super) fn next(
     consumer: &BaseConsumer<Tracing>,
     readings: &mut BTreeMap<u32, Reading>,
@@ -168,7 +168,7 @@ pub(super) fn next(
     None
 }
 
-/// Looks at the pairs whose last block is not there although the end of their changelog was seen. One that was looked at too often is
+/// Looks at the tasks whose last block is not there although the end of their changelog was seen. One that was looked at too often is
 /// given up; which one. While the broker does not answer no look counts: nothing can come then.
 pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>, answers: impl Fn(u32) -> bool) -> Option<u32> {
     for (&partition, reading) in readings.iter_mut().filter(|(_, reading)| reading.at_end) {
@@ -189,7 +189,7 @@ pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>, answers: impl Fn(u3
     Some(partition)
 }
 
-/// The pairs whose changelog has brought nothing so far, not even its end.
+/// The tasks whose changelog has brought nothing so far, not even its end.
 pub(super) fn silent(readings: &BTreeMap<u32, Reading>) -> Vec<u32> {
     let is_silent = |reading: &Reading| reading.blocks == 0 && !reading.at_end;
     readings.iter().filter(|(_, reading)| is_silent(reading)).map(|(&partition, _)| partition).collect()

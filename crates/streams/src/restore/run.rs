@@ -6,8 +6,6 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use game::Fold;
-use game::sessions::Limits;
 use kafka::client::{self, Answered};
 use kafka::{Brokers, topics};
 use model::Input;
@@ -15,18 +13,20 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
+use workload::Fold;
+use workload::sessions::Limits;
 
 use super::commits::{self, Commits, Plan};
 use super::last_records::{LastRecords, Patience};
 use super::log::{self, Logs};
 use super::position::{self, Remark, SameLog};
 use super::reading::{self, Reading, State};
-use super::{Begins, Restored, Wish, Work};
+use super::{Begins, RestoreRequest, Restored, Work};
 use crate::Config;
+use crate::assignment::{both, index, signed};
 use crate::changelog::{Changelog, LastRead, Position, Positions};
 use crate::ends::Asking;
 use crate::metrics::Metrics;
-use crate::pairs::{both, index, signed};
 
 /// How long one question may take. A transaction that is still open there holds the answer about committed offsets back.
 const QUESTION: Duration = Duration::from_millis(1_000);
@@ -52,27 +52,27 @@ pub(super) struct Run {
     limits: Limits,
     metrics: Metrics,
     worker: Worker,
-    /// Pairs to be restored.
-    wanted: BTreeMap<u32, Wish>,
-    /// The newest ticket of each pair that was dealt with.
+    /// Tasks to be restored.
+    wanted: BTreeMap<u32, RestoreRequest>,
+    /// The newest generation of each task that was dealt with.
     finished: BTreeMap<u32, u64>,
-    /// While pairs wait for an answer.
+    /// While tasks wait for an answer.
     waiting: Option<Waiting>,
 }
 
-/// Since when pairs wait, and for what, as far as that was logged.
+/// Since when tasks wait, and for what, as far as that was logged.
 struct Waiting {
     since: Instant,
     told: Option<String>,
 }
 
-/// What restoring a pair needs beside its changelog.
+/// What restoring a task needs beside its changelog.
 struct Known {
     commits: Commits,
     logs: Logs,
 }
 
-/// The worker has gone, or wants other pairs.
+/// The worker has gone, or wants other tasks.
 enum Interrupted {
     Ended,
     Changed,
@@ -80,9 +80,9 @@ enum Interrupted {
 
 /// The worker, as this thread knows it.
 pub(super) struct Worker {
-    pub(super) inbox: Receiver<BTreeMap<u32, Wish>>,
+    pub(super) inbox: Receiver<BTreeMap<u32, RestoreRequest>>,
     pub(super) outbox: Sender<Restored>,
-    /// Woken with each pair.
+    /// Woken with each task.
     pub(super) thread: Thread,
 }
 
@@ -120,7 +120,7 @@ impl Run {
     }
 
     /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes librdkafka most
-    /// of a second, for which the first pairs would stand still.
+    /// of a second, for which the first tasks would stand still.
     pub(super) fn prepare(&mut self) {
         let begin = Instant::now();
         if let Some(last) = self.last_partition()
@@ -140,7 +140,7 @@ impl Run {
         loop {
             if self.wanted.is_empty() {
                 match self.worker.inbox.recv() {
-                    Ok(wishes) => self.note(wishes),
+                    Ok(wanted) => self.note(wanted),
                     Err(_) => return,
                 }
             }
@@ -154,14 +154,14 @@ impl Run {
     /// Restores what is wanted, or as much as it can until something else is.
     fn restore(&mut self) -> Result<(), Interrupted> {
         self.listen()?;
-        let pairs: BTreeSet<u32> = self.wanted.keys().copied().collect();
-        if pairs.is_empty() {
+        let tasks: BTreeSet<u32> = self.wanted.keys().copied().collect();
+        if tasks.is_empty() {
             return Ok(());
         }
         let begin = Instant::now();
         // What has no place in our own topics waits, and the others go on.
-        let too_small = pairs.last().and_then(|&last| self.grow(last).err());
-        let with_place: BTreeSet<u32> = pairs.range(..self.large_enough).copied().collect();
+        let too_small = tasks.last().and_then(|&last| self.grow(last).err());
+        let with_place: BTreeSet<u32> = tasks.range(..self.large_enough).copied().collect();
         let (known, missing) = match self.get_to_know(&with_place) {
             Ok(known) => known,
             Err(reason) => (BTreeMap::new(), Some(reason)),
@@ -175,14 +175,14 @@ impl Run {
         if known.is_empty() {
             return self.pause(pause);
         }
-        debug!(took = ?begin.elapsed(), pairs = known.len(), "committed offsets are there");
+        debug!(took = ?begin.elapsed(), tasks = known.len(), "committed offsets are there");
         let (mut readings, mut states) = (BTreeMap::new(), BTreeMap::new());
-        for (&partition, pair) in &known {
-            let plan = Plan::of(&pair.commits);
-            if let Some(state) = self.take_parked(partition, plan, &pair.commits) {
+        for (&partition, task) in &known {
+            let plan = Plan::of(&task.commits);
+            if let Some(state) = self.take_suspended(partition, plan, &task.commits) {
                 states.insert(partition, state);
             } else if plan == Plan::Nothing {
-                self.begin_anew(partition, pair);
+                self.begin_anew(partition, task);
             } else {
                 readings.insert(partition, Reading::new(plan, self.limits));
             }
@@ -202,21 +202,21 @@ impl Run {
         read
     }
 
-    /// The state that a pair had a moment ago, if nobody has worked on it since.
-    fn take_parked(&mut self, partition: u32, plan: Plan, commits: &Commits) -> Option<State> {
+    /// The state that a task had a moment ago, if nobody has worked on it since.
+    fn take_suspended(&mut self, partition: u32, plan: Plan, commits: &Commits) -> Option<State> {
         let Work { fold, changelog, positions } =
-            self.wanted.get_mut(&partition).and_then(|wish| wish.parked.take())?;
+            self.wanted.get_mut(&partition).and_then(|request| request.suspended.take())?;
         let Plan::ToBlock(mark) = plan else { return None };
         let is_unchanged = changelog.mark() == Some(mark) && position::is_committed(&positions, commits);
         is_unchanged.then_some(State { fold, changelog, positions: Some(positions) })
     }
 
-    /// Asks what the group has committed and where the logs begin and end. Pairs without an answer are left out; why, for one of them.
-    fn get_to_know(&self, pairs: &BTreeSet<u32>) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
-        if pairs.is_empty() {
+    /// Asks what the group has committed and where the logs begin and end. Tasks without an answer are left out; why, for one of them.
+    fn get_to_know(&self, tasks: &BTreeSet<u32>) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
+        if tasks.is_empty() {
             return Ok((BTreeMap::new(), None));
         }
-        let list = both(&self.topics, pairs);
+        let list = both(&self.topics, tasks);
         let committed = self.client.get().committed_offsets(list.clone(), QUESTION).map_err(|problem| {
             format!("no answer about committed offsets ({problem}): the broker is away, or has yet to end a dead pod's transaction")
         })?;
@@ -241,7 +241,7 @@ impl Run {
         Ok((known, missing))
     }
 
-    /// The last pair that the inputs have now.
+    /// The last task that the inputs have now.
     fn last_partition(&self) -> Option<u32> {
         let metadata = self.client.get().fetch_metadata(Some(&self.topics[0]), QUESTION).ok()?;
         let count = metadata.topics().first()?.partitions().len();
@@ -275,60 +275,62 @@ impl Run {
         }
     }
 
-    /// Says once for what pairs wait, if it takes long.
+    /// Says once for what tasks wait, if it takes long.
     fn wait_for(&mut self, begin: Instant, reason: String) {
         debug!(reason, "not restored yet");
         let waiting = self.waiting.get_or_insert(Waiting { since: begin, told: None });
         if waiting.since.elapsed() > QUESTION && waiting.told.as_ref() != Some(&reason) {
-            warn!(pairs = self.wanted.len(), reason, "pairs cannot be restored yet");
+            warn!(tasks = self.wanted.len(), reason, "tasks cannot be restored yet");
             waiting.told = Some(reason);
         }
     }
 
     fn wait_no_more(&mut self) {
         if let Some(Waiting { since, told: Some(_) }) = self.waiting.take() {
-            info!(took = ?since.elapsed(), "pairs can be restored again");
+            info!(took = ?since.elapsed(), "tasks can be restored again");
         }
     }
 
     /// Waits a little before the next question, unless the worker wants something else.
     fn pause(&mut self, pause: Duration) -> Result<(), Interrupted> {
         match self.worker.inbox.recv_timeout(pause) {
-            Ok(wishes) => self.note(wishes),
+            Ok(wanted) => self.note(wanted),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Interrupted::Ended),
         }
         Ok(())
     }
 
-    /// Takes the newest wish.
+    /// Takes the newest request.
     fn listen(&mut self) -> Result<(), Interrupted> {
         loop {
             match self.worker.inbox.try_recv() {
-                Ok(wishes) => self.note(wishes),
+                Ok(wanted) => self.note(wanted),
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => return Err(Interrupted::Ended),
             }
         }
     }
 
-    fn note(&mut self, mut wishes: BTreeMap<u32, Wish>) {
-        wishes.retain(|pair, wish| self.finished.get(pair).is_none_or(|&finished| finished < wish.ticket));
-        for (pair, wish) in &mut wishes {
-            if let Some(before) = self.wanted.remove(pair)
-                && before.ticket == wish.ticket
+    fn note(&mut self, mut wanted: BTreeMap<u32, RestoreRequest>) {
+        wanted.retain(|task, request| {
+            self.finished.get(task).is_none_or(|&finished| finished < request.generation)
+        });
+        for (task, request) in &mut wanted {
+            if let Some(before) = self.wanted.remove(task)
+                && before.generation == request.generation
             {
-                wish.parked = before.parked;
+                request.suspended = before.suspended;
             }
         }
-        self.wanted = wishes;
+        self.wanted = wanted;
     }
 
-    fn tickets(&self) -> Vec<u64> {
-        self.wanted.values().map(|wish| wish.ticket).collect()
+    fn generations(&self) -> Vec<u64> {
+        self.wanted.values().map(|request| request.generation).collect()
     }
 
-    /// Reads the changelogs of these pairs, all at the same time, and lets pairs go on when their logs are known to be the same ones.
+    /// Reads the changelogs of these tasks, all at the same time, and lets tasks go on when their logs are known to be the same ones.
     fn read_all(
         &mut self,
         mut readings: BTreeMap<u32, Reading>,
@@ -347,30 +349,30 @@ impl Run {
             {
                 match (read, known.get(&partition)) {
                     (Some(state), _) => self.doubt(partition, state, known, &mut doubtful),
-                    (None, Some(pair)) => self.begin_anew(partition, pair),
+                    (None, Some(task)) => self.begin_anew(partition, task),
                     (None, None) => {}
                 }
             }
             let patience = if readings.is_empty() { Patience::AMoment } else { Patience::None };
             for (partition, answer) in self.last_records.answers(patience) {
                 match (answer, doubtful.remove(&partition), known.get(&partition)) {
-                    (Ok(same), Some(state), Some(pair)) => self.go_on(partition, state, pair, same),
+                    (Ok(same), Some(state), Some(task)) => self.go_on(partition, state, task, same),
                     (Err(problem), ..) => self.cannot_compare(begin, partition, &problem),
                     (Ok(_), ..) => {}
                 }
             }
-            let before = self.tickets();
+            let before = self.generations();
             self.listen()?;
-            if self.tickets() != before {
+            if self.generations() != before {
                 return Err(Interrupted::Changed);
             }
             let machines = readings.values().map(Reading::machines).sum::<usize>();
             self.metrics.restoring_machines.set(machines as i64);
             if progress.elapsed() > PROGRESS && !readings.is_empty() {
-                info!(pairs = readings.len(), machines, silent = ?reading::silent(&readings), "restoring state");
+                info!(tasks = readings.len(), machines, silent = ?reading::silent(&readings), "restoring state");
                 let overdue = reading::overdue(&mut readings, |it| self.end(it).is_some());
-                if let Some((partition, pair)) = overdue.and_then(|it| Some((it, known.get(&it)?))) {
-                    self.begin_anew(partition, pair);
+                if let Some((partition, task)) = overdue.and_then(|it| Some((it, known.get(&it)?))) {
+                    self.begin_anew(partition, task);
                 }
                 if begin.elapsed() > PATIENCE && readings.len() == reading::silent(&readings).len() {
                     self.wait_for(
@@ -395,14 +397,14 @@ impl Run {
         known: &BTreeMap<u32, Known>,
         doubtful: &mut BTreeMap<u32, State>,
     ) {
-        let Some(pair) = known.get(&partition) else { return };
-        let witnesses = state.witnesses(&pair.logs);
+        let Some(task) = known.get(&partition) else { return };
+        let witnesses = state.witnesses(&task.logs);
         if witnesses == [None; 2] {
-            return self.go_on(partition, state, pair, [SameLog::Yes; 2]);
+            return self.go_on(partition, state, task, [SameLog::Yes; 2]);
         }
         match self.last_records.ask(partition, witnesses) {
             Ok(()) => drop(doubtful.insert(partition, state)),
-            // The pair stays wanted, and is asked about again.
+            // The task stays wanted, and is asked about again.
             Err(problem) => self.cannot_compare(Instant::now(), partition, &problem),
         }
     }
@@ -414,8 +416,8 @@ impl Run {
     }
 
     /// Goes on with the state that a changelog has given.
-    fn go_on(&mut self, partition: u32, state: State, pair: &Known, same: [SameLog; 2]) {
-        let Known { commits, logs } = pair;
+    fn go_on(&mut self, partition: u32, state: State, task: &Known, same: [SameLog; 2]) {
+        let Known { commits, logs } = task;
         let State { fold, changelog, positions } = state;
         let sides = [0, 1].map(|side| match positions {
             Some(positions) => position::go_on(positions[side], commits[side], logs[side], same[side]),
@@ -423,17 +425,17 @@ impl Run {
             None => position::begin(commits[side], logs[side]),
         });
         let positions = self.tell(partition, sides);
-        let begins = begins(&positions, pair);
+        let begins = begins(&positions, task);
         self.finish(partition, Work { fold, changelog, positions }, begins);
     }
 
-    /// Begins without state, after all that the changelog holds. While the broker is away the pair stays wanted.
-    fn begin_anew(&mut self, partition: u32, pair: &Known) {
+    /// Begins without state, after all that the changelog holds. While the broker is away the task stays wanted.
+    fn begin_anew(&mut self, partition: u32, task: &Known) {
         let Some(end) = self.end(partition) else { return };
-        let Known { commits, logs } = pair;
+        let Known { commits, logs } = task;
         let sides = [0, 1].map(|side| position::begin(commits[side], logs[side]));
         let positions = self.tell(partition, sides);
-        let begins = begins(&positions, pair);
+        let begins = begins(&positions, task);
         let work = Work { fold: Fold::new(self.limits), changelog: Changelog::new(end), positions };
         self.finish(partition, work, begins);
     }
@@ -457,11 +459,11 @@ impl Run {
     }
 
     fn finish(&mut self, partition: u32, work: Work, begins: Begins) {
-        let Some(Wish { ticket, .. }) = self.wanted.remove(&partition) else { return };
-        self.finished.insert(partition, ticket);
+        let Some(RestoreRequest { generation, .. }) = self.wanted.remove(&partition) else { return };
+        self.finished.insert(partition, generation);
         self.metrics.restored.inc();
         // Nobody is there any more when the pod ends.
-        let _ = self.worker.outbox.send(Restored { partition, ticket, work, begins });
+        let _ = self.worker.outbox.send(Restored { partition, generation, work, begins });
         self.wake();
     }
 }

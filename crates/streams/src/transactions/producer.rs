@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use game::avro::Codec;
 use kafka::refusal::{Refusal, Refusals};
 use kafka::{client, dead_letters, sessions};
 use rdkafka::client::ClientContext;
@@ -14,13 +13,14 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use workload::avro::Codec;
 
 use super::BlockOffset;
 use crate::Config;
+use crate::assignment::{index, signed};
 use crate::batch::{Batch, DeadLetter};
 use crate::changelog::POSITIONS;
 use crate::consumer::Consumer;
-use crate::pairs::{index, signed};
 
 /// How long any step of a transaction may take; the broker ends a transaction after a second.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -196,10 +196,10 @@ impl Producer {
                     .headers(sessions::headers(&self.pod, now, output.request_offset));
             self.queue(record)?;
         }
-        batch.dead_letters.iter().try_for_each(|letter| self.bury(letter))
+        batch.dead_letters.iter().try_for_each(|letter| self.put_aside(letter))
     }
 
-    fn bury(&self, letter: &DeadLetter) -> Result<(), Fault> {
+    fn put_aside(&self, letter: &DeadLetter) -> Result<(), Fault> {
         let origin = dead_letters::Origin {
             topic: &self.topics.inputs[index(letter.input)],
             partition: letter.partition,

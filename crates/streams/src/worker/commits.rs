@@ -170,7 +170,7 @@ impl Worker {
 
     /// Waits until all that was done is committed, at most so long; whether it is.
     pub(super) fn settle(&mut self, limit: Duration) -> Result<bool, End> {
-        if !self.commits.is_open && !self.pairs.values().any(|pair| pair.desk.is_dirty()) {
+        if !self.commits.is_open && !self.tasks.values().any(|task| task.state.is_dirty()) {
             return Ok(true);
         }
         let begin = Instant::now();
@@ -197,9 +197,9 @@ impl Worker {
 
     fn hand_over_batch(&mut self) -> Result<(), End> {
         let mut batch = Batch::default();
-        for pair in self.pairs.values_mut() {
-            pair.desk.add_to(&mut batch, &self.topics).map_err(End::Broken)?;
-            pair.desk.report();
+        for task in self.tasks.values_mut() {
+            task.state.add_to(&mut batch, &self.topics).map_err(End::Broken)?;
+            task.state.report();
         }
         self.commits.last = self.start.elapsed();
         if !batch.is_empty() {
@@ -237,7 +237,7 @@ impl Worker {
     fn note(&mut self, blocks: &[BlockOffset]) {
         for &BlockOffset { partition, number, offset } in blocks {
             if let Some(from) =
-                self.pairs.get_mut(&partition).and_then(|pair| pair.desk.written(number, offset))
+                self.tasks.get_mut(&partition).and_then(|task| task.state.written(number, offset))
             {
                 self.trimmer.note(partition, from);
             }

@@ -1,4 +1,4 @@
-//! The other members of the group, where they own what this pod needs: half a pair is of no use.
+//! The other members of the group, where they own what this pod needs: half a task is of no use.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::Config;
 /// While members come, or a topic is made anew, a half may be assigned for a moment, and its owner may not have the other one yet.
 const LASTS: Duration = Duration::from_secs(3);
 
-/// Finds out who owns the other halves of pairs.
+/// Finds out who owns the other halves of tasks.
 pub(super) struct Group {
     brokers: Brokers,
     group_id: String,
@@ -32,8 +32,8 @@ impl Group {
         Self { brokers, group_id, pod, runtime, halves: BTreeSet::new(), telling: None }
     }
 
-    /// Says, once for the same partitions and when that has lasted, that halves of pairs are refused, and who has the other ones.
-    pub(super) fn name_owners_of_halves(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
+    /// Says, once for the same partitions and when that has lasted, that halves of tasks are refused, and who has the other ones.
+    pub(super) fn name_owners_of_other_inputs(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
         if *halves == self.halves {
             return;
         }
@@ -46,7 +46,7 @@ impl Group {
         });
         if halves.is_empty() {
             if was_told {
-                info!("no half of a pair is assigned to this pod any more");
+                info!("no half of a task is assigned to this pod any more");
             }
             return;
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_owns_the_other_half_of_a_pair_is_named() {
+    fn who_owns_the_other_input_of_a_partition_is_named() {
         let topics = ["RQ".to_owned(), "RS".to_owned()];
         let member = |client_id: &str, assignment: &[(&str, u32)]| Member {
             client_id: client_id.to_owned(),

@@ -1,5 +1,5 @@
 //! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before it is
-//! worked on. Pairs that stay go on meanwhile where the group's protocol allows it.
+//! worked on. Tasks that stay go on meanwhile where the group's protocol allows it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tracing::{debug, info, warn};
 
 use super::commits::{LAST_LIMIT, LIMIT};
 use super::{End, Worker};
+use crate::assignment::{Assignment, signed};
 use crate::consumer::{self, Consumer};
-use crate::pair::Pair;
-use crate::pairs::{Assignment, signed};
-use crate::restore::{Begins, Restored, Wish, Work};
+use crate::restore::{Begins, RestoreRequest, Restored, Work};
+use crate::task::Task;
 
 /// How long librdkafka may take to move its fetch position; it does so without the broker.
 const SEEK: Duration = Duration::from_secs(1);
@@ -32,19 +32,19 @@ impl Worker {
     pub(super) fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), End> {
         let given = Assignment::of(partitions, &self.topics);
         self.assignment.add(&given);
-        let half = self.assignment.half();
-        self.metrics.half_pairs.set(half.len() as i64);
-        self.group.name_owners_of_halves(&half, &self.topics);
-        let whole = self.assignment.whole();
-        info!(partitions = ?whole, "assigned");
-        for partition in whole {
-            if !self.pairs.contains_key(&partition) {
-                self.ticket += 1;
+        let unpaired = self.assignment.unpaired();
+        self.metrics.unpaired.set(unpaired.len() as i64);
+        self.group.name_owners_of_other_inputs(&unpaired, &self.topics);
+        let tasks = self.assignment.tasks();
+        info!(partitions = ?tasks, "assigned");
+        for partition in tasks {
+            if !self.tasks.contains_key(&partition) {
+                self.generation += 1;
                 // Before the consumer fetches: no record may come through its own queue.
                 let metrics = self.metrics.clone();
-                let pair = Pair::new(&self.consumer, &self.topics, partition, self.ticket, metrics);
-                self.pairs.insert(partition, pair.map_err(End::Broken)?);
-                if !given.whole().contains(&partition) {
+                let task = Task::new(&self.consumer, &self.topics, partition, self.generation, metrics);
+                self.tasks.insert(partition, task.map_err(End::Broken)?);
+                if !given.tasks().contains(&partition) {
                     // Its other half was read, and thrown away, until now.
                     self.stale.insert(partition);
                 }
@@ -57,9 +57,9 @@ impl Worker {
         };
         assigned.map_err(|problem| End::Broken(problem.into()))?;
         self.nudge();
-        let parked = std::mem::take(&mut self.parked);
-        self.wish(parked);
-        self.metrics.pairs.set(self.pairs.len() as i64);
+        let suspended = std::mem::take(&mut self.suspended);
+        self.request_restore(suspended);
+        self.metrics.tasks.set(self.tasks.len() as i64);
         self.become_ready();
         Ok(())
     }
@@ -74,21 +74,21 @@ impl Worker {
         }
         let is_settled = !lost && self.hand_over(LIMIT)?;
         for partition in taken.any() {
-            let Some(mut pair) = self.pairs.remove(&partition) else { continue };
+            let Some(mut task) = self.tasks.remove(&partition) else { continue };
             self.metrics.forget_position(&self.topics, partition);
             if is_settled
                 && consumer::is_eager(&self.consumer)
-                && let Some(work) = pair.desk.park()
+                && let Some(work) = task.state.suspend()
             {
-                self.parked.insert(partition, work);
+                self.suspended.insert(partition, work);
             }
         }
         self.assignment.remove(&taken);
-        self.group.name_owners_of_halves(&self.assignment.half(), &self.topics);
-        self.stale.retain(|partition| self.pairs.contains_key(partition));
-        self.arrived.retain(|partition, _| self.pairs.contains_key(partition));
-        self.metrics.pairs.set(self.pairs.len() as i64);
-        self.wish(BTreeMap::new());
+        self.group.name_owners_of_other_inputs(&self.assignment.unpaired(), &self.topics);
+        self.stale.retain(|partition| self.tasks.contains_key(partition));
+        self.arrived.retain(|partition, _| self.tasks.contains_key(partition));
+        self.metrics.tasks.set(self.tasks.len() as i64);
+        self.request_restore(BTreeMap::new());
         consumer::give_back(&self.consumer, partitions).map_err(|problem| End::Broken(problem.into()))?;
         self.nudge();
         Ok(())
@@ -99,7 +99,7 @@ impl Worker {
         if let Err(End::Broken(problem)) = self.hand_over(LAST_LIMIT) {
             warn!("ending without a last commit: {problem:#}");
         }
-        self.pairs.clear();
+        self.tasks.clear();
         self.consumer.context().close();
         for event in self.consumer.context().take() {
             consumer::decline(&self.consumer, &event);
@@ -114,7 +114,7 @@ impl Worker {
 
     /// Commits what was done, which may take so long; whether it is committed.
     fn hand_over(&mut self, limit: Duration) -> Result<bool, End> {
-        if self.pairs.is_empty() {
+        if self.tasks.is_empty() {
             return Ok(true);
         }
         let begin = Instant::now();
@@ -129,36 +129,36 @@ impl Worker {
 
     /// Forgets everything since the last commit.
     pub(super) fn roll_back(&mut self) {
-        for (&partition, pair) in &mut self.pairs {
-            self.ticket += 1;
-            pair.roll_back(self.ticket);
+        for (&partition, task) in &mut self.tasks {
+            self.generation += 1;
+            task.roll_back(self.generation);
             self.stale.insert(partition);
         }
         self.waiting.clear();
-        self.parked.clear();
-        self.wish(BTreeMap::new());
+        self.suspended.clear();
+        self.request_restore(BTreeMap::new());
     }
 
-    /// Forgets what one pair has done since the last commit.
-    pub(super) fn roll_back_pair(&mut self, partition: u32) {
-        let Some(pair) = self.pairs.get_mut(&partition) else { return };
-        self.ticket += 1;
-        pair.roll_back(self.ticket);
+    /// Forgets what one task has done since the last commit.
+    pub(super) fn roll_back_task(&mut self, partition: u32) {
+        let Some(task) = self.tasks.get_mut(&partition) else { return };
+        self.generation += 1;
+        task.roll_back(self.generation);
         self.stale.insert(partition);
         if self.commits.is_open() {
             self.waiting.insert(partition);
         }
-        self.wish(BTreeMap::new());
+        self.request_restore(BTreeMap::new());
     }
 
     /// A batch is answered: what is committed is known again.
     pub(super) fn wait_no_more(&mut self) {
         if !std::mem::take(&mut self.waiting).is_empty() {
-            self.wish(BTreeMap::new());
+            self.request_restore(BTreeMap::new());
         }
     }
 
-    /// Begins to work on pairs that are restored.
+    /// Begins to work on tasks that are restored.
     pub(super) fn take_restored(&mut self) -> Result<(), End> {
         while let Some(restored) = self.restorer.restored() {
             let arrived = Arrived { restored, since: Instant::now(), is_told: false };
@@ -174,12 +174,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Moves the consumer to where a restored pair goes on, unless it begins there by itself, and begins. A consumer that cannot be moved
+    /// Moves the consumer to where a restored task goes on, unless it begins there by itself, and begins. A consumer that cannot be moved
     /// yet, since it does not fetch yet, is moved later.
     fn begin(&mut self, partition: u32, mut arrived: Arrived) -> Result<(), End> {
-        let Restored { ticket, begins, ref work, .. } = arrived.restored;
-        let is_ours = |pair: &&mut Pair| pair.ticket == ticket && !pair.desk.is_restored();
-        if self.pairs.get_mut(&partition).filter(is_ours).is_none() {
+        let Restored { generation, begins, ref work, .. } = arrived.restored;
+        let is_ours = |task: &&mut Task| task.generation == generation && !task.state.is_restored();
+        if self.tasks.get_mut(&partition).filter(is_ours).is_none() {
             return Ok(());
         }
         if self.stale.contains(&partition) || begins == Begins::Elsewhere {
@@ -190,13 +190,13 @@ impl Worker {
             }
             self.stale.remove(&partition);
         }
-        if let Some(pair) = self.pairs.get_mut(&partition) {
-            pair.desk.begin(arrived.restored.work, begins);
+        if let Some(task) = self.tasks.get_mut(&partition) {
+            task.state.begin(arrived.restored.work, begins);
         }
         Ok(())
     }
 
-    /// Lets the consumer fetch from where a pair goes on.
+    /// Lets the consumer fetch from where a task goes on.
     fn rewind(&self, partition: u32, work: &Work) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for (topic, position) in self.topics.iter().zip(work.positions) {
@@ -206,23 +206,26 @@ impl Worker {
         moved.elements().iter().try_for_each(|element| element.error())
     }
 
-    /// Says which pairs are to be restored.
-    fn wish(&mut self, mut parked: BTreeMap<u32, Work>) {
-        let restoring = self.pairs.iter().filter(|(_, pair)| !pair.desk.is_restored());
+    /// Says which tasks are to be restored.
+    fn request_restore(&mut self, mut suspended: BTreeMap<u32, Work>) {
+        let restoring = self.tasks.iter().filter(|(_, task)| !task.state.is_restored());
         let may_be = restoring.filter(|(partition, _)| !self.waiting.contains(partition));
-        let wishes: BTreeMap<u32, Wish> = may_be
-            .map(|(&partition, pair)| {
-                (partition, Wish { ticket: pair.ticket, parked: parked.remove(&partition) })
+        let wanted: BTreeMap<u32, RestoreRequest> = may_be
+            .map(|(&partition, task)| {
+                (
+                    partition,
+                    RestoreRequest { generation: task.generation, suspended: suspended.remove(&partition) },
+                )
             })
             .collect();
         self.metrics.restoring.set(self.restoring() as i64);
-        self.watch.want(self.pairs.keys().copied().collect());
-        self.restorer.want(wishes);
+        self.watch.want(self.tasks.keys().copied().collect());
+        self.restorer.want(wanted);
     }
 
     /// Wakes the fetchers of partitions that stay.
     fn nudge(&self) {
-        let Some(&partition) = self.pairs.keys().next() else { return };
+        let Some(&partition) = self.tasks.keys().next() else { return };
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topics[0].clone());
         let spawned = std::thread::Builder::new()
             .name("nudge".to_owned())
@@ -233,7 +236,7 @@ impl Worker {
     }
 }
 
-/// A restored pair to whose position the consumer has yet to be moved.
+/// A restored task to whose position the consumer has yet to be moved.
 pub(super) struct Arrived {
     restored: Restored,
     since: Instant,
@@ -250,7 +253,7 @@ impl Arrived {
             return Err(End::Stalled(reason));
         }
         if lasts > UNMOVED_IS_LONG && !self.is_told {
-            warn!(partition, %problem, "the consumer cannot be moved to the pair's position yet: trying again");
+            warn!(partition, %problem, "the consumer cannot be moved to the task's position yet: trying again");
             self.is_told = true;
         }
         Ok(())

@@ -8,9 +8,9 @@ use model::Input;
 use tracing::{info, warn};
 
 use super::{End, Worker, event_time};
+use crate::assignment::index;
 use crate::ends::Found;
-use crate::pair::Standing;
-use crate::pairs::index;
+use crate::task::Standing;
 
 /// So many looks find an input held by a transaction, before it is worth a word: short transactions are common.
 const HELD: u32 = 2;
@@ -20,7 +20,7 @@ const UNANSWERED: u32 = 3;
 const STILL: u32 = 3;
 /// So many, and another consumer is tried.
 const STALLED: u32 = 8;
-/// How long a pod may be without a commit, or a pair without its state, and still count as ready.
+/// How long a pod may be without a commit, or a task without its state, and still count as ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was found at the last look, and was logged. Names are TOPIC/PARTITION.
@@ -29,7 +29,7 @@ pub(super) struct Told {
     held: BTreeSet<String>,
     unanswered: BTreeSet<String>,
     still: BTreeSet<String>,
-    /// When the first of the pairs that have no state began to wait for it, by the worker's time.
+    /// When the first of the tasks that have no state began to wait for it, by the worker's time.
     restoring_since: Option<Duration>,
     is_away: bool,
 }
@@ -54,12 +54,12 @@ impl Worker {
         let (mut held, mut unanswered, mut still) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut records_held, mut reasons, mut out_of_step) = (0, BTreeSet::new(), BTreeSet::new());
         let mut stalled = None;
-        for (&partition, pair) in &mut self.pairs {
-            // Asked before the pair was ours.
+        for (&partition, task) in &mut self.tasks {
+            // Asked before the task was ours.
             let Some(ends) = ends.get(&partition) else { continue };
             for input in Input::ALL {
                 let name = || format!("{}/{partition}", self.topics[index(input)]);
-                match pair.look(input, &ends[index(input)], asked, now) {
+                match task.look(input, &ends[index(input)], asked, now) {
                     Standing::HeldByTransaction { looks, records } if looks >= HELD => {
                         records_held += records;
                         held.insert(name());
@@ -89,8 +89,8 @@ impl Worker {
         self.metrics.standing_still.set(still.len() as i64);
         self.tell(held, unanswered, still, &reasons, records_held);
         for partition in out_of_step {
-            warn!(partition, "a log of this pair ends before its position: looking for the position");
-            self.roll_back_pair(partition);
+            warn!(partition, "a log of this task ends before its position: looking for the position");
+            self.roll_back_task(partition);
         }
         self.note_restoring();
         if self.is_unwell() {

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use game::{FrameHeader, Hit, Zone, avro};
 use kafka::client;
 use kafka::rdkafka::ClientConfig;
 use kafka::rdkafka::admin::{
@@ -12,6 +11,7 @@ use kafka::rdkafka::client::DefaultClientContext;
 use kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer};
 use kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use workload::{FrameHeader, Hit, Zone, avro};
 
 use crate::fixture::{App, LIMIT, Pod, Sessions, now_ms, within};
 
@@ -273,7 +273,7 @@ async fn partitions_that_are_added_are_worked_on_and_our_topics_grow_with_them()
     for result in admin(&app).create_partitions(&more, &AdminOptions::new()).await.unwrap() {
         result.unwrap();
     }
-    pod.until("streams_pairs", |pairs| pairs == 5).await;
+    pod.until("streams_tasks", |tasks| tasks == 5).await;
     let (machine, ts) = (app.machine(0, 0), now_ms());
     let key = avro::encode_header(&FrameHeader { ts, machine, zone: Zone::EU });
     let hits = [Hit::from_hex("c3ff8ab13000e9c5").unwrap()];
@@ -363,7 +363,7 @@ async fn what_another_application_in_the_group_reads_is_not_lost() {
     })
     .await;
     drop(other);
-    pod.until("streams_pairs", |pairs| pairs == 4).await;
+    pod.until("streams_tasks", |tasks| tasks == 4).await;
     pod.until("streams_joined_total", |joined| joined == 4 + 4 * sent.len() as u64).await;
     app.delete([pod]).await;
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use game::{FrameHeader, GameSession, Hit, Machine, Zone, avro};
 use kafka::rdkafka::admin::{AdminClient, AdminOptions};
 use kafka::rdkafka::client::DefaultClientContext;
 use kafka::rdkafka::consumer::{Consumer, StreamConsumer};
@@ -18,6 +17,7 @@ use kafka::{Brokers, client, topics};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use workload::{FrameHeader, GameSession, Hit, Machine, Zone, avro};
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);

@@ -10,20 +10,20 @@ use kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use crate::fixture::{App, POLL, Pod, now_ms, within};
 
 #[tokio::test]
-async fn pods_share_whole_pairs() {
+async fn pods_share_whole_tasks() {
     let app = App::new().await;
     let mut pods = Vec::new();
     for name in ["kstreams-a", "kstreams-b", "kstreams-c"] {
         pods.push(app.pod(name, &[]).await);
     }
-    within("whole pairs", async {
+    within("whole tasks", async {
         loop {
-            let mut pairs = Vec::new();
+            let mut tasks = Vec::new();
             for pod in &pods {
-                pairs.push(pod.metric("streams_pairs").await);
+                tasks.push(pod.metric("streams_tasks").await);
             }
-            pairs.sort_unstable();
-            if pairs == [1, 1, 2] {
+            tasks.sort_unstable();
+            if tasks == [1, 1, 2] {
                 break;
             }
             tokio::task::yield_now().await;
@@ -32,7 +32,7 @@ async fn pods_share_whole_pairs() {
     .await;
     for pod in &pods {
         pod.ready().await;
-        assert_eq!(pod.metric("streams_half_pairs").await, 0);
+        assert_eq!(pod.metric("streams_unpaired").await, 0);
     }
     app.delete(pods).await;
 }
@@ -49,27 +49,27 @@ async fn a_pod_without_partitions_is_ready_all_the_same() {
     }
     let mut owned = 0;
     for pod in &pods {
-        owned += pod.metric("streams_pairs").await;
+        owned += pod.metric("streams_tasks").await;
     }
     assert_eq!(owned, 4, "one of the five has none");
     app.delete(pods).await;
 }
 
 #[tokio::test]
-async fn a_pod_refuses_half_a_pair() {
+async fn a_pod_refuses_half_a_task() {
     let app = App::new().await;
     let log = tempfile::NamedTempFile::new().unwrap();
     let to_log = log.reopen().unwrap().into();
     let pod = Pod::start_logging(app.brokers.as_str(), &app.name, "kstreams-a", &[], to_log).await;
-    pod.until("streams_pairs", |owned| owned == 4).await;
+    pod.until("streams_tasks", |owned| owned == 4).await;
     // A stranger who is only interested in responses takes half of them.
     let membership = client::Membership::Consumer;
     let stranger: StreamConsumer =
         client::pod_consumer(&app.brokers, "stranger", &app.name, membership).create().unwrap();
     stranger.subscribe(&[&app.topic("rs")]).unwrap();
     let polling = tokio::spawn(async move { while stranger.recv().await.is_err() {} });
-    pod.until("streams_half_pairs", |half| half == 2).await;
-    assert_eq!(pod.metric("streams_pairs").await, 2);
+    pod.until("streams_unpaired", |half| half == 2).await;
+    assert_eq!(pod.metric("streams_tasks").await, 2);
     // The coordinator knows a moment later than this pod who has the other half.
     let told = within("a word about the halves", async {
         loop {
@@ -119,7 +119,7 @@ async fn a_broker_that_demands_a_longer_session_timeout_gets_it() {
     let pod =
         Pod::start(&broker.bootstrap_servers(), "mock", "kstreams-a", &["--group-protocol", "classic"]).await;
     pod.ready().await;
-    tokio::time::timeout(Duration::from_secs(10), pod.until("streams_pairs", |owned| owned == 2))
+    tokio::time::timeout(Duration::from_secs(10), pod.until("streams_tasks", |owned| owned == 2))
         .await
         .unwrap();
 }

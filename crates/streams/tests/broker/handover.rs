@@ -81,7 +81,7 @@ impl Stage {
             pods.push(self.app.pod(&format!("kstreams-{number}"), &[]).await);
         }
         for pod in &pods {
-            pod.until("streams_pairs", |owned| owned == u64::from(PARTITIONS / PODS)).await;
+            pod.until("streams_tasks", |owned| owned == u64::from(PARTITIONS / PODS)).await;
             pod.ready().await;
         }
         self.calm().await;
@@ -110,7 +110,7 @@ async fn pause_after(end: impl AsyncFnOnce(Pod)) -> Duration {
         .longest_pause(async {
             end(last).await;
             for pod in &pods {
-                pod.until("streams_pairs", |owned| owned == share).await;
+                pod.until("streams_tasks", |owned| owned == share).await;
             }
         })
         .await;
@@ -149,7 +149,7 @@ async fn a_rolling_upgrade_stops_no_partition_for_long() {
         let surge = stage
             .longest_pause(async {
                 let pod = app.pod(&format!("kstreams-{}", PODS + number), &[]).await;
-                pod.until("streams_pairs", |owned| owned >= u64::from(PARTITIONS / (PODS + 1))).await;
+                pod.until("streams_tasks", |owned| owned >= u64::from(PARTITIONS / (PODS + 1))).await;
                 pod.ready().await;
                 new = Some(pod);
             })
@@ -162,7 +162,7 @@ async fn a_rolling_upgrade_stops_no_partition_for_long() {
                 old.terminate();
                 old.ended().await;
                 for pod in &pods {
-                    pod.until("streams_pairs", |owned| owned == u64::from(PARTITIONS / PODS)).await;
+                    pod.until("streams_tasks", |owned| owned == u64::from(PARTITIONS / PODS)).await;
                 }
             })
             .await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use game::{FrameHeader, Hit, Zone, avro};
+use workload::{FrameHeader, Hit, Zone, avro};
 
 use crate::fixture::{App, Written, now_ms, within};
 

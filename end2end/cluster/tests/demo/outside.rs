@@ -18,10 +18,10 @@ use kube::config::Kubeconfig;
 use model::command::{Command, Outcome};
 use model::controls::Manner;
 use serde_json::{Value, json};
+use test_client::Session;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command as Process};
-use visitor::Session;
 
 const A_WHILE: Duration = Duration::from_secs(60);
 /// Programs of the demo have ended, or count as hanging.

@@ -66,23 +66,23 @@ impl From<Problem> for Error {
     }
 }
 
-/// Which credential will do.
+/// When a credential is fetched again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::kubernetes) enum Wish {
-    /// The one of before, while it is good.
-    Kept,
+pub(in crate::kubernetes) enum Renewal {
+    /// The one of before, until it is due.
+    WhenDue,
     /// Another one: the API server did not take that of before.
-    Anew,
+    Now,
 }
 
 impl Plugin {
     /// The credential that the program gives, or gave before.
-    pub(super) async fn credential(&self, exec: &ExecConfig, wish: Wish) -> Result<Credential, Error> {
+    pub(super) async fn credential(&self, exec: &ExecConfig, renewal: Renewal) -> Result<Credential, Error> {
         let mut last = self.last.lock().await;
         if let Some(Last { at, answer }) = last.as_ref() {
             let is_good = match answer {
                 Ok(Credential { renew_at, .. }) => {
-                    wish == Wish::Kept && renew_at.is_none_or(|renew_at| Instant::now() < renew_at)
+                    renewal == Renewal::WhenDue && renew_at.is_none_or(|renew_at| Instant::now() < renew_at)
                 }
                 Err(_) => false,
             };
@@ -205,35 +205,35 @@ mod tests {
     #[tokio::test]
     async fn a_credential_is_kept_until_shortly_before_its_end_and_replaced_when_it_was_not_taken() {
         let (plugin, exec) = (Plugin::default(), exec(&answer(60)));
-        let first = plugin.credential(&exec, Wish::Kept).await.unwrap();
+        let first = plugin.credential(&exec, Renewal::WhenDue).await.unwrap();
         assert!(first.token.as_deref().unwrap().starts_with("me "));
         let lasts = first.renew_at.unwrap().duration_since(Instant::now());
         assert!((Duration::from_secs(50)..Duration::from_secs(56)).contains(&lasts), "{lasts:?}");
-        let token = async |wish| plugin.credential(&exec, wish).await.unwrap().token;
-        assert_eq!(token(Wish::Kept).await, first.token);
-        assert_eq!(token(Wish::Anew).await, first.token, "it was run just now");
+        let token = async |renewal| plugin.credential(&exec, renewal).await.unwrap().token;
+        assert_eq!(token(Renewal::WhenDue).await, first.token);
+        assert_eq!(token(Renewal::Now).await, first.token, "it was run just now");
         plugin.last.lock().await.as_mut().unwrap().at -= PAUSE;
-        assert_eq!(token(Wish::Kept).await, first.token);
-        assert_ne!(token(Wish::Anew).await, first.token);
+        assert_eq!(token(Renewal::WhenDue).await, first.token);
+        assert_ne!(token(Renewal::Now).await, first.token);
     }
 
     #[tokio::test]
     async fn one_that_is_short_lived_or_fails_is_not_run_all_the_time() {
         let plugin = Plugin::default();
         let short_lived = exec(&answer(1));
-        let first = plugin.credential(&short_lived, Wish::Kept).await.unwrap();
-        assert_eq!(plugin.credential(&short_lived, Wish::Kept).await.unwrap().token, first.token);
+        let first = plugin.credential(&short_lived, Renewal::WhenDue).await.unwrap();
+        assert_eq!(plugin.credential(&short_lived, Renewal::WhenDue).await.unwrap().token, first.token);
         let plugin = Plugin::default();
         let failing = exec("echo the session of $WHO has ended: $$ >&2; exit 7");
-        let first = plugin.credential(&failing, Wish::Kept).await.unwrap_err().to_string();
+        let first = plugin.credential(&failing, Renewal::WhenDue).await.unwrap_err().to_string();
         assert!(first.contains("`sh` failed (exit status: 7): the session of me has ended"), "{first}");
-        assert_eq!(plugin.credential(&failing, Wish::Anew).await.unwrap_err().to_string(), first);
+        assert_eq!(plugin.credential(&failing, Renewal::Now).await.unwrap_err().to_string(), first);
     }
 
     #[tokio::test]
     async fn what_is_wrong_is_said_with_the_hint_where_it_helps() {
         let told = async |exec: &ExecConfig| {
-            Plugin::default().credential(exec, Wish::Kept).await.unwrap_err().to_string()
+            Plugin::default().credential(exec, Renewal::WhenDue).await.unwrap_err().to_string()
         };
         let missing = ExecConfig { command: Some("no-such-plugin".to_owned()), ..exec("") };
         let missing = told(&missing).await;

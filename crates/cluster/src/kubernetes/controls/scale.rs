@@ -25,8 +25,8 @@ impl Controls {
     pub(super) async fn set_scale(&self, replicas: u32) -> Result<(), Refusal> {
         let deployments = self.deployments()?;
         let (policy, now) = {
-            let sight = self.sight.borrow();
-            let cluster = sight.cluster.as_ref().ok_or_else(unseen)?;
+            let observation = self.observation.borrow();
+            let cluster = observation.cluster.as_ref().ok_or_else(unseen)?;
             (cluster.policy.clone(), cluster.desired)
         };
         admission::replicas(replicas, now, &policy)?;

@@ -29,8 +29,8 @@ fn controls(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> (Contr
         clock: || NOW,
     };
     let cluster = Cluster { desired: 2, policy: Policy::default(), ..Cluster::default() };
-    let sight = Sight { cluster: Some(cluster), ..Sight::default() };
-    let controls = Controls::new(config, shared, watch::channel(sight).1);
+    let observation = Observation { cluster: Some(cluster), ..Observation::default() };
+    let controls = Controls::new(config, shared, watch::channel(observation).1);
     (controls, log)
 }
 

@@ -438,7 +438,7 @@ fn a_metric_of_keda_is_the_lag_of_its_triggers_topic() {
     let totals: Vec<_> = cluster.decision.unwrap().readings.iter().map(|reading| reading.total).collect();
     assert_eq!(totals, [Some(3_000), Some(1_400)]);
 
-    // While KEDA is paused its autoscaler is gone, and the triggers still say what a pod may owe.
+    // While KEDA is paused its autoscaler is gone, and the triggers still say how much lag a pod may have.
     objects.autoscalers.clear();
     assert_eq!(told(&fold(&objects, seen(None)).unwrap()), expected);
 }

@@ -9,16 +9,17 @@ use crate::kubernetes::testing::{
 };
 
 /// A watch whose clients come one after the other from `clients`, which is given their number.
-fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::Receiver<Sight> {
-    let (sights, sight) = channel::channel(Sight::default());
+fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::Receiver<Observation> {
+    let (observations, observation) = channel::channel(Observation::default());
     let number = AtomicUsize::new(0);
     let connect = move |_| {
         let client = clients(number.fetch_add(1, Ordering::SeqCst));
         async move { Ok(Connection { client, renew_at: None }) }
     };
-    let watch = Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
+    let watch =
+        Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), observations };
     tokio::spawn(watch.run());
-    sight
+    observation
 }
 
 fn one_pod() -> testing::Objects {
@@ -28,23 +29,27 @@ fn one_pod() -> testing::Objects {
     objects
 }
 
-async fn until(sight: &mut channel::Receiver<Sight>, what: &str, holds: impl Fn(&Sight) -> bool) -> Sight {
-    let seen = timeout(Duration::from_secs(60), sight.wait_for(|sight| holds(sight))).await;
+async fn until(
+    observation: &mut channel::Receiver<Observation>,
+    what: &str,
+    holds: impl Fn(&Observation) -> bool,
+) -> Observation {
+    let seen = timeout(Duration::from_secs(60), observation.wait_for(|observation| holds(observation))).await;
     seen.unwrap_or_else(|_| panic!("never {what}")).unwrap().clone()
 }
 
-fn pods(sight: &Sight) -> Vec<&str> {
-    sight.cluster.iter().flat_map(|cluster| &cluster.pods).map(|pod| pod.name.as_str()).collect()
+fn pods(observation: &Observation) -> Vec<&str> {
+    observation.cluster.iter().flat_map(|cluster| &cluster.pods).map(|pod| pod.name.as_str()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn everything_is_listed_before_anything_is_shown() {
     let objects = one_pod();
-    let mut sight = watch(move |_| {
+    let mut observation = watch(move |_| {
         let objects = Arc::clone(&objects);
         api_server(move |asked| from_objects(&objects, asked))
     });
-    let seen = until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
+    let seen = until(&mut observation, "a cluster", |observation| observation.cluster.is_some()).await;
     assert_eq!((pods(&seen), seen.label.as_str()), (vec!["kstreams-2-a"], "Kubernetes 1.37"));
     assert_eq!(seen.outage, None);
 }
@@ -54,7 +59,7 @@ async fn a_watch_whose_version_is_too_old_lists_again_and_is_no_outage() {
     let objects = one_pod();
     let gone = json!({ "type": "ERROR", "object": { "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" } });
     let told = Arc::new(Mutex::new(false));
-    let mut sight = watch(move |number| {
+    let mut observation = watch(move |number| {
         assert_eq!(number, 0, "no new session");
         let (objects, told, gone) = (Arc::clone(&objects), Arc::clone(&told), gone.clone());
         api_server(move |asked| {
@@ -69,14 +74,14 @@ async fn a_watch_whose_version_is_too_old_lists_again_and_is_no_outage() {
             Answer::Events(vec![gone.clone()])
         })
     });
-    let seen = until(&mut sight, "both pods", |sight| pods(sight).len() == 2).await;
+    let seen = until(&mut observation, "both pods", |observation| pods(observation).len() == 2).await;
     assert_eq!(seen.outage, None);
 }
 
 /// The first client answers until it lists, and its later beats like this; the others are well.
 async fn recovers(beat: fn() -> Answer, reason: &str) {
     let objects = one_pod();
-    let mut sight = watch(move |number| {
+    let mut observation = watch(move |number| {
         let objects = Arc::clone(&objects);
         let mut versions = 0;
         api_server(move |asked: &Asked| {
@@ -87,12 +92,12 @@ async fn recovers(beat: fn() -> Answer, reason: &str) {
             from_objects(&objects, asked)
         })
     });
-    until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
-    let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;
+    until(&mut observation, "a cluster", |observation| observation.cluster.is_some()).await;
+    let seen = until(&mut observation, "an outage", |observation| observation.outage.is_some()).await;
     let outage = seen.outage.clone().unwrap();
     assert!(outage.reason.contains(reason), "{}", outage.reason);
     assert_eq!((outage.since_ms, pods(&seen)), (NOW, vec!["kstreams-2-a"]), "the last picture stays");
-    until(&mut sight, "the end of the outage", |sight| sight.outage.is_none()).await;
+    until(&mut observation, "the end of the outage", |observation| observation.outage.is_none()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +113,7 @@ async fn an_api_server_that_hangs_is_an_outage_until_it_answers() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_may_not_be_opened_says_what_to_do() {
     let objects = one_pod();
-    let mut sight = watch(move |_| {
+    let mut observation = watch(move |_| {
         let objects = Arc::clone(&objects);
         api_server(move |asked| {
             if asked.path.ends_with("/pods") {
@@ -118,18 +123,18 @@ async fn a_watch_that_may_not_be_opened_says_what_to_do() {
             }
         })
     });
-    let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;
+    let seen = until(&mut observation, "an outage", |observation| observation.outage.is_some()).await;
     let reason = seen.outage.unwrap().reason;
     assert!(reason.contains("not allowed") && reason.contains("Role"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_end_are_replaced_before_that_and_it_is_no_outage() {
-    let (sights, mut sight) = channel::channel(Sight::default());
+    let (observations, mut observation) = channel::channel(Observation::default());
     let number = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&number);
-    let connect = move |wish| {
-        assert_eq!(wish, Wish::Kept);
+    let connect = move |renewal| {
+        assert_eq!(renewal, Renewal::WhenDue);
         let number = counted.fetch_add(1, Ordering::SeqCst);
         let objects = one_pod();
         let client = api_server(move |asked| from_objects(&objects, asked));
@@ -140,21 +145,23 @@ async fn credentials_that_end_are_replaced_before_that_and_it_is_no_outage() {
             if number == 1 { Err(Error::Credentials) } else { Ok(Connection { client, renew_at }) }
         }
     };
-    let watch = Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), sights };
+    let watch =
+        Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), observations };
     tokio::spawn(watch.run());
-    let waits = until(&mut sight, "what it waits for", |sight| sight.outage.is_some()).await;
+    let waits =
+        until(&mut observation, "what it waits for", |observation| observation.outage.is_some()).await;
     assert!(waits.outage.unwrap().reason.contains("credential plugin"));
-    until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
+    until(&mut observation, "a cluster", |observation| observation.cluster.is_some()).await;
     while number.load(Ordering::SeqCst) < 4 {
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(sight.borrow().outage, None);
+        assert_eq!(observation.borrow().outage, None);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_may_not_be_seen_hides_its_own_part_only_and_is_shown_when_it_may() {
     let objects = one_pod();
-    let mut sight = watch(move |number| {
+    let mut observation = watch(move |number| {
         let objects = Arc::clone(&objects);
         api_server(move |asked| {
             if number == 0 && asked.path.ends_with("/horizontalpodautoscalers") {
@@ -164,19 +171,23 @@ async fn a_kind_that_may_not_be_seen_hides_its_own_part_only_and_is_shown_when_i
             }
         })
     });
-    let hidden = |sight: &Sight| sight.cluster.as_ref().map(|cluster| cluster.hidden_kinds.clone());
-    let seen = until(&mut sight, "a cluster", |sight| sight.cluster.is_some()).await;
+    let hidden =
+        |observation: &Observation| observation.cluster.as_ref().map(|cluster| cluster.hidden_kinds.clone());
+    let seen = until(&mut observation, "a cluster", |observation| observation.cluster.is_some()).await;
     assert_eq!((pods(&seen), seen.outage.as_ref()), (vec!["kstreams-2-a"], None));
     assert_eq!(hidden(&seen).unwrap(), ["horizontalpodautoscalers"]);
-    let seen =
-        until(&mut sight, "all kinds", |sight| hidden(sight).is_some_and(|kinds| kinds.is_empty())).await;
+    let seen = until(&mut observation, "all kinds", |observation| {
+        hidden(observation).is_some_and(|kinds| kinds.is_empty())
+    })
+    .await;
     assert_eq!(seen.outage, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_deployment_there_is_nothing_to_show_and_it_says_so() {
-    let mut sight = watch(move |_| api_server(|asked| from_objects(&testing::Objects::default(), asked)));
-    let seen = until(&mut sight, "an outage", |sight| sight.outage.is_some()).await;
+    let mut observation =
+        watch(move |_| api_server(|asked| from_objects(&testing::Objects::default(), asked)));
+    let seen = until(&mut observation, "an outage", |observation| observation.outage.is_some()).await;
     assert!(seen.cluster.is_none());
     assert!(seen.outage.unwrap().reason.contains("no Deployment kstreams in the namespace king"));
 }
