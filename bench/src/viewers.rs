@@ -21,11 +21,11 @@ use crate::show::Show;
 /// How many, and for how long.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// Streams in all
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    /// Streams in all; the server has one more for the presenter, and 3,000 at most
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=2_999))]
     viewers: u32,
     /// How many of them are phones
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=5_000))]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=2_999))]
     phones: u32,
     /// Seconds to measure, after all are open
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=600))]
@@ -42,8 +42,8 @@ const OPENING: usize = 32;
 const ADDRESSES: u8 = 8;
 /// How long after a crowd the server's memory is looked at again.
 const AFTERWARDS: Duration = Duration::from_secs(60);
-/// A server that has seen no crowd since its start is smaller than this; one that has may keep memory, so that the growth by
-/// a second crowd says nothing.
+/// A server that has seen no crowd since its start is smaller than this; one that has may keep memory, so that the
+/// growth by a second crowd says nothing.
 const FRESH_MB: f64 = 40.0;
 
 /// Shared by all streams.
@@ -154,8 +154,8 @@ async fn wait_until_open(
     Ok(())
 }
 
-/// A client of its own address on this machine, where the system lets every one of 127.0.0.0/8 be used (Linux does): the server keeps places
-/// for other addresses from each.
+/// A client of its own address on this machine, where the system lets every one of 127.0.0.0/8 be used (Linux does):
+/// the server keeps places for other addresses from each.
 fn client_at(number: u8) -> Result<reqwest::Client> {
     let address = if cfg!(target_os = "linux") { [127, 0, 1, 1 + number] } else { [127, 0, 0, 1] };
     let builder = reqwest::Client::builder().pool_max_idle_per_host(0).local_address(IpAddr::from(address));

@@ -52,7 +52,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Rules with a passcode; `secret` signs the cookies, so cookies outlive whoever does not keep it. They are named after `port`.
+    /// Rules with a passcode; `secret` signs the cookies, so cookies outlive whoever does not keep it. They are named
+    /// after `port`.
     #[must_use]
     pub fn new(passcode: Option<String>, secret: &[u8; 64], front: Front, port: u16) -> Self {
         // With another passcode, the presenters of the old one are none any more; players stay who they are.
@@ -69,7 +70,8 @@ impl Access {
         }
     }
 
-    /// The same rules, and a token that makes a device known: whoever is told it keeps others from guessing passcodes in its place.
+    /// The same rules, and a token that makes a device known: whoever is told it keeps others from guessing passcodes
+    /// in its place.
     #[must_use]
     pub fn with_device_token(self, device_token: Option<String>) -> Self {
         Self { device_token, ..self }
@@ -110,7 +112,8 @@ impl Access {
         cookie(true).or_else(|| cookie(false))?.value().parse().ok()
     }
 
-    /// Checks a passcode; with [`SignIn::Welcome`] come the `Set-Cookie`s that make a presenter, and a device that is known.
+    /// Checks a passcode; with [`SignIn::Welcome`] come the `Set-Cookie`s that make a presenter, and a device that is
+    /// known.
     pub fn sign_in(
         &self,
         now_ms: Millis,
@@ -160,7 +163,8 @@ impl Access {
         u64::from_str_radix(jar.get(&self.name(DEVICE, client.is_secure))?.value(), 16).ok()
     }
 
-    /// The `Set-Cookie` that makes a device known, if the token is right: its passcodes are not kept waiting by those of strangers.
+    /// The `Set-Cookie` that makes a device known, if the token is right: its passcodes are not kept waiting by those
+    /// of strangers.
     #[must_use]
     pub fn know_device(&self, client: &Client, token: &str) -> Option<HeaderValue> {
         let is_right = self.device_token.as_deref().is_some_and(|right| is_equal(token, right));

@@ -42,7 +42,8 @@ pub async fn call(
     leptos_axum::handle_server_fns_with_context(give, request).await.into_response()
 }
 
-/// Takes a request's body in whole, and sees to it that it is JSON. One that dawdles is given up, like one that never ends.
+/// Takes a request's body in whole, and sees to it that it is JSON. One that dawdles is given up, like one that never
+/// ends.
 pub async fn whole_body(request: Request, next: Next) -> Response {
     if *request.method() != Method::POST {
         return next.run(request).await;

@@ -69,8 +69,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The most pods.
     pub max_pods: u32,
-    /// The autoscaler's defaults, where it is ours: a reset puts them in force, and Kafka keeps what is in force. `None` where
-    /// the cluster keeps its own.
+    /// The autoscaler's defaults, where it is ours: a reset puts them in force, and Kafka keeps what is in force.
+    /// `None` where the cluster keeps its own.
     pub own_policy: Option<Policy>,
 }
 

@@ -40,8 +40,8 @@ pub struct Args {
     /// What the outside calls this server, where a tunnel or an ingress is in front
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// What is in front of this server, and says in X-Forwarded-For for whom it asks: an address or a network, several times if need be.
-    /// Nobody else is believed; 127.0.0.1 is a tunnel that runs on this machine
+    /// What is in front of this server, and says in X-Forwarded-For for whom it asks: an address or a network, several
+    /// times if need be. Nobody else is believed; 127.0.0.1 is a tunnel that runs on this machine
     #[arg(long, value_name = "ADDRESS[/BITS]")]
     trusted_proxy: Vec<Proxy>,
     /// How often the autoscaler looks, in seconds

@@ -25,7 +25,8 @@ pub struct Invitation {
 pub enum Invitations {
     /// The one that the outside knows.
     Public(Invitation),
-    /// The one that this machine has in its network, unless the visitor came by another: a name that leads here leads others here, too.
+    /// The one that this machine has in its network, unless the visitor came by another: a name that leads here leads
+    /// others here, too.
     Network(Invitation),
     /// The one by which the visitor came. A pod knows none that leads to it from outside of its cluster.
     Visited,

@@ -1,5 +1,6 @@
-//! The port: one task a connection, with limits on how many there are and how long each may dawdle. A connection that takes no bytes
-//! for ten seconds is closed, and so is one that sends no request for thirty: nothing waits for somebody who is gone.
+//! The port: one task a connection, with limits on how many there are and how long each may dawdle. A connection that
+//! takes no bytes for ten seconds is closed, and so is one that sends no request for thirty: nothing waits for somebody
+//! who is gone.
 
 mod connections;
 

@@ -1,18 +1,18 @@
 //! The server's binary: configuration, then [`server::run`], or a look at the cluster only.
 
+mod memory;
+
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use process::DRAIN_LIMIT;
-
-/// Gives memory back after a crowd, most of which the system's allocator keeps. How soon, its environment says (`MIMALLOC_*`).
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     let args: server::Args = process::parse();
     let process = args.process.clone();
-    process::run(&process, DRAIN_LIMIT, |shutdown| async move {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.on_thread_park(memory::give_back);
+    process::run_on(runtime, &process, DRAIN_LIMIT, |shutdown| async move {
         #[cfg(feature = "kubernetes")]
         if args.cluster.check_cluster {
             return server::check_cluster(&args.check()?.runtime).await;

@@ -1,4 +1,5 @@
-//! The one task that folds: samples, observations of the cluster, settings and players go in, ticks come out to everybody.
+//! The one task that folds: samples, observations of the cluster, settings and players go in, ticks come out to
+//! everybody.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

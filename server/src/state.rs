@@ -47,7 +47,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Places for as many streams as there may be among so many connections: a quarter of them is left for pages and clicks.
+    /// Places for as many streams as there may be among so many connections: a quarter of them is left for pages and
+    /// clicks.
     #[must_use]
     pub fn all_places(connections: usize) -> Arc<Places> {
         Places::new(MAX_STREAMS.min(connections / 4 * 3))

@@ -36,7 +36,16 @@ where
     F: FnOnce(Shutdown) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    launch(args, Builder::new_multi_thread(), |runtime, shutdown| {
+    run_on(Builder::new_multi_thread(), args, limit, main)
+}
+
+/// The same on a runtime of the caller's.
+pub fn run_on<F, Fut>(runtime: Builder, args: &ProcessArgs, limit: Duration, main: F) -> ExitCode
+where
+    F: FnOnce(Shutdown) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    launch(args, runtime, |runtime, shutdown| {
         runtime.block_on(async { within(main(shutdown.clone()), &shutdown, limit).await })
     })
 }

@@ -1,7 +1,8 @@
 //! Wrong passcodes: each one makes whoever sent it wait twice as long as the last.
 //!
-//! Who sent it is told by the device, where a presenter has signed in before with it: behind one address with a guesser, say in one
-//! room, a presenter is not kept waiting by that. Everybody else is told by the address, and all of them together have one budget.
+//! Who sent it is told by the device, where a presenter has signed in before with it: behind one address with a
+//! guesser, say in one room, a presenter is not kept waiting by that. Everybody else is told by the address, and all of
+//! them together have one budget.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

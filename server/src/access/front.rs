@@ -123,7 +123,8 @@ impl PublicUrl {
     }
 }
 
-/// A host and its port, in the one form of many: in small letters, without the root's dot, with the port that goes without saying.
+/// A host and its port, in the one form of many: in small letters, without the root's dot, with the port that goes
+/// without saying.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HostAndPort {
     host: String,

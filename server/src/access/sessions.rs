@@ -1,4 +1,5 @@
-//! The presenters' sessions: each ends when its cookie does, when it is signed out, or when nobody has used it for long.
+//! The presenters' sessions: each ends when its cookie does, when it is signed out, or when nobody has used it for
+//! long.
 
 use std::collections::HashMap;
 use std::fmt;

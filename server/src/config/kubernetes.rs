@@ -8,8 +8,8 @@ use process::{Clock, ConfigError};
 /// The options that choose one.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ClusterArgs {
-    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this. Several files are one, as
-    /// in KUBECONFIG
+    /// Show the cluster of this kubeconfig instead of local pods; inside a cluster its own is shown without this.
+    /// Several files are one, as in KUBECONFIG
     #[arg(long, env = "KING_KUBECONFIG", value_name = "FILES")]
     kubeconfig: Option<OsString>,
     /// The context of the kubeconfig [default: its current one]

@@ -1,5 +1,5 @@
-//! Who is connected. When no more may be, whoever comes takes the place of a connection that has been silent for long: one of the
-//! address that has the most.
+//! Who is connected. When no more may be, whoever comes takes the place of a connection that has been silent for long:
+//! one of the address that has the most.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::state::lock;
 
-/// A connection on which nothing has moved for so long may be closed for somebody else's sake. Live streams move four times a second.
+/// A connection on which nothing has moved for so long may be closed for somebody else's sake. Live streams move four
+/// times a second.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// All connections; clones share them.

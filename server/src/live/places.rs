@@ -58,7 +58,8 @@ impl Places {
         Arc::new(Self { all, taken: Mutex::default() })
     }
 
-    /// Takes a place, if there is one for this looker: of one address, half of all for people who do not play, three quarters for all.
+    /// Takes a place, if there is one for this looker: of one address, half of all for people who do not play, three
+    /// quarters for all.
     #[must_use]
     pub fn take(self: &Arc<Self>, from: IpAddr, looker: Looker) -> Option<Place> {
         let mut taken = lock(&self.taken);
