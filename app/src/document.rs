@@ -24,7 +24,8 @@ pub fn render(page: Page, mut boot: Boot) -> String {
 
 const BODY: &str = "<body>";
 
-/// How many elements begin in a text of HTML. Nothing but a tag begins with `<` and a letter: texts and JSON are escaped.
+/// How many elements begin in a text of HTML. Nothing but a tag begins with `<` and a letter: texts and JSON are
+/// escaped.
 fn elements(html: &str) -> usize {
     let begins = |at: usize| html.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphabetic);
     html.match_indices('<').filter(|(at, _)| begins(*at)).count()

@@ -13,7 +13,8 @@ use crate::store::Store;
 
 /// Takes over the document: reads what it was rendered from, attaches to its elements, and follows the stream.
 ///
-/// What translators and extensions have put between the elements cannot be attached to: such a page is taken from the server again.
+/// What translators and extensions have put between the elements cannot be attached to: such a page is taken from the
+/// server again.
 pub fn hydrate() {
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
     if is_as_rendered(&document) {

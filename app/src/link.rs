@@ -35,8 +35,8 @@ impl Link {
     /// This long, and the picture is of the past.
     pub const STALE_MS: Millis = 20_000;
 
-    /// The link of a page whose newest frame (or whose HTML, before the first one) is so old, and whose connection is known
-    /// to be broken, or not.
+    /// The link of a page whose newest frame (or whose HTML, before the first one) is so old, and whose connection is
+    /// known to be broken, or not.
     #[must_use]
     pub const fn judge(silent_ms: Millis, had_frame: bool, is_broken: bool) -> Self {
         if silent_ms >= Self::HELD_MS && !had_frame && !is_broken {

@@ -1,5 +1,5 @@
-//! Our generator against Kafka's own `ProducerPerformance`: how many records a second of processor time produces, and how long a
-//! record takes at a moderate rate.
+//! Our generator against Kafka's own `ProducerPerformance`: how many records a second of processor time produces, and
+//! how long a record takes at a moderate rate.
 
 mod arrivals;
 mod side;

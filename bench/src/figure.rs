@@ -26,7 +26,8 @@ impl Figure {
         Self { name: name.into(), value, unit, goal: None, peer: None }
     }
 
-    /// A figure beside a peer's. `goal` is what ours divided by theirs should be: at least when it is above 1, else at most.
+    /// A figure beside a peer's. `goal` is what ours divided by theirs should be: at least when it is above 1, else at
+    /// most.
     pub(crate) fn compared(
         name: impl Into<String>,
         ours: f64,

@@ -184,8 +184,9 @@ fn commits(readings: &[Reading], ends: &[i64]) -> Vec<Known> {
     pairs.filter(|(_, before, after)| after < before).map(|(asked_ms, _, after)| (asked_ms, after)).collect()
 }
 
-/// For each commit, how much later its lag, or a smaller one, was known elsewhere. What was known before the first commit
-/// is of a backlog before; a commit that is never known is an error, since leaving it out would flatter the figure.
+/// For each commit, how much later its lag, or a smaller one, was known elsewhere. What was known before the first
+/// commit is of a backlog before; a commit that is never known is an error, since leaving it out would flatter the
+/// figure.
 fn delays(commits: &[Known], known: &[Known]) -> Result<Vec<f64>> {
     let begin_ms = commits.first().map_or(0.0, |commit| commit.0);
     let known: Vec<&Known> = known.iter().filter(|known| known.0 >= begin_ms).collect();

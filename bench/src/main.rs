@@ -1,7 +1,9 @@
-//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo or beside a peer.
+//! Measures the figures that the project promises, one subcommand a group of figures, against a running demo or beside
+//! a peer.
 //!
-//! `cargo xtask bench NAME` starts a demo, or only a Kafka, on free ports and runs `bench NAME` with its address in the environment.
-//! Every load is bounded in number and time and goes to this machine only; every wait is for a condition, with a limit.
+//! `cargo xtask bench NAME` starts a demo, or only a Kafka, on free ports and runs `bench NAME` with its address in the
+//! environment. Every load is bounded in number and time and goes to this machine only; every wait is for a condition,
+//! with a limit.
 
 mod broker;
 mod browser;
@@ -74,7 +76,8 @@ enum Command {
     Viewers(viewers::Options),
     /// Taps a second that come back through the application, and how long they take
     Taps(taps::Options),
-    /// As many schedules of kills, stalls, rebalances and restarts of the broker as asked for, each against a fold of the same log
+    /// As many schedules of kills, stalls, rebalances and restarts of the broker as asked for, each against a fold of
+    /// the same log
     Proof(proof::Options),
     /// One pod against Kafka Streams: processor time, memory, latency, and the same outcome
     Streams(streams::Options),

@@ -24,7 +24,8 @@ pub(crate) struct Options {
     /// The broker
     #[arg(long, env = "KING_TEST_KAFKA", value_name = "HOST:PORT")]
     kafka: Brokers,
-    /// The file with the id of the broker's process, which somebody starts again when it dies; without it, it is not killed
+    /// The file with the id of the broker's process, which somebody starts again when it dies; without it, it is not
+    /// killed
     #[arg(long, env = "KING_TEST_KAFKA_PID_FILE", value_name = "FILE")]
     kafka_pid_file: Option<PathBuf>,
     /// The program of the pods

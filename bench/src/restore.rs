@@ -30,7 +30,8 @@ pub(crate) struct Options {
     rounds: u32,
 }
 
-/// A killed pod is a member of its group for two seconds more; this waits for the group to notice, which is not part of restoring.
+/// A killed pod is a member of its group for two seconds more; this waits for the group to notice, which is not part of
+/// restoring.
 const GONE: Duration = Duration::from_secs(4);
 /// From a start to the first record.
 const LIMIT: Duration = Duration::from_secs(120);

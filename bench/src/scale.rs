@@ -93,8 +93,8 @@ async fn burst(demo: &Demo, show: &mut Show, phase: f64) -> Result<(f64, f64)> {
     Ok(((decided.at_ms - began_ms) / 1_000.0, (first_ms - began_ms) / 1_000.0))
 }
 
-/// The first record counts only if a pod wrote it that the cluster made after the burst began and that the group's coordinator
-/// calls the owner of the record's partition, and if it was joined after that pod was made.
+/// The first record counts only if a pod wrote it that the cluster made after the burst began and that the group's
+/// coordinator calls the owner of the record's partition, and if it was joined after that pod was made.
 async fn check(show: &mut Show, record: &SessionRecord, began_ms: f64) -> Result<()> {
     let name = record.pod.as_deref().context("the record names no pod")?;
     let partition = record.partition as usize;

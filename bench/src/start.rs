@@ -143,7 +143,8 @@ async fn start(repository: &Path, state: &Path, limit: Duration, target: Target)
     Ok(Start { seconds, built })
 }
 
-/// Passes a demo's words on to our standard error, since figures are all that is said on the output; whether they tell of a build.
+/// Passes a demo's words on to our standard error, since figures are all that is said on the output; whether they tell
+/// of a build.
 async fn pass_on(output: impl AsyncRead + Unpin) -> Result<bool> {
     let mut lines = BufReader::new(output).lines();
     let mut built = false;

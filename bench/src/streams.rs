@@ -1,5 +1,5 @@
-//! One pod of ours against Kafka Streams: how much work a second of processor time does, how much memory it takes, how long a
-//! frame needs to `SESSIONS`, and whether both compute the same.
+//! One pod of ours against Kafka Streams: how much work a second of processor time does, how much memory it takes, how
+//! long a frame needs to `SESSIONS`, and whether both compute the same.
 
 mod input;
 mod latency;

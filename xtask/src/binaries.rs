@@ -51,9 +51,9 @@ impl Programs {
 /// The arguments of cargo that choose the page.
 const PAGE: [&str; 4] = ["-p", "frontend", "--target", "wasm32-unknown-unknown"];
 
-/// Builds programs with a profile, and the page beside them, into `site`: while one waits for its longest library, the other has the
-/// processor. Programs are always built together: alone, each would have its libraries built once more with other features. The compiler's
-/// words on the page are in a file, since both would draw over each other's.
+/// Builds programs with a profile, and the page beside them, into `site`: while one waits for its longest library, the
+/// other has the processor. Programs are always built together: alone, each would have its libraries built once more
+/// with other features. The compiler's words on the page are in a file, since both would draw over each other's.
 pub(crate) fn build_all(workspace: &Workspace, profile: &str, programs: Programs, site: &Path) -> Result<()> {
     std::fs::create_dir_all(&workspace.target)
         .with_context(|| format!("cannot create {}", workspace.target.display()))?;

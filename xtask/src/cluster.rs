@@ -1,8 +1,9 @@
-//! `cargo xtask cluster`: a real Kubernetes of one node, with a Kafka and a schema registry that its pods reach, for the tests and
-//! for whoever wants to look. No container engine is needed: its programs are built from their own sources.
+//! `cargo xtask cluster`: a real Kubernetes of one node, with a Kafka and a schema registry that its pods reach, for
+//! the tests and for whoever wants to look. No container engine is needed: its programs are built from their own
+//! sources.
 //!
-//! It lives in namespaces of the kernel's (`namespaces`), so that its addresses and ports are fixed and nobody else's, and so that
-//! nothing of it stays.
+//! It lives in namespaces of the kernel's (`namespaces`), so that its addresses and ports are fixed and nobody else's,
+//! and so that nothing of it stays.
 
 mod namespaces;
 mod node;
@@ -210,8 +211,8 @@ fn take_out(surroundings: &Surroundings<'_>, supervisor: &mut Supervisor<'_>) ->
 }
 
 impl Surroundings<'_> {
-    /// Tells a program: KUBECONFIG, the programs on its PATH, Kafka, and in `KING_TEST_CLUSTER` the directory that has `pki/` and,
-    /// for each component, `NAME.log` and `NAME.lock` with the id of its process.
+    /// Tells a program: KUBECONFIG, the programs on its PATH, Kafka, and in `KING_TEST_CLUSTER` the directory that has
+    /// `pki/` and, for each component, `NAME.log` and `NAME.lock` with the id of its process.
     fn describe_to(&self, command: &mut Command) {
         kafka::forget(command);
         self.workspace.describe_to(command);

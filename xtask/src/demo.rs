@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// The show's port; 0 takes any free one
     #[arg(long, default_value_t = 8930)]
     port: u16,
-    /// A file whose first line is the presenter's passcode; KING_PASSCODE says it as well, and a command line would show it to
-    /// everybody on this machine [default: four random words]
+    /// A file whose first line is the presenter's passcode; KING_PASSCODE says it as well, and a command line would
+    /// show it to everybody on this machine [default: four random words]
     #[arg(long, value_name = "FILE")]
     passcode_file: Option<PathBuf>,
     /// The address to listen at; 0.0.0.0 lets phones in the same network join
@@ -66,7 +66,8 @@ pub(crate) struct Options {
     /// The most pods that the show may have (4 to 12)
     #[arg(long, value_parser = clap::value_parser!(u32).range(4..=12))]
     max_pods: Option<u32>,
-    /// Where data and logs are kept; demos with different directories run beside each other [default: demo/ in the target directory]
+    /// Where data and logs are kept; demos with different directories run beside each other [default: demo/ in the
+    /// target directory]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// End when standard input closes

@@ -1,6 +1,7 @@
 //! `cargo xtask deploy`: from the sources to a demo that runs in a cluster, and with `--delete` the way out.
 //!
-//! What can go wrong is found out before anything is changed: the tools, the Secrets, and whether the cluster's metrics APIs are free.
+//! What can go wrong is found out before anything is changed: the tools, the Secrets, and whether the cluster's metrics
+//! APIs are free.
 
 mod kubectl;
 mod load;
@@ -30,7 +31,8 @@ pub(crate) struct Options {
     /// The context of the kubeconfig [default: the current one]
     #[arg(long)]
     context: Option<String>,
-    /// How the image gets to the nodes when it is not sent to a registry [default: by the context's name, else `ctr` where it works]
+    /// How the image gets to the nodes when it is not sent to a registry [default: by the context's name, else `ctr`
+    /// where it works]
     #[arg(long, value_enum)]
     load: Option<Load>,
     /// Take the demo away again, with all that lies outside of its namespace
@@ -94,7 +96,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes everything away. First the metrics APIs: no namespace of the cluster can end while one of them is served by nobody.
+/// Takes everything away. First the metrics APIs: no namespace of the cluster can end while one of them is served by
+/// nobody.
 fn delete(
     workspace: &Workspace,
     kubectl: &Kubectl,

@@ -1,7 +1,7 @@
 //! A small guard around a foreign program, which knows nothing of our pipes.
 //!
-//! It runs the program in a process group of its own and holds the parent's pipe as standard input: when the pipe closes, however the
-//! parent died, it ends the whole group, gently first and for certain 2.5 s later.
+//! It runs the program in a process group of its own and holds the parent's pipe as standard input: when the pipe
+//! closes, however the parent died, it ends the whole group, gently first and for certain 2.5 s later.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -31,7 +31,8 @@ pub(crate) struct Options {
     /// Milliseconds to leave the program alone after the pipe closed, so that others may say goodbye to it
     #[arg(long, default_value_t = 0)]
     linger_ms: u64,
-    /// Says the program's process id as the only line on standard output; the program's own output then goes to standard error
+    /// Says the program's process id as the only line on standard output; the program's own output then goes to
+    /// standard error
     #[arg(long)]
     announce: bool,
     /// A word of a command to run after the program has ended; repeat it for each word
@@ -134,7 +135,8 @@ fn note(mut lock: &File, group: Option<Pid>) -> Result<()> {
     Ok(())
 }
 
-/// Ends what a guard left behind that was killed itself: the same program with the same arguments, by the id that the guard noted.
+/// Ends what a guard left behind that was killed itself: the same program with the same arguments, by the id that the
+/// guard noted.
 fn end_leftover(mut lock: &File, options: &Options) -> Result<()> {
     let mut noted = String::new();
     lock.read_to_string(&mut noted)?;

@@ -1,4 +1,5 @@
-//! The questions that are asked over a socket: an HTTP GET of a page of ours, and whether a Kafka broker answers, or at least listens.
+//! The questions that are asked over a socket: an HTTP GET of a page of ours, and whether a Kafka broker answers, or at
+//! least listens.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};

@@ -1,7 +1,7 @@
 //! `cargo xtask image`: one image with all programs and the page, as an OCI archive, without a container engine.
 //!
-//! Two layers: what the programs need of this machine (`base`), and the programs with the page (`app`). The same programs, page and
-//! system libraries give the same bytes, and so the same digest.
+//! Two layers: what the programs need of this machine (`base`), and the programs with the page (`app`). The same
+//! programs, page and system libraries give the same bytes, and so the same digest.
 
 mod base;
 mod libraries;
@@ -39,7 +39,8 @@ pub(crate) struct Options {
     /// Pack what was built before
     #[arg(long)]
     pub no_build: bool,
-    /// The archive [default: image/king-of-scaling.tar in the target directory]; the list of its contents is written beside it
+    /// The archive [default: image/king-of-scaling.tar in the target directory]; the list of its contents is written
+    /// beside it
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Send it to a registry: HOST/PATH, with a tag or else this version's. Who we are is in docker's configuration

@@ -1,4 +1,5 @@
-//! One running demo: its directory, the lock that keeps a second one out, and the file that tells tests and benchmarks about it.
+//! One running demo: its directory, the lock that keeps a second one out, and the file that tells tests and benchmarks
+//! about it.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};

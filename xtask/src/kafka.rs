@@ -93,8 +93,8 @@ impl Source {
         }
     }
 
-    /// Starts it, at an address or else at a free port of the loopback, with its data and log in `directory`, and with more
-    /// listeners if it is for tests. It may take some seconds more to answer.
+    /// Starts it, at an address or else at a free port of the loopback, with its data and log in `directory`, and with
+    /// more listeners if it is for tests. It may take some seconds more to answer.
     pub(crate) fn start(
         self,
         workspace: &Workspace,
@@ -151,8 +151,8 @@ impl Source {
     }
 }
 
-/// The file that has the id of the broker's process while it runs, for a broker with its data in `directory`. For a container it is that
-/// of the engine's client, whose end takes the container along.
+/// The file that has the id of the broker's process while it runs, for a broker with its data in `directory`. For a
+/// container it is that of the engine's client, whose end takes the container along.
 pub(crate) fn pid_file(directory: &Path) -> PathBuf {
     directory.join("lock")
 }
@@ -252,7 +252,8 @@ fn usable_java(workspace: &Workspace) -> Result<Java, String> {
     Ok(java)
 }
 
-/// A Java for another program than Kafka, with Maven unless that program was fetched before; installed if that is agreed to.
+/// A Java for another program than Kafka, with Maven unless that program was fetched before; installed if that is
+/// agreed to.
 pub(crate) fn java_with_maven(fetched: bool, consent: Consent) -> Result<PathBuf> {
     let find = || {
         let java = Java::find()?;
@@ -273,7 +274,8 @@ pub(crate) fn java_and_jars(workspace: &Workspace) -> Result<(PathBuf, PathBuf)>
     Ok((java.program, jars::fetch(workspace)?))
 }
 
-/// What to install for Kafka. Debian's default Java is new enough, Ubuntu's is not before 24.04: name a version where it is known.
+/// What to install for Kafka. Debian's default Java is new enough, Ubuntu's is not before 24.04: name a version where
+/// it is known.
 fn java_packages() -> Packages {
     const DEFAULT: Packages =
         Packages { apt: &["default-jre-headless", "maven"], brew: &["openjdk", "maven"] };

@@ -1,8 +1,8 @@
 //! `cargo xtask`: the one door for people and CI.
 //!
-//! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures, `image` packs it and `deploy` brings it to a
-//! cluster. It uses threads and few dependencies, without an async runtime: it is compiled before it can say a word. What a demo does not
-//! need comes with the feature `whole`, when it is asked for.
+//! `demo` builds everything and runs it, `test` does all that CI does, `bench` measures, `image` packs it and `deploy`
+//! brings it to a cluster. It uses threads and few dependencies, without an async runtime: it is compiled before it can
+//! say a word. What a demo does not need comes with the feature `whole`, when it is asked for.
 
 // Code that only the whole program calls is in both.
 #![cfg_attr(not(feature = "whole"), allow(dead_code))]

@@ -14,7 +14,8 @@ pub(crate) fn features() -> &'static [&'static str] {
     FEATURES.get_or_init(|| if cfg!(target_os = "linux") && is_here() { &[] } else { &VENDORED })
 }
 
-/// Whether one can be built with, as `openssl-sys` and librdkafka look for it. librdkafka wants version 3 for what is new.
+/// Whether one can be built with, as `openssl-sys` and librdkafka look for it. librdkafka wants version 3 for what is
+/// new.
 fn is_here() -> bool {
     tool::output(Command::new("pkg-config").args(["--exists", "openssl >= 3"])).is_some()
 }

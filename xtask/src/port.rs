@@ -80,7 +80,8 @@ pub(crate) fn in_network(bind: IpAddr) -> Option<IpAddr> {
     if !bind.is_unspecified() {
         return (!bind.is_loopback()).then_some(bind);
     }
-    // Connecting a datagram socket sends nothing: it makes the system choose the interface (the address is for documentation).
+    // Connecting a datagram socket sends nothing: it makes the system choose the interface (the address is for
+    // documentation).
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();

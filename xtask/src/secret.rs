@@ -19,7 +19,8 @@ const WORDS: [&str; 64] = [
     "robot", "royal", "salsa", "solar", "sugar", "tango", "tiger", "turbo", "zebra",
 ];
 
-/// Words of a passcode, like `lemon-robot-comet-arena`: there are 17 million of them, and the server looks at five a second.
+/// Words of a passcode, like `lemon-robot-comet-arena`: there are 17 million of them, and the server looks at five a
+/// second.
 const WORDS_OF_A_PASSCODE: usize = 4;
 
 /// A new passcode.
@@ -37,7 +38,8 @@ pub(crate) fn passcode_of(file: &Path) -> Result<String> {
     Ok(line.to_owned())
 }
 
-/// The key that signs cookies, in hexadecimal: made once and kept with the demo's data, so that players and presenters outlive a restart.
+/// The key that signs cookies, in hexadecimal: made once and kept with the demo's data, so that players and presenters
+/// outlive a restart.
 pub(crate) fn cookie_secret(file: &Path) -> Result<String> {
     match std::fs::read(file) {
         Ok(kept) => {

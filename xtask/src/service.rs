@@ -122,7 +122,8 @@ impl Service {
         true
     }
 
-    /// Notes that a process ended. The pause before the next start, or nothing when that process was not the current one.
+    /// Notes that a process ended. The pause before the next start, or nothing when that process was not the current
+    /// one.
     pub(crate) fn ended(&mut self, pid: u32) -> Option<Duration> {
         let running = self.running.take_if(|running| running.pid == pid)?;
         // A guard that was killed could not end what it guarded.

@@ -1,7 +1,7 @@
 //! The finished page (`<target>/site`, where a demo serves it): JavaScript, WebAssembly, one style sheet and the fonts.
 //!
-//! Every file's name holds a hash of its content, so that a browser may keep it for ever, and lies beside its compressed forms. The server
-//! reads `manifest.json` to learn the names.
+//! Every file's name holds a hash of its content, so that a browser may keep it for ever, and lies beside its
+//! compressed forms. The server reads `manifest.json` to learn the names.
 
 mod assets;
 mod code;
@@ -67,7 +67,8 @@ fn add_fonts(assets: &Assets, folder: &Path) -> Result<Vec<(String, String)>> {
     Ok(fonts)
 }
 
-/// All of `style/*.css` in the order of their names; a font's `url(...)` names the hashed file, which lies beside the style sheet.
+/// All of `style/*.css` in the order of their names; a font's `url(...)` names the hashed file, which lies beside the
+/// style sheet.
 fn style_sheet(folder: &Path, fonts: &[(String, String)]) -> Result<String> {
     let mut css = String::new();
     for file in files(folder, "css")? {

@@ -38,7 +38,8 @@ pub(crate) struct Options {
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// rustfmt, clippy for the server's side and the browser's, advisories about libraries, Terraform's format, and what Kustomize makes of `deploy`
+    /// rustfmt, clippy for the server's side and the browser's, advisories about libraries, Terraform's format, and
+    /// what Kustomize makes of `deploy`
     Lint,
     /// Unit tests, and integration tests on a real Kafka
     Unit,
@@ -97,8 +98,9 @@ fn lint(workspace: &Workspace) -> Result<()> {
     deployment::lint(workspace)
 }
 
-/// `cargo test` with a Kafka of its own; `KING_TEST_KAFKA_TLS` and its like tell of the listener that a managed one would
-/// have. Beside it are a schema registry (`KING_TEST_REGISTRY`) and a Python that has fastavro (`KING_TEST_PYTHON`).
+/// `cargo test` with a Kafka of its own; `KING_TEST_KAFKA_TLS` and its like tell of the listener that a managed one
+/// would have. Beside it are a schema registry (`KING_TEST_REGISTRY`) and a Python that has fastavro
+/// (`KING_TEST_PYTHON`).
 fn unit(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let python = python::with_fastavro(workspace)?;
     let mut registry = Registry::start(workspace)?;

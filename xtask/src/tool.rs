@@ -17,17 +17,17 @@ const LOOK: Duration = Duration::from_millis(20);
 
 static SPAWN: Mutex<()> = Mutex::new(());
 
-/// Starts a child in a process group of its own with a pipe to its standard input: Ctrl-C in the terminal reaches only us, and our end
-/// reaches the child.
+/// Starts a child in a process group of its own with a pipe to its standard input: Ctrl-C in the terminal reaches only
+/// us, and our end reaches the child.
 pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
-    // Without pipe2 (macOS) a child that is forked between the making of a pipe and its close-on-exec flag would inherit the pipe and
-    // keep it open after our end: one at a time.
+    // Without pipe2 (macOS) a child that is forked between the making of a pipe and its close-on-exec flag would
+    // inherit the pipe and keep it open after our end: one at a time.
     let _one_at_a_time = SPAWN.lock().unwrap_or_else(PoisonError::into_inner);
     command.process_group(0).stdin(Stdio::piped()).spawn()
 }
 
-/// This program once more. A build that runs meanwhile may have put another file in its place, or none yet: on Linux the running
-/// one is asked for by what it is, not by where it was.
+/// This program once more. A build that runs meanwhile may have put another file in its place, or none yet: on Linux
+/// the running one is asked for by what it is, not by where it was.
 pub(crate) fn own() -> Result<Command> {
     let path = std::env::current_exe().context("cannot find this program's own file")?;
     if !cfg!(target_os = "linux") {
@@ -59,7 +59,8 @@ pub(crate) fn show(command: &Command) -> Result<ExitStatus> {
     show_while(command, pause)
 }
 
-/// The same, with something to do meanwhile: it gets the time until the tool is looked at again, and may end the tool by an error.
+/// The same, with something to do meanwhile: it gets the time until the tool is looked at again, and may end the tool
+/// by an error.
 pub(crate) fn show_while(
     command: &Command,
     meanwhile: impl FnMut(Duration) -> Result<()>,

@@ -1,4 +1,5 @@
-//! The commands that a demo does without: this program was built with little inside, so that it is there soon, and calls the whole one.
+//! The commands that a demo does without: this program was built with little inside, so that it is there soon, and
+//! calls the whole one.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

@@ -49,7 +49,8 @@ impl Workspace {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }
 
-    /// A cargo command in the root, without what `cargo run` added to our own environment: it would make cargo build things again.
+    /// A cargo command in the root, without what `cargo run` added to our own environment: it would make cargo build
+    /// things again.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root);

@@ -1,5 +1,5 @@
-//! Renders the pages from invented pictures, to look at states that are rare in life: twelve pods, a lag of ten million,
-//! an outage, nothing known yet.
+//! Renders the pages from invented pictures, to look at states that are rare in life: twelve pods, a lag of ten
+//! million, an outage, nothing known yet.
 //!
 //! `cargo run --release -p app --features ssr --example gallery -- DIRECTORY`, then serve that directory over HTTP.
 

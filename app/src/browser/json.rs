@@ -1,8 +1,8 @@
 //! JSON into our types, by the browser's own parser.
 //!
-//! It reads what this show's server writes, and nothing else: a value of another type than the one asked for is an error
-//! without words. That makes it a third of the size of a reader for everybody, and each phone downloads it. What cannot
-//! be read is told to the browser's console.
+//! It reads what this show's server writes, and nothing else: a value of another type than the one asked for is an
+//! error without words. That makes it a third of the size of a reader for everybody, and each phone downloads it. What
+//! cannot be read is told to the browser's console.
 
 #[cfg(feature = "hydrate")]
 #[path = "json/js.rs"]

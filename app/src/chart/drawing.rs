@@ -27,8 +27,8 @@ pub(crate) struct Drawing {
     pub allowed: String,
     /// The tolerance around it.
     pub band: String,
-    /// Where `allowed` begins, as fractions from the left and from the bottom: there it says what it is. `None` while it is
-    /// unknown.
+    /// Where `allowed` begins, as fractions from the left and from the bottom: there it says what it is. `None` while
+    /// it is unknown.
     pub allowed_at: Option<(f64, f64)>,
     /// How many lanes.
     pub lanes: Lanes,

@@ -1,5 +1,5 @@
-//! The markers on the time axis, as flags that do not cover each other: what belongs together becomes one flag, and what
-//! finds no room joins its neighbour.
+//! The markers on the time axis, as flags that do not cover each other: what belongs together becomes one flag, and
+//! what finds no room joins its neighbour.
 
 use model::Millis;
 use model::history::{Event, Marker};
@@ -128,8 +128,8 @@ pub(crate) fn flags<'a>(time: TimeAxis, room: Room, markers: impl Iterator<Item 
         let width = half + room.character * words.chars().count() as f64;
         let leftward = room.character > 0.0 && x + width > room.right;
         let (from, to) = if leftward { (x - width, x + half) } else { (x - half, x + width) };
-        // With its words where they fit; else over the words of a flag that is no more telling; else its sign alone; else
-        // with its neighbour.
+        // With its words where they fit; else over the words of a flag that is no more telling; else its sign alone;
+        // else with its neighbour.
         let fits = rows.iter().position(|row| row.end <= from);
         let covers = rows.iter().position(|row| row.sign_end <= from && row.weight <= kind.weight());
         let squeezes = rows.iter().position(|row| row.end <= x - half);

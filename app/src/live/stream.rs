@@ -130,8 +130,8 @@ impl<W: Wire + 'static> Stream<W> {
         }
     }
 
-    /// Notices that the device has slept, and opens another connection: what the old one still brings has waited all the while, and it may
-    /// be dead without knowing.
+    /// Notices that the device has slept, and opens another connection: what the old one still brings has waited all
+    /// the while, and it may be dead without knowing.
     fn wakes(&self) -> bool {
         let wall_ms = js_sys::Date::now();
         let has_slept = wall_ms - self.awake_ms.replace(wall_ms) > SLEPT_MS;
@@ -142,8 +142,8 @@ impl<W: Wire + 'static> Stream<W> {
         has_slept
     }
 
-    /// Closes the stream of a page that nobody sees, and opens it when somebody looks again: over plain HTTP a browser has six
-    /// connections to a server, for all of its tabs.
+    /// Closes the stream of a page that nobody sees, and opens it when somebody looks again: over plain HTTP a browser
+    /// has six connections to a server, for all of its tabs.
     fn rests(&self, now_ms: f64) -> bool {
         let is_hidden =
             web_sys::window().and_then(|w| w.document()).is_some_and(|document| document.hidden());

@@ -66,7 +66,8 @@ fn hold(picture: &Picture) -> String {
         .unwrap_or_default()
 }
 
-/// What the generator is asked for and what it achieves, while that is less; that there is none, where a cluster says so.
+/// What the generator is asked for and what it achieves, while that is less; that there is none, where a cluster says
+/// so.
 fn behind(picture: &Picture) -> Option<String> {
     let generator = picture.snapshot.cluster.as_ref().and_then(|cluster| cluster.generator);
     if let Some(missing) = words::missing_generator(generator) {
@@ -99,8 +100,8 @@ fn reason(picture: &Picture) -> String {
         .unwrap_or_default()
 }
 
-/// How fresh the figures are. Before frames come: how old they were when the page was rendered; when no more come: how old
-/// they are.
+/// How fresh the figures are. Before frames come: how old they were when the page was rendered; when no more come: how
+/// old they are.
 fn fresh(store: Store) -> Signal<String> {
     Signal::derive(move || match (store.link.get(), store.fresh_ms.get()) {
         (Link::HeldBack { for_ms } | Link::Reconnecting { for_ms } | Link::Stale { for_ms }, _) => {

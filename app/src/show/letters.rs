@@ -1,5 +1,5 @@
-//! The records that the application put aside: how many, and, on asking, why and where the newest one came from. Nothing
-//! is there while there are none, or while nobody knows.
+//! The records that the application put aside: how many, and, on asking, why and where the newest one came from.
+//! Nothing is there while there are none, or while nobody knows.
 
 use leptos::prelude::*;
 use model::Millis;

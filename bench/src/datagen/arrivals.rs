@@ -17,7 +17,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long the first record may take.
 const FIRST_LIMIT: Duration = Duration::from_secs(60);
 
-/// Milliseconds from the records' own timestamps until they are here, over some seconds less a margin in which the producer may end.
+/// Milliseconds from the records' own timestamps until they are here, over some seconds less a margin in which the
+/// producer may end.
 pub(crate) async fn watch(
     brokers: &Brokers,
     topics: &[String],

@@ -26,7 +26,8 @@ pub(crate) struct Input {
 /// How the input ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With a request and a response in each partition that join nothing, late enough for every session before to be over.
+    /// With a request and a response in each partition that join nothing, late enough for every session before to be
+    /// over.
     Closing,
     /// With the last frame: more may follow.
     Open,

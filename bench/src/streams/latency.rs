@@ -78,7 +78,8 @@ pub(crate) async fn run(
     Distribution::of("latency", latencies)
 }
 
-/// Produces frames that are stamped with the time at which they are sent; returns how many are counted: those that were answered.
+/// Produces frames that are stamped with the time at which they are sent; returns how many are counted: those that were
+/// answered.
 fn produce(sender: &Sender, mut generator: Generator, load: &Load, pending: &Pending) -> Result<usize> {
     let frames_per_second = load.records_per_second / 2.0;
     let length = SETTLE + Duration::from_secs(load.seconds);

@@ -70,8 +70,8 @@ impl Outcome {
         }
     }
 
-    /// Reads all that is committed in a topic of sessions: of ours the final ones count, of the peer, which writes none, the last record of
-    /// each window.
+    /// Reads all that is committed in a topic of sessions: of ours the final ones count, of the peer, which writes
+    /// none, the last record of each window.
     pub(crate) async fn read(brokers: &Brokers, topic: &str, side: Side) -> Result<Self> {
         let (brokers, topic) = (brokers.clone(), topic.to_owned());
         tokio::task::spawn_blocking(move || {

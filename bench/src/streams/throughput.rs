@@ -1,4 +1,5 @@
-//! One application on an input that is there already: how much processor time it takes, and whether its sessions are right.
+//! One application on an input that is there already: how much processor time it takes, and whether its sessions are
+//! right.
 
 use std::fmt;
 use std::time::Duration;

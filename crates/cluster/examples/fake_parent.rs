@@ -1,5 +1,5 @@
-//! Runs a local cluster of two pods until it is killed: for the test that kills it. Arguments: the pods' program, and the
-//! address of the witness.
+//! Runs a local cluster of two pods until it is killed: for the test that kills it. Arguments: the pods' program, and
+//! the address of the witness.
 
 use std::time::Duration;
 

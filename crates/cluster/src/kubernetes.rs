@@ -1,9 +1,9 @@
 //! A real cluster: watches the Deployments `kstreams` and `datagen`, the pods, the autoscaler and its events in one
 //! namespace, and changes them when asked.
 //!
-//! One task, the [`watch`], lists and watches, and gives every change to the pure [`fold`]. When anything fails it begins
-//! anew from a fresh list with fresh credentials, and says meanwhile since when the picture is old. Commands go through
-//! [`Controls`], on the connection of the watch.
+//! One task, the [`watch`], lists and watches, and gives every change to the pure [`fold`]. When anything fails it
+//! begins anew from a fresh list with fresh credentials, and says meanwhile since when the picture is old. Commands go
+//! through [`Controls`], on the connection of the watch.
 
 mod connect;
 mod controls;

@@ -2,8 +2,8 @@
 //! [`model::snapshot::Cluster`], and what can be asked of it, as [`model::controls::ClusterControls`].
 //!
 //! [`local`] runs the pods as child processes and behaves as Kubernetes' Deployment, kubelet and
-//! HorizontalPodAutoscaler do; lag comes in as a [`LagView`]. [`kubernetes`] watches a real cluster, whose own autoscaler
-//! scales; it comes with the feature `kubernetes`. Nothing here knows Kafka.
+//! HorizontalPodAutoscaler do; lag comes in as a [`LagView`]. [`kubernetes`] watches a real cluster, whose own
+//! autoscaler scales; it comes with the feature `kubernetes`. Nothing here knows Kafka.
 
 pub mod admission;
 #[cfg(feature = "kubernetes")]

@@ -2,8 +2,8 @@
 //! probes and restarts, and an autoscaler.
 //!
 //! One task, the [`actor`], owns all of it; a task a process (see [`process`]) reports to it. Everybody else sees the
-//! state in a watch channel and sends commands through [`Controls`]. Pods hold the other end of a pipe: when this process
-//! dies, however it dies, they see their stdin end and stop.
+//! state in a watch channel and sends commands through [`Controls`]. Pods hold the other end of a pipe: when this
+//! process dies, however it dies, they see their stdin end and stop.
 
 mod actor;
 mod backoff;

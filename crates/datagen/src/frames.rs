@@ -64,7 +64,8 @@ impl Frames {
         }
     }
 
-    /// Says where the load does not go on where it ended. `passed` is the time since the last step by a clock that nobody sets.
+    /// Says where the load does not go on where it ended. `passed` is the time since the last step by a clock that
+    /// nobody sets.
     fn tell_leap(&self, plan: &Plan, [done_ms, from_ms]: [Millis; 2], passed: Duration) {
         if from_ms + LEAP_MS < done_ms {
             let by = Duration::from_millis(done_ms - from_ms);

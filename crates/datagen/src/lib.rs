@@ -1,4 +1,5 @@
-//! The load: frames of many machines, at a rate that `KING-CONTROL` changes while it runs, or that the command line gives.
+//! The load: frames of many machines, at a rate that `KING-CONTROL` changes while it runs, or that the command line
+//! gives.
 //!
 //! Nothing is ever dropped: when Kafka is slow, the generator is slow, and says so. The work is one thread that
 //! generates, encodes, produces and waits for the next step; a small runtime serves the admin endpoints.
@@ -49,8 +50,8 @@ enum Asked {
 /// Produces until a stop is requested, or the run that was asked for is over.
 ///
 /// # Errors
-/// When the run has no end that it needs, the admin address cannot be bound, a client cannot be made, or Kafka cannot be
-/// spoken to as it is set up.
+/// When the run has no end that it needs, the admin address cannot be bound, a client cannot be made, or Kafka cannot
+/// be spoken to as it is set up.
 pub fn run(config: &Config, shutdown: &Shutdown, runtime: &Handle) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);

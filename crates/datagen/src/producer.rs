@@ -1,7 +1,7 @@
 //! Records into Kafka, with back-pressure: when the queue is full, sending waits.
 //!
-//! Delivery is never given up. What Kafka refuses for good (a topic that takes no record of this size, a broker that has
-//! lost its data and its memory of this producer) is counted, and its cause is said.
+//! Delivery is never given up. What Kafka refuses for good (a topic that takes no record of this size, a broker that
+//! has lost its data and its memory of this producer) is counted, and its cause is said.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,8 +26,8 @@ use crate::stall::{Loss, Losses, News, Stall};
 /// How long to wait before a full queue, or a broker that is away, is tried again.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// Records in memory: a quarter of a second of the strongest burst on the page. With more a record costs more: measured at full
-/// speed, 100,000 that wait no longer fit the processor's cache, and take one and a half times the CPU.
+/// Records in memory: a quarter of a second of the strongest burst on the page. With more a record costs more: measured
+/// at full speed, 100,000 that wait no longer fit the processor's cache, and take one and a half times the CPU.
 const QUEUE: &str = "20000";
 
 /// The process was asked to stop.
@@ -49,8 +49,8 @@ pub(crate) struct Record<'a> {
     pub(crate) ts: i64,
 }
 
-/// Sends records and counts acknowledgements: what was queued, less what still waits and what was refused. Only refusals
-/// are reported one by one.
+/// Sends records and counts acknowledgements: what was queued, less what still waits and what was refused. Only
+/// refusals are reported one by one.
 pub(crate) struct Producer {
     config: ClientConfig,
     topics: [String; 2],
@@ -209,8 +209,8 @@ impl Producer {
         }
     }
 
-    /// Brings the metrics up to date. The client says how many records wait, not of which topic: while some do, each topic
-    /// has its share of them.
+    /// Brings the metrics up to date. The client says how many records wait, not of which topic: while some do, each
+    /// topic has its share of them.
     fn count(&mut self) {
         let refused = self.deliveries.refused();
         let taken = [0, 1].map(|topic: usize| self.queued[topic].saturating_sub(refused[topic]));

@@ -1,5 +1,5 @@
-//! Notices that Kafka takes nothing while records wait for it, and that records are refused: each is said once, and once
-//! more when it is over.
+//! Notices that Kafka takes nothing while records wait for it, and that records are refused: each is said once, and
+//! once more when it is over.
 
 use std::time::Duration;
 

@@ -29,14 +29,14 @@ pub use renewing::{Answered, Renewing};
 pub use security::{Credentials, Security};
 pub use trouble::{Trouble, Troubles};
 
-/// `session.timeout.ms` of a pod: how long a killed pod goes on owning its partitions. A second would do on a quiet machine; on a
-/// laptop that compiles, or shares its screen, healthy pods were thrown out of the group with it.
+/// `session.timeout.ms` of a pod: how long a killed pod goes on owning its partitions. A second would do on a quiet
+/// machine; on a laptop that compiles, or shares its screen, healthy pods were thrown out of the group with it.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// The shortest session timeout that a broker with stock settings accepts; the one to fall back to when it answers
 /// `INVALID_SESSION_TIMEOUT`.
 pub const STOCK_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
-/// `transaction.timeout.ms` of a pod: so long, and up to the time between two looks of the broker, the offsets that a dead pod has added to a
-/// transaction keep the next owner waiting.
+/// `transaction.timeout.ms` of a pod: so long, and up to the time between two looks of the broker, the offsets that a
+/// dead pod has added to a transaction keep the next owner waiting.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// `max.poll.interval.ms` of a pod, which polls many times a second.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -79,8 +79,8 @@ pub enum Membership {
     },
 }
 
-/// A consumer of the application's group: bounded memory, and quick to notice a dead sibling. It commits nothing by itself, since a pod
-/// commits in its transactions. Both inputs of a partition go to the same pod.
+/// A consumer of the application's group: bounded memory, and quick to notice a dead sibling. It commits nothing by
+/// itself, since a pod commits in its transactions. Both inputs of a partition go to the same pod.
 #[must_use]
 pub fn pod_consumer(
     brokers: &Brokers,
@@ -91,7 +91,8 @@ pub fn pod_consumer(
     let mut config = reader(brokers, client_id);
     config
         .set("group.id", group_id)
-        // Also how long a rebalance waits for a member that a restarted broker still remembers; five minutes by default.
+        // Also how long a rebalance waits for a member that a restarted broker still remembers; five minutes by
+        // default.
         .set("max.poll.interval.ms", MAX_POLL_INTERVAL.as_millis().to_string())
         .set("enable.auto.offset.store", "false")
         .set("fetch.min.bytes", "65536");
@@ -130,7 +131,8 @@ pub fn reader(brokers: &Brokers, client_id: &str) -> ClientConfig {
 
 /// A producer that neither loses nor doubles a record, with a queue that fits a small pod.
 ///
-/// Only failed deliveries are reported: who waits for each acknowledgement sets `delivery.report.only.error` to `false`.
+/// Only failed deliveries are reported: who waits for each acknowledgement sets `delivery.report.only.error` to
+/// `false`.
 #[must_use]
 pub fn producer(brokers: &Brokers, client_id: &str) -> ClientConfig {
     let mut config = base(brokers, client_id);
@@ -161,7 +163,8 @@ pub fn transactional(brokers: &Brokers, client_id: &str, transactional_id: &str)
 
 /// A consumer that only asks for the committed offsets of a group, and never joins it.
 ///
-/// `read_uncommitted`, since librdkafka otherwise asks for stable offsets and times out while a pod's transaction is open.
+/// `read_uncommitted`, since librdkafka otherwise asks for stable offsets and times out while a pod's transaction is
+/// open.
 #[must_use]
 pub fn sampling(brokers: &Brokers, client_id: &str, group_id: &str) -> ClientConfig {
     let mut config = base(brokers, client_id);

@@ -93,8 +93,8 @@ impl Target {
     }
 }
 
-/// The metadata of a commit that moves offsets on purpose. A pod takes the position of such a commit, and begins without state there;
-/// commits that neither a pod nor this has made do not move it.
+/// The metadata of a commit that moves offsets on purpose. A pod takes the position of such a commit, and begins
+/// without state there; commits that neither a pod nor this has made do not move it.
 pub const SKIP: &str = "v1 skip";
 
 /// The ends, unless one of them is unknown: a half-moved group would be worse than one that was not moved.

@@ -1,6 +1,6 @@
-//! The topic of dead letters: records that the application left out, as they came, with where they come from and why. Who
-//! follows it looks at the headers only: how many there are, why, and the newest of them. Of those that somebody waits for,
-//! he hears one by one.
+//! The topic of dead letters: records that the application left out, as they came, with where they come from and why.
+//! Who follows it looks at the headers only: how many there are, why, and the newest of them. Of those that somebody
+//! waits for, he hears one by one.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,8 @@ pub struct Origin<'a> {
     pub offset: i64,
 }
 
-/// The headers of a dead letter: its origin, the reason as a word and as a sentence, and the pod that left it out. Numbers are decimal text.
+/// The headers of a dead letter: its origin, the reason as a word and as a sentence, and the pod that left it out.
+/// Numbers are decimal text.
 #[must_use]
 pub fn headers(origin: &Origin<'_>, reason: &str, error: &str, pod: &str) -> OwnedHeaders {
     let text = |key, value| Header { key, value: Some(value) };
@@ -92,8 +93,8 @@ pub struct Awaited {
     pub letter: DeadLetter,
 }
 
-/// Follows the topic on a thread of its own until `cancel` fires or the tally's receiver is dropped. `is_awaited` decides by
-/// the key's bytes which new ones are told one by one.
+/// Follows the topic on a thread of its own until `cancel` fires or the tally's receiver is dropped. `is_awaited`
+/// decides by the key's bytes which new ones are told one by one.
 pub fn follow(
     config: &Config,
     is_awaited: impl FnMut(&[u8]) -> bool + Send + 'static,

@@ -37,8 +37,8 @@ pub struct Member {
 }
 
 impl GroupDescription {
-    /// Who owns which pair of partitions: the member that owns partition p of both inputs owns pair p, or of the only input
-    /// that has this partition. The inputs have so many partitions each.
+    /// Who owns which pair of partitions: the member that owns partition p of both inputs owns pair p, or of the only
+    /// input that has this partition. The inputs have so many partitions each.
     #[must_use]
     pub fn owners(&self, inputs: &[String; 2], partitions: [usize; 2]) -> model::lag::Group {
         let owner = |partition: usize| {
@@ -137,8 +137,8 @@ fn ready<'c>(
     Ok(client.insert(ready))
 }
 
-/// One question. It is given up after a while, since librdkafka forgets to ask for the coordinator again after some errors;
-/// the client is then due to be replaced.
+/// One question. It is given up after a while, since librdkafka forgets to ask for the coordinator again after some
+/// errors; the client is then due to be replaced.
 fn ask(
     consumer: &BaseConsumer<Tracing>,
     group_id: &str,

@@ -1,5 +1,5 @@
-//! How many partitions a topic has, and which of them have a leader. Partitions can be added at any time, and a broker that
-//! goes takes those away that it alone has.
+//! How many partitions a topic has, and which of them have a leader. Partitions can be added at any time, and a broker
+//! that goes takes those away that it alone has.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The adapter to Kafka: everything here speaks to a broker, through librdkafka, or to the schema registry beside it, and
-//! to nothing else.
+//! The adapter to Kafka: everything here speaks to a broker, through librdkafka, or to the schema registry beside it,
+//! and to nothing else.
 //!
 //! Nothing above this crate sees a librdkafka sentinel (-1001), a raw pointer or a blocking call: what blocks runs on
 //! a thread of its own or in `spawn_blocking`, and an unknown is `None`. The names of topics and of the group are

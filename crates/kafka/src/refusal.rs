@@ -1,8 +1,8 @@
 //! Why Kafka did not take a record.
 //!
-//! One failure brings many errors: after a record that is refused, librdkafka gives up what is queued behind it, and those
-//! records are reported as "purged in queue", often before the one that tells the cause. [`Refusals`] keeps the first
-//! telling one of a batch, and [`Refusal`] says it with what to do.
+//! One failure brings many errors: after a record that is refused, librdkafka gives up what is queued behind it, and
+//! those records are reported as "purged in queue", often before the one that tells the cause. [`Refusals`] keeps the
+//! first telling one of a batch, and [`Refusal`] says it with what to do.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,8 +111,8 @@ pub(crate) fn why(error: &KafkaError) -> String {
     known.to_owned()
 }
 
-/// The first telling refusal of the records that were sent since it was last taken. Clones share it, so that the context of a
-/// producer notes what its owner takes.
+/// The first telling refusal of the records that were sent since it was last taken. Clones share it, so that the
+/// context of a producer notes what its owner takes.
 ///
 /// A transaction that fails for such a record fails in each of its steps, with errors that only say so
 /// ("current transaction failed"): who takes the refusal first has the cause.

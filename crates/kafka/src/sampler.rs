@@ -1,8 +1,9 @@
 //! The sampler: every 250 ms, how far the group has come in both inputs and how long both logs are.
 //!
 //! It runs on threads of its own and publishes into a `watch` channel; there is one, however many people look. When
-//! Kafka does not answer it keeps the last sample, says since when and why, and goes on asking. How many partitions there
-//! are, and the group's members, are asked for on threads of their own, so that a slow answer never delays the offsets.
+//! Kafka does not answer it keeps the last sample, says since when and why, and goes on asking. How many partitions
+//! there are, and the group's members, are asked for on threads of their own, so that a slow answer never delays the
+//! offsets.
 
 mod offsets;
 mod partitions;

@@ -1,8 +1,8 @@
-//! A reader outside of any group that has all partitions of a topic, for as long as the process lives: what the followers of
-//! one topic have in common.
+//! A reader outside of any group that has all partitions of a topic, for as long as the process lives: what the
+//! followers of one topic have in common.
 //!
-//! It takes in partitions that are added, and says what it cannot read. A consumer that stands still while its logs grow is
-//! replaced, and the next one goes on where it was.
+//! It takes in partitions that are added, and says what it cannot read. A consumer that stands still while its logs
+//! grow is replaced, and the next one goes on where it was.
 
 use std::time::{Duration, Instant};
 
@@ -91,8 +91,8 @@ impl Place {
         (self.heard, self.is_at_end, self.waiting_since) = (Heard::Something, is_at_end, None);
     }
 
-    /// Compares it with the log's end, if that is known. A log that has grown since the last look may have been read since then: what
-    /// ends a transaction is never heard of as a record.
+    /// Compares it with the log's end, if that is known. A log that has grown since the last look may have been read
+    /// since then: what ends a transaction is never heard of as a record.
     fn look(&mut self, end: Option<i64>, now: Instant) {
         let heard = std::mem::take(&mut self.heard);
         let Some(end) = end else { return };

@@ -227,7 +227,8 @@ fn count(metadata: &Metadata, name: &str) -> u32 {
 }
 
 fn new_topic<'a>(topic: &'a Topic, partitions: u32, replicas: usize) -> NewTopic<'a> {
-    // An acknowledged record outlives one broker, and one broker may be away. A stock broker's 1 would not do the first.
+    // An acknowledged record outlives one broker, and one broker may be away. A stock broker's 1 would not do the
+    // first.
     let in_sync = if replicas > 2 { "2" } else { "1" };
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let replicas = i32::try_from(replicas).unwrap_or(1);

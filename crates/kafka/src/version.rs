@@ -1,7 +1,7 @@
 //! Which release of Kafka a broker runs, asked with one `ApiVersions` request over a connection of our own.
 //!
-//! librdkafka does not expose the answer's features. A broker never says its release; but the newest
-//! `metadata.version` that it supports belongs to exactly one. Only plaintext listeners are asked: we speak TLS through librdkafka alone.
+//! librdkafka does not expose the answer's features. A broker never says its release; but the newest `metadata.version`
+//! that it supports belongs to exactly one. Only plaintext listeners are asked: we speak TLS through librdkafka alone.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

@@ -1,4 +1,5 @@
-//! The metrics APIs, as the API server's aggregation layer, the HorizontalPodAutoscaler and `kubectl get --raw` ask for them.
+//! The metrics APIs, as the API server's aggregation layer, the HorizontalPodAutoscaler and `kubectl get --raw` ask for
+//! them.
 
 mod custom;
 mod discovery;
@@ -43,7 +44,8 @@ pub struct Api {
     pub shutdown: Shutdown,
 }
 
-/// All routes. Health and the missing OpenAPI documents are open to all, everything else to whom the cluster permits it.
+/// All routes. Health and the missing OpenAPI documents are open to all, everything else to whom the cluster permits
+/// it.
 pub fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/apis", get(discovery::groups))

@@ -1,7 +1,8 @@
 //! Who asks, and may they? As every API server behind the aggregation layer decides it.
 //!
-//! The API server in front has a client certificate and says in headers for whom it asks ([`FrontProxy`]). Whoever comes directly
-//! shows a bearer token, which the cluster reviews. What the user may do is the cluster's word too ([`Reviews`]), kept for ten seconds.
+//! The API server in front has a client certificate and says in headers for whom it asks ([`FrontProxy`]). Whoever
+//! comes directly shows a bearer token, which the cluster reviews. What the user may do is the cluster's word too
+//! ([`Reviews`]), kept for ten seconds.
 
 mod attributes;
 mod cache;
@@ -66,7 +67,8 @@ impl Access {
         Self { front_proxy, reviews, tokens: Cache::new(REVIEW_HOLDS), permits: Cache::new(REVIEW_HOLDS) }
     }
 
-    /// Who asks, if they may. Takes everything out of the headers that claims an identity: nobody behind this can mistake it for one.
+    /// Who asks, if they may. Takes everything out of the headers that claims an identity: nobody behind this can
+    /// mistake it for one.
     ///
     /// # Errors
     /// Why the request is refused.
@@ -102,7 +104,8 @@ impl Access {
     }
 
     async fn permit(&self, user: &User, attributes: Attributes) -> Result<(), Refused> {
-        // Every user of a cluster may see what there is, and its API server asks as a user without groups, whom no role knows.
+        // Every user of a cluster may see what there is, and its API server asks as a user without groups, whom no role
+        // knows.
         if attributes.is_discovery() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! KEDA's external scaler (gRPC). Unknown lag is `UNAVAILABLE`, so that KEDA's own fallback acts; never 0.
 //!
-//! A trigger's metadata: `metric` (a metric of the group; default `kafka_lag_total`), `topic` (default: both), `target` (records per pod),
-//! `activation` (records beyond which there must be a pod; default 0).
+//! A trigger's metadata: `metric` (a metric of the group; default `kafka_lag_total`), `topic` (default: both), `target`
+//! (records per pod), `activation` (records beyond which there must be a pod; default 0).
 
 mod activity;
 mod trigger;
@@ -62,8 +62,8 @@ impl ExternalScaler for Scaler {
 
     type StreamIsActiveStream = Pin<Box<dyn Stream<Item = Result<IsActiveResponse, Status>> + Send>>;
 
-    /// Says at once whether it is active, and from then on whenever that changes; that it is not active any more, after some quiet seconds.
-    /// While the lag is unknown it says nothing.
+    /// Says at once whether it is active, and from then on whenever that changes; that it is not active any more, after
+    /// some quiet seconds. While the lag is unknown it says nothing.
     async fn stream_is_active(
         &self,
         request: Request<ScaledObjectRef>,

@@ -1,4 +1,5 @@
-//! One look at everything that the answers are made of: the newest sample, and the pods as the cluster last showed them.
+//! One look at everything that the answers are made of: the newest sample, and the pods as the cluster last showed
+//! them.
 
 use model::lag::{Outage, Sample, Sampled};
 use model::scaling::{LagView, PodState};

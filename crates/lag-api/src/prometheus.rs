@@ -1,5 +1,5 @@
-//! Lag for Prometheus, under the names of the demo's first version. What is unknown has no sample; how old the newest sample is,
-//! is a gauge of its own.
+//! Lag for Prometheus, under the names of the demo's first version. What is unknown has no sample; how old the newest
+//! sample is, is a gauge of its own.
 
 use std::fmt;
 

@@ -104,8 +104,8 @@ fn host_names(service: &str, namespace: &str) -> Vec<String> {
     [".svc", ".svc.cluster.local", ""].map(|domain| format!("{service}.{namespace}{domain}")).to_vec()
 }
 
-/// We can serve when our certificate is trusted and we know whose word on users to take. Whether Kafka answers is another
-/// matter: without values the APIs must go on to say so.
+/// We can serve when our certificate is trusted and we know whose word on users to take. Whether Kafka answers is
+/// another matter: without values the APIs must go on to say so.
 async fn keep(keeper: Keeper, front_proxy: watch::Receiver<Option<Arc<FrontProxy>>>, readiness: Readiness) {
     keeper.run(|trusted| readiness.set(trusted && front_proxy.borrow().is_some())).await;
 }

@@ -1,8 +1,8 @@
 //! TLS: the certificate that we show, and the connections.
 //!
-//! The certificate comes from a mounted directory, or is made here; [`keeper`] keeps it fresh and tells the API server whom to trust.
-//! A client's certificate is asked for, never demanded, and only its signature is checked here: whether it is the front
-//! proxy's is decided for each request, by the configuration of that moment.
+//! The certificate comes from a mounted directory, or is made here; [`keeper`] keeps it fresh and tells the API server
+//! whom to trust. A client's certificate is asked for, never demanded, and only its signature is checked here: whether
+//! it is the front proxy's is decided for each request, by the configuration of that moment.
 
 mod bundle;
 mod client;

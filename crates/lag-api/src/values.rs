@@ -1,4 +1,5 @@
-//! What each metric says, from a view of the lag and the pods. Pure: the time comes in, and an unknown comes out as an error.
+//! What each metric says, from a view of the lag and the pods. Pure: the time comes in, and an unknown comes out as an
+//! error.
 
 use model::scaling::{LagView, PodState, fresh, measure};
 use model::{Input, Millis};
@@ -104,8 +105,8 @@ pub fn series_labels(input: Option<Input>) -> Labels {
     labels
 }
 
-/// The lag of each pod in one input, records, in the order of the pods; `None` for a pod that does not run. They add up to
-/// the group's lag of that input.
+/// The lag of each pod in one input, records, in the order of the pods; `None` for a pod that does not run. They add up
+/// to the group's lag of that input.
 ///
 /// # Errors
 /// When the lag or the owners are unknown, or no pod runs that could have it.

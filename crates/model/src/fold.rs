@@ -1,8 +1,8 @@
-//! The fold: samples of Kafka, observations of the cluster, settings and players go in one by one; the picture that everybody
-//! sees comes out, and with each step the tick that brings a page up to date.
+//! The fold: samples of Kafka, observations of the cluster, settings and players go in one by one; the picture that
+//! everybody sees comes out, and with each step the tick that brings a page up to date.
 //!
-//! Pure: one task of the server owns it and gives it the time. What happened (a kill, a scale step, a rebalance) is read
-//! from the differences between two observations, so local pods and a real cluster are told alike.
+//! Pure: one task of the server owns it and gives it the time. What happened (a kill, a scale step, a rebalance) is
+//! read from the differences between two observations, so local pods and a real cluster are told alike.
 
 mod arrears;
 mod markers;
@@ -251,8 +251,8 @@ impl Fold {
         self.mark_away(at_ms, Event::KafkaAway, was_there, before.is_some(), outage.as_ref());
     }
 
-    /// Marks the begin and the end of an outage. Before its first observation nothing has gone away: the page says that it is
-    /// waiting.
+    /// Marks the begin and the end of an outage. Before its first observation nothing has gone away: the page says that
+    /// it is waiting.
     fn mark_away(
         &mut self,
         at_ms: Millis,

@@ -11,8 +11,8 @@ pub struct Hpa {
     /// Whether there is one, or a paused ScaledObject of KEDA that will make one. Without either only hands change the
     /// number of pods.
     pub exists: bool,
-    /// The names of all autoscalers of the Deployment, the one that is told of here first; empty where it is the only one. Kubernetes
-    /// lets none of several scale.
+    /// The names of all autoscalers of the Deployment, the one that is told of here first; empty where it is the only
+    /// one. Kubernetes lets none of several scale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rivals: Vec<String>,
     /// Its conditions, in the API's order.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Input, Millis};
 
-/// What Kafka said about one partition of a topic, for one consumer group. Fetched in this order: commit, high watermark,
-/// start, end.
+/// What Kafka said about one partition of a topic, for one consumer group. Fetched in this order: commit, high
+/// watermark, start, end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PartitionOffsets {
     /// The group's committed offset: the next record that it will read. `None`: the group has no commit here.
@@ -26,14 +26,15 @@ pub struct PartitionOffsets {
 /// What makes a partition's lag special; shown beside the figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Doubt {
-    /// The group has not committed here yet: all that is left in the log is lag, since it will start at the oldest record.
+    /// The group has not committed here yet: all that is left in the log is lag, since it will start at the oldest
+    /// record.
     New,
     /// The group had committed here, and has no commit any more: its offsets expired, or the topic was made anew.
     Gone,
     /// Records were deleted before the group read them.
     Lost,
-    /// The commit is beyond the log's end: the topic was made anew or truncated, or somebody set the offset. The group will
-    /// start again at the oldest record, so all that is left in the log is lag.
+    /// The commit is beyond the log's end: the topic was made anew or truncated, or somebody set the offset. The group
+    /// will start again at the oldest record, so all that is left in the log is lag.
     Ahead,
     /// An open transaction holds records back that are in the log: nobody can read them yet. They are no lag.
     Held {
@@ -87,7 +88,8 @@ impl PartitionOffsets {
         }
     }
 
-    /// Whether the commit is beyond all that is in the log. What is in an open transaction may not be read, but it is there.
+    /// Whether the commit is beyond all that is in the log. What is in an open transaction may not be read, but it is
+    /// there.
     fn is_ahead(&self) -> bool {
         let end = self.high_watermark.unwrap_or(self.log_end_offset).max(self.log_end_offset);
         self.committed_offset.is_some_and(|committed| committed > end)
@@ -103,8 +105,8 @@ fn distance(from: i64, to: i64) -> u64 {
 pub struct Sample {
     /// When the log ends were read.
     pub sampled_ms: Millis,
-    /// Offsets of `GAME-FRAME-RQ`, indexed by partition; `None` where Kafka gave no answer for that partition. Empty while
-    /// nobody knows how many partitions there are.
+    /// Offsets of `GAME-FRAME-RQ`, indexed by partition; `None` where Kafka gave no answer for that partition. Empty
+    /// while nobody knows how many partitions there are.
     pub requests: Vec<Option<PartitionOffsets>>,
     /// Offsets of `GAME-FRAME-RS`, likewise. The number of partitions may differ.
     pub responses: Vec<Option<PartitionOffsets>>,

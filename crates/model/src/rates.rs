@@ -28,8 +28,8 @@ struct Positions {
 }
 
 impl RateWindow {
-    /// Adds a sample. A sample with an unknown offset is left out: a slope needs both its ends. When such samples are all
-    /// that comes, the rates become unknown.
+    /// Adds a sample. A sample with an unknown offset is left out: a slope needs both its ends. When such samples are
+    /// all that comes, the rates become unknown.
     pub fn push(&mut self, sample: &Sample) {
         self.newest_ms = sample.sampled_ms;
         let Some(positions) = Positions::of(sample) else { return };

@@ -74,8 +74,8 @@ pub struct Source {
     pub kafka: String,
     /// For example `local pods` or `Kubernetes 1.37`.
     pub cluster: String,
-    /// For how long the broker may keep what a crashed pod's open transaction holds: its partitions wait for that. `None`
-    /// where the broker does not say.
+    /// For how long the broker may keep what a crashed pod's open transaction holds: its partitions wait for that.
+    /// `None` where the broker does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_hold_ms: Option<Millis>,
 }
@@ -85,8 +85,8 @@ pub struct Source {
 pub struct Lag {
     /// When the log ends were read.
     pub sampled_ms: Millis,
-    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer. Empty while nobody knows how many partitions
-    /// there are; the two inputs may have different numbers.
+    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer. Empty while nobody knows how many
+    /// partitions there are; the two inputs may have different numbers.
     #[serde(rename = "rq")]
     pub requests: Vec<Option<u64>>,
     /// Records behind in `GAME-FRAME-RS`.
@@ -285,12 +285,12 @@ pub struct Cluster {
     /// The Deployment `datagen`; `None` where the cluster has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<Replicas>,
-    /// Why Kubernetes does not make the pods that are asked for, as the Deployment's and its ReplicaSet's conditions say it:
-    /// `FailedCreate: exceeded quota: ...`.
+    /// Why Kubernetes does not make the pods that are asked for, as the Deployment's and its ReplicaSet's conditions
+    /// say it: `FailedCreate: exceeded quota: ...`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_failure: Option<String>,
-    /// Kinds of objects that this server may not see, as the API's paths spell them: `horizontalpodautoscalers`. What they would tell is
-    /// unknown.
+    /// Kinds of objects that this server may not see, as the API's paths spell them: `horizontalpodautoscalers`. What
+    /// they would tell is unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden_kinds: Vec<String>,
 }

@@ -61,7 +61,8 @@ pub struct PhoneGame {
     scores: Vec<u64>,
 }
 
-/// A tap that was drawn and has to be written to Kafka; then [`PhoneGame::acked`] or [`PhoneGame::failed`] must be told.
+/// A tap that was drawn and has to be written to Kafka; then [`PhoneGame::acked`] or [`PhoneGame::failed`] must be
+/// told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     /// Whose.
@@ -155,7 +156,8 @@ impl PhoneGame {
         true
     }
 
-    /// Shows a player out, by the name that people see. Whoever it was may join anew, as somebody new does; `false` if there is none.
+    /// Shows a player out, by the name that people see. Whoever it was may join anew, as somebody new does; `false` if
+    /// there is none.
     pub fn remove(&mut self, name: &str) -> bool {
         let found = self.players.values().find(|player| player.identity.name() == name);
         let Some(Identity { machine, nonce, .. }) = found.map(|player| player.identity) else { return false };
@@ -257,7 +259,8 @@ impl PhoneGame {
         self.positions = positions;
     }
 
-    /// A pod died that worked on a partition: whoever waits there, and whoever comes before another pod works there, was hurt.
+    /// A pod died that worked on a partition: whoever waits there, and whoever comes before another pod works there,
+    /// was hurt.
     pub fn pod_died(&mut self, partition: usize, pod: &str) {
         let Some(dead_pod) = self.dead_pods.get_mut(partition) else { return };
         *dead_pod = Some(pod.to_owned());
@@ -344,8 +347,8 @@ impl PhoneGame {
         self.players.is_empty()
     }
 
-    /// Makes sure that one more fits: the one who has been idle the longest leaves. Where an address has as many as one may have, that is
-    /// one of its own.
+    /// Makes sure that one more fits: the one who has been idle the longest leaves. Where an address has as many as one
+    /// may have, that is one of its own.
     fn make_room(&mut self, now_ms: Millis, from: IpAddr) -> Result<(), String> {
         let may_join = self.origins.join(now_ms, from, &mut self.joins);
         may_join.map_err(|_| "Many join at this moment: try again in a second.")?;

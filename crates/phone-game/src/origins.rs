@@ -1,5 +1,5 @@
-//! Where players come from, so that one address does not take what the others need. A whole room may share an address: it gets what others
-//! leave, and what is kept for others is never more than they can use.
+//! Where players come from, so that one address does not take what the others need. A whole room may share an address:
+//! it gets what others leave, and what is kept for others is never more than they can use.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -36,8 +36,8 @@ pub(super) struct Player {
     last_number: u32,
     /// In the order of their numbers; those that wait and the last ones that came back.
     sent: VecDeque<Sent>,
-    /// The newest session that came back, and the last tap that was sent before: it may be here before Kafka's acknowledgement of the tap
-    /// in it.
+    /// The newest session that came back, and the last tap that was sent before: it may be here before Kafka's
+    /// acknowledgement of the tap in it.
     returned: Option<(Returned, u32)>,
 }
 

@@ -1,5 +1,5 @@
-//! `POST /crash`: dies at once, as by a fault of its own, for those who know the token. For programs whose death is part of
-//! the show, in a cluster that gives no other way to kill a process and keep its pod.
+//! `POST /crash`: dies at once, as by a fault of its own, for those who know the token. For programs whose death is
+//! part of the show, in a cluster that gives no other way to kill a process and keep its pod.
 
 use std::time::Duration;
 

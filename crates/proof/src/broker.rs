@@ -77,7 +77,8 @@ pub(crate) async fn create(admin: &Admin, topic: &str, partitions: u32, replicas
         let results = admin.create_topics([&new], &AdminOptions::new()).await?;
         match results.into_iter().next() {
             Some(Ok(_)) => return Ok(()),
-            // What was deleted is there a little longer; a cluster that has just started may not know all of its brokers yet.
+            // What was deleted is there a little longer; a cluster that has just started may not know all of its
+            // brokers yet.
             Some(Err((
                 _,
                 RDKafkaErrorCode::TopicAlreadyExists | RDKafkaErrorCode::InvalidReplicationFactor,
@@ -236,8 +237,8 @@ fn open_partition(stable: &BaseConsumer, all: &BaseConsumer, topic: &str) -> Res
     Ok(None)
 }
 
-/// Waits until no transaction is open among the group's offsets, of whichever partition: a client that asks for stable ones is not answered
-/// before.
+/// Waits until no transaction is open among the group's offsets, of whichever partition: a client that asks for stable
+/// ones is not answered before.
 pub(crate) async fn group_settled(
     brokers: &Brokers,
     names: &Names,

@@ -1,5 +1,5 @@
-//! Three brokers of the proof's own, with every record of the application's kept three times. They start when the first schedule needs
-//! them, and end with the last. Each is a process under the guard of `xtask`, so none outlives us.
+//! Three brokers of the proof's own, with every record of the application's kept three times. They start when the first
+//! schedule needs them, and end with the last. Each is a process under the guard of `xtask`, so none outlives us.
 
 mod disk;
 mod node;

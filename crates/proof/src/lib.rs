@@ -1,8 +1,9 @@
 //! The proof that the application computes what `docs/SEMANTICS.md` says, whatever happens to its pods and to Kafka.
 //!
-//! A seed decides everything: the load ([`load`]), what is done to pods and Kafka meanwhile ([`schedule`]), and so the topics'
-//! contents. In the end a fold of the same two logs ([`reference`]), which shares no code with the application's, says which final
-//! sessions there must be, and they are compared byte by byte ([`verdict`]). For tests and benchmarks only.
+//! A seed decides everything: the load ([`load`]), what is done to pods and Kafka meanwhile ([`schedule`]), and so the
+//! topics' contents. In the end a fold of the same two logs ([`reference`]), which shares no code with the
+//! application's, says which final sessions there must be, and they are compared byte by byte ([`verdict`]). For tests
+//! and benchmarks only.
 
 mod broker;
 mod clock;

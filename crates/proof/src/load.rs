@@ -1,9 +1,10 @@
-//! The load of a seed: what is written, where and when. It keeps near the edges of the semantics: gaps of 10 s, sessions of a minute and of
-//! 500 hits, records at the limits of the grace and of the join, duplicates, malformed records.
+//! The load of a seed: what is written, where and when. It keeps near the edges of the semantics: gaps of 10 s,
+//! sessions of a minute and of 500 hits, records at the limits of the grace and of the join, duplicates, malformed
+//! records.
 //!
-//! Event time runs faster than the clock, so that in a few seconds sessions end by all three rules. No input of a partition
-//! is without a record for long: after 5 s of the clock without one it would no longer hold the other input back, and the outcome
-//! would depend on the clock.
+//! Event time runs faster than the clock, so that in a few seconds sessions end by all three rules. No input of a
+//! partition is without a record for long: after 5 s of the clock without one it would no longer hold the other input
+//! back, and the outcome would depend on the clock.
 
 mod avro;
 mod machines;
@@ -67,8 +68,8 @@ impl Load {
         of_input.map(|record| record.partition).collect()
     }
 
-    /// The load of a seed, its event time beginning at `start` (ms since the epoch), which should be an hour ago: so no record is in the
-    /// future, and none is so old that a broker forgets its producer when it starts again.
+    /// The load of a seed, its event time beginning at `start` (ms since the epoch), which should be an hour ago: so no
+    /// record is in the future, and none is so old that a broker forgets its producer when it starts again.
     #[must_use]
     pub fn of(seed: u64, start: i64) -> Self {
         let (rng, partitions) = begin(seed);
@@ -81,8 +82,8 @@ impl Load {
         begin(seed).1
     }
 
-    /// What is written, from `at_ms` on, into the partitions that are added when `before` becomes `partitions`. It is another load of the same
-    /// seed, for other machines, of which only those in the new partitions play.
+    /// What is written, from `at_ms` on, into the partitions that are added when `before` becomes `partitions`. It is
+    /// another load of the same seed, for other machines, of which only those in the new partitions play.
     #[must_use]
     pub fn beside(seed: u64, start: i64, before: u32, partitions: u32, at_ms: i64) -> Self {
         let all = Self::draw(StdRng::seed_from_u64(seed ^ BESIDE), partitions, start);
@@ -92,8 +93,9 @@ impl Load {
         Self { partitions, records }
     }
 
-    /// A load whose event time is the clock's, from `start` on (ms since the epoch, `at_ms` after the writing begins). A third of all machines has a
-    /// clock that is ten seconds fast. It keeps away from the edges: what a pod reads within some seconds is never late.
+    /// A load whose event time is the clock's, from `start` on (ms since the epoch, `at_ms` after the writing begins).
+    /// A third of all machines has a clock that is ten seconds fast. It keeps away from the edges: what a pod reads
+    /// within some seconds is never late.
     #[must_use]
     pub fn of_two_clocks(seed: u64, start: i64, at_ms: i64) -> Self {
         let (rng, partitions) = begin(seed);
@@ -148,7 +150,8 @@ enum Pace {
 }
 
 struct Line {
-    /// The event time at which it is written, ms from the start. Never before its `ts`, so that event time in the logs follows it.
+    /// The event time at which it is written, ms from the start. Never before its `ts`, so that event time in the logs
+    /// follows it.
     at: i64,
     record: Planned,
 }
@@ -228,7 +231,8 @@ impl Script {
         self.lines.push(Line { at, record });
     }
 
-    /// How long after its `ts` a record is written: mostly at once, sometimes within the grace, near its end or after it.
+    /// How long after its `ts` a record is written: mostly at once, sometimes within the grace, near its end or after
+    /// it.
     fn delay(&mut self) -> i64 {
         match self.rng.random_range(0..100) {
             _ if self.pace == Pace::Present => self.rng.random_range(0..=200),
@@ -239,7 +243,8 @@ impl Script {
         }
     }
 
-    /// The record times of a request and its response: mostly near each other, sometimes at the limit of the join or beyond it.
+    /// The record times of a request and its response: mostly near each other, sometimes at the limit of the join or
+    /// beyond it.
     fn record_times(&mut self, ts: i64) -> (i64, i64) {
         let request = match self.rng.random_range(0..200) {
             // Sixty seconds ahead of a fast clock is too far in the future, or not, by when it is read.

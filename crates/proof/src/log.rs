@@ -49,7 +49,8 @@ impl Record {
     }
 }
 
-/// How long the ends of all partitions may take; a broker that is being started again keeps them away for as long as that takes.
+/// How long the ends of all partitions may take; a broker that is being started again keeps them away for as long as
+/// that takes.
 const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 

@@ -25,7 +25,8 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 /// How long a pod may take to end after SIGTERM.
 const END_LIMIT: Duration = Duration::from_secs(6);
 const POLL: Duration = Duration::from_millis(20);
-/// Brokers come first: one that does not get the processor for a second counts as dead, and Kafka itself then loses markers of transactions.
+/// Brokers come first: one that does not get the processor for a second counts as dead, and Kafka itself then loses
+/// markers of transactions.
 const NICE: [&str; 3] = ["nice", "-n", "10"];
 
 /// How pods are started.

@@ -1,4 +1,5 @@
-//! A slow and unreliable way to the broker: every byte takes its time, there is room for few of them, and connections break.
+//! A slow and unreliable way to the broker: every byte takes its time, there is room for few of them, and connections
+//! break.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;

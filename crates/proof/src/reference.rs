@@ -1,5 +1,5 @@
-//! What must come out, worked out from `docs/SEMANTICS.md` alone: all records of a pair of partitions at once, in plain steps, by one
-//! thread. The logs have ended and the clock went on, so that every session is final.
+//! What must come out, worked out from `docs/SEMANTICS.md` alone: all records of a pair of partitions at once, in plain
+//! steps, by one thread. The logs have ended and the clock went on, so that every session is final.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};

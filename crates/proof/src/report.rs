@@ -46,8 +46,8 @@ pub struct Compared {
 pub enum Verdict {
     /// It passed.
     Passed,
-    /// Kafka's one known fault has happened: a single broker that is killed while it ends a transaction may lose the markers that end
-    /// it. Nothing can be said of the pods.
+    /// Kafka's one known fault has happened: a single broker that is killed while it ends a transaction may lose the
+    /// markers that end it. Nothing can be said of the pods.
     None,
     /// What it needs is not here.
     LeftOut,

@@ -34,8 +34,8 @@ use truth::{FirstLife, Truth};
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long ending all sessions may take after the last commit: an input counts as idle after 5 s.
 const FINAL_LIMIT: Duration = Duration::from_secs(12);
-/// How much longer all of it may take on three brokers, which are slow when they start again on a busy machine, and over slow connections: a
-/// transaction that fails makes a pod wait for the idle input anew.
+/// How much longer all of it may take on three brokers, which are slow when they start again on a busy machine, and
+/// over slow connections: a transaction that fails makes a pod wait for the idle input anew.
 const SLOW_LIMIT: Duration = Duration::from_secs(30);
 /// In a load of the present time the clock has to leave the last frame of a fast clock behind by a gap, too.
 const PRESENT_LIMIT: Duration = Duration::from_secs(30);
@@ -141,7 +141,8 @@ impl Plan {
     }
 }
 
-/// In half of all schedules on three brokers the inputs have no replica: some of their partitions are away with a broker.
+/// In half of all schedules on three brokers the inputs have no replica: some of their partitions are away with a
+/// broker.
 fn replicas(schedule: &Schedule, seed: u64) -> Replicas {
     match schedule.theme.ground() {
         Ground::Cluster => Replicas { inputs: if (seed / 20).is_multiple_of(2) { 1 } else { 3 }, own: 3 },
@@ -232,8 +233,8 @@ impl Scene<'_> {
         Ok(written)
     }
 
-    /// Does one step after the other at its time. What comes after an input is made anew waits until it is: what it held in its first life
-    /// has to be committed before, and soon.
+    /// Does one step after the other at its time. What comes after an input is made anew waits until it is: what it
+    /// held in its first life has to be committed before, and soon.
     async fn follow(
         &self,
         pods: &mut Pods,

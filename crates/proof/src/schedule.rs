@@ -1,5 +1,5 @@
-//! What is done to pods and brokers while a load runs: steps at their times, drawn from the seed. The modules that draw them are those
-//! of the themes: [`pods`], [`brokers`], [`topics`], [`group`].
+//! What is done to pods and brokers while a load runs: steps at their times, drawn from the seed. The modules that draw
+//! them are those of the themes: [`pods`], [`brokers`], [`topics`], [`group`].
 
 mod brokers;
 mod draft;

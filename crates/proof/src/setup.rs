@@ -24,7 +24,8 @@ pub struct Setup {
     pub logs: PathBuf,
 }
 
-/// What some themes need beside the broker. `cargo xtask test` and `cargo xtask bench proof` give it by the environment.
+/// What some themes need beside the broker. `cargo xtask test` and `cargo xtask bench proof` give it by the
+/// environment.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// A listener of the broker's for clients that come through a proxy.

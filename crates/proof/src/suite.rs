@@ -13,13 +13,14 @@ use crate::run;
 use crate::schedule::{Ground, Theme};
 use crate::setup::Setup;
 
-/// So many seeds run at once: while one waits for its last sessions to end, the other one is under load. A seed that kills the only broker
-/// runs alone.
+/// So many seeds run at once: while one waits for its last sessions to end, the other one is under load. A seed that
+/// kills the only broker runs alone.
 const AT_ONCE: u32 = 3;
 
-/// Proves all seeds and tells of each when it is done. Those that kill the one broker come after the others: one that has just started again
-/// is slow, and an input that is made anew has to be committed soon. Those that need three brokers come last, and alone: beside three brokers,
-/// which are slow to start, the one broker of the others would not get the processor often enough to count as alive.
+/// Proves all seeds and tells of each when it is done. Those that kill the one broker come after the others: one that
+/// has just started again is slow, and an input that is made anew has to be committed soon. Those that need three
+/// brokers come last, and alone: beside three brokers, which are slow to start, the one broker of the others would not
+/// get the processor often enough to count as alive.
 ///
 /// # Panics
 /// When the harness itself has a bug that panics.

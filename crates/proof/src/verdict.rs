@@ -14,8 +14,9 @@ const KEPT_HITS: usize = 20;
 /// A session with so many hits is full: an older frame that comes later may take later ones away from it.
 const FULL_HITS: u32 = 500;
 
-/// Compares what is in `SESSIONS`, a list a partition, with the final sessions that had to come out, all partitions together. A machine may
-/// be in its partition of any of these `counts` of partitions: the inputs have grown from the first to the last.
+/// Compares what is in `SESSIONS`, a list a partition, with the final sessions that had to come out, all partitions
+/// together. A machine may be in its partition of any of these `counts` of partitions: the inputs have grown from the
+/// first to the last.
 #[must_use]
 pub fn sessions(
     expected: &BTreeMap<Vec<u8>, Final>,
@@ -42,8 +43,8 @@ pub fn sessions(
     complaints.into_iter().flatten().collect()
 }
 
-/// Compares the dead letters, a list a partition, with those that had to come out, by origin. An offset of a topic that was made anew may
-/// have been dead twice.
+/// Compares the dead letters, a list a partition, with those that had to come out, by origin. An offset of a topic that
+/// was made anew may have been dead twice.
 #[must_use]
 pub fn dead_letters(expected: &BTreeMap<Origin, Vec<Fault>>, written: &[Vec<Record>]) -> Vec<Complaint> {
     let mut found = BTreeMap::<Origin, Vec<&str>>::new();

@@ -1,4 +1,5 @@
-//! Writes a load into the two topics, at its pace or all at once, and changes the topics on the way where the schedule says so.
+//! Writes a load into the two topics, at its pace or all at once, and changes the topics on the way where the schedule
+//! says so.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,8 +36,8 @@ pub(crate) async fn write<'a>(
     let mut config = client::producer(brokers, "proof");
     config
         .set("delivery.report.only.error", "false")
-        // Of several batches under way to a new partition the first may be refused and the second accepted, since the broker knows nothing of
-        // the producer yet; the first then counts as a duplicate, and is lost.
+        // Of several batches under way to a new partition the first may be refused and the second accepted, since the
+        // broker knows nothing of the producer yet; the first then counts as a duplicate, and is lost.
         .set("max.in.flight.requests.per.connection", "1")
         .set("linger.ms", "20");
     let producer: FutureProducer = config.create().context("cannot make a producer")?;

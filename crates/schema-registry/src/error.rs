@@ -53,7 +53,8 @@ pub enum Error {
         /// What the registry said.
         message: String,
     },
-    /// Somebody else sets the subject's compatibility level at this moment. Not retryable: registering looks again by itself.
+    /// Somebody else sets the subject's compatibility level at this moment. Not retryable: registering looks again by
+    /// itself.
     #[error("the schema registry does not take a compatibility level for {subject}: {message}")]
     Conflict {
         /// The subject.

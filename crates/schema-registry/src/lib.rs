@@ -136,8 +136,8 @@ impl Registry {
     }
 
     /// Asks for a schema that a record names by an id unknown to the codec
-    /// ([`DecodeError::UnknownId`](workload::avro::DecodeError::UnknownId)), and tells the codec. Afterwards the record decodes,
-    /// or is one with a foreign id: the question is not asked twice.
+    /// ([`DecodeError::UnknownId`](workload::avro::DecodeError::UnknownId)), and tells the codec. Afterwards the record
+    /// decodes, or is one with a foreign id: the question is not asked twice.
     ///
     /// # Errors
     /// Any but [`Error::UnknownId`], which is an answer.
@@ -239,8 +239,8 @@ impl Registry {
         }
     }
 
-    /// Registers a schema of ours under a subject that is held to [`BACKWARD`]. Where several programs start at once and do
-    /// the same, one of them may be refused: it looks again.
+    /// Registers a schema of ours under a subject that is held to [`BACKWARD`]. Where several programs start at once
+    /// and do the same, one of them may be refused: it looks again.
     async fn introduce(&self, subject: &str, schema: &str) -> Result<u32, Error> {
         for pause in COLLISION_PAUSES {
             match self.introduce_once(subject, schema).await {

@@ -32,12 +32,12 @@ impl Schemas {
     }
 
     /// Finds out about an id that the codec does not know
-    /// ([`DecodeError::UnknownId`](workload::avro::DecodeError::UnknownId)): one question, see [`Registry::explain`]. Without a
-    /// registry nobody can tell, and records with the id are foreign from then on.
+    /// ([`DecodeError::UnknownId`](workload::avro::DecodeError::UnknownId)): one question, see [`Registry::explain`].
+    /// Without a registry nobody can tell, and records with the id are foreign from then on.
     ///
     /// # Errors
-    /// Those of [`Registry::explain`]. After a retryable one the same record should be tried again later, for it may be a
-    /// good one; [`patiently`] does that.
+    /// Those of [`Registry::explain`]. After a retryable one the same record should be tried again later, for it may be
+    /// a good one; [`patiently`] does that.
     pub async fn explain(&self, id: u32) -> Result<(), Error> {
         match &self.registry {
             Some(registry) => registry.explain(&self.codec, id).await,

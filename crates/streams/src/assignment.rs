@@ -1,4 +1,5 @@
-//! What the group assigned to this pod. Partition p of both inputs must be owned by the same pod, since their frames are joined.
+//! What the group assigned to this pod. Partition p of both inputs must be owned by the same pod, since their frames
+//! are joined.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Whether the worker's thread still goes round: some of librdkafka's calls have no time limit, and a thread that never comes back from
-//! one could not say so.
+//! Whether the worker's thread still goes round: some of librdkafka's calls have no time limit, and a thread that never
+//! comes back from one could not say so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 const TICK: Duration = Duration::from_secs(1);
-/// So many looks in a row find that the thread has not gone round. Looks that are missed because the whole process was stopped do not count.
+/// So many looks in a row find that the thread has not gone round. Looks that are missed because the whole process was
+/// stopped do not count.
 const LOOKS: u32 = 20;
 
 /// Counts the rounds of the worker's thread.

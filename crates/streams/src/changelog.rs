@@ -1,11 +1,11 @@
 //! A task's changelog: a block a commit, numbered, and which of them are still needed.
 //!
-//! The commit of a task's offsets carries a [`Mark`] as its metadata: which block belongs to these offsets, and where to begin
-//! reading. So a new owner knows when it has read enough, even while the broker has yet to finish the transaction in the
-//! changelog's own partition.
+//! The commit of a task's offsets carries a [`Mark`] as its metadata: which block belongs to these offsets, and where
+//! to begin reading. So a new owner knows when it has read enough, even while the broker has yet to finish the
+//! transaction in the changelog's own partition.
 //!
-//! Each block carries, as a header, the [`Positions`] that it belongs to. So the changelog alone says how far a task has come, also when
-//! the group's commits have expired or somebody else has moved them.
+//! Each block carries, as a header, the [`Positions`] that it belongs to. So the changelog alone says how far a task
+//! has come, also when the group's commits have expired or somebody else has moved them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -82,7 +82,8 @@ pub(crate) type Positions = [Position; 2];
 pub(crate) struct Position {
     /// The offset of the next record.
     pub(crate) next: i64,
-    /// The last record that was read, if there was one: whether the log still holds it tells whether it is still the same log.
+    /// The last record that was read, if there was one: whether the log still holds it tells whether it is still the
+    /// same log.
     pub(crate) last: Option<LastRead>,
 }
 

@@ -36,7 +36,8 @@ pub struct Config {
     /// How often to commit while there is much to do; a pod with nothing else to do commits sooner
     #[arg(long, env = "COMMIT_INTERVAL_MS", default_value_t = 100, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u16).range(10..=1_000))]
     pub commit_interval: u16,
-    /// Where to serve /livez, /readyz, /metrics, and /crash where KING_CRASH_TOKEN is set; port 0 takes a free one and prints it
+    /// Where to serve /livez, /readyz, /metrics, and /crash where KING_CRASH_TOKEN is set; port 0 takes a free one and
+    /// prints it
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub admin_address: Option<SocketAddr>,
     /// The consumer group

@@ -95,7 +95,8 @@ pub(crate) fn create(
     settings
         .set("enable.partition.eof", "true")
         .set("statistics.interval.ms", "1000")
-        // Topics that are made anew are found soon. One at a time they would leave tasks without their other input for five minutes.
+        // Topics that are made anew are found soon. One at a time they would leave tasks without their other input for
+        // five minutes.
         .set("topic.metadata.refresh.interval.ms", "2000")
         // A tap waits for this at most; less would be more requests than records.
         .set("fetch.wait.max.ms", "20")
@@ -238,8 +239,8 @@ struct PartitionStatistics {
 }
 
 impl Statistics {
-    /// Whether this pod is a member and has all that it shall have. Where the broker assigns, a member without partitions hears of no
-    /// assignment: then it is enough that it heard of none for a while.
+    /// Whether this pod is a member and has all that it shall have. Where the broker assigns, a member without
+    /// partitions hears of no assignment: then it is enough that it heard of none for a while.
     fn is_steady(&self) -> bool {
         let is_steady = |group: &GroupStatistics| match group.join_state.as_str() {
             "steady" => true,

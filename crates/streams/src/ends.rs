@@ -1,5 +1,5 @@
-//! Where the logs of this pod's partitions end, asked for once a second by a client of its own: a consumer that stands still does
-//! not know that it does, and does not see what an open transaction holds back.
+//! Where the logs of this pod's partitions end, asked for once a second by a client of its own: a consumer that stands
+//! still does not know that it does, and does not see what an open transaction holds back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -32,7 +32,8 @@ pub(crate) struct End {
 /// A client for questions, made anew when it gets no answers.
 pub(crate) type Asking = Renewing<BaseConsumer<Tracing>>;
 
-/// Asks for the first or the last offsets of partitions, in one request a leader. (librdkafka hands its logical offsets through.)
+/// Asks for the first or the last offsets of partitions, in one request a leader. (librdkafka hands its logical offsets
+/// through.)
 pub(crate) fn offsets(
     consumer: &BaseConsumer<Tracing>,
     mut partitions: TopicPartitionList,

@@ -1,4 +1,5 @@
-//! Finds out about schemas that records name by ids which nobody here knows yet; the tasks concerned wait meanwhile, the others go on.
+//! Finds out about schemas that records name by ids which nobody here knows yet; the tasks concerned wait meanwhile,
+//! the others go on.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +29,8 @@ impl Explainer {
         self.schemas.codec()
     }
 
-    /// Asks about an id, unless that was done before. The codec knows the answer; a registry that is away is asked until it is back.
+    /// Asks about an id, unless that was done before. The codec knows the answer; a registry that is away is asked
+    /// until it is back.
     pub(crate) fn ask(&mut self, id: u32) {
         if !self.asked.insert(id) {
             return;

@@ -1,8 +1,9 @@
 //! A pod of the application that is scaled: joins requests and responses, builds sessions, writes them to `SESSIONS`.
 //!
-//! The work is one thread that polls and computes ([`worker`]). What comes of it goes out in transactions, together with what changed in
-//! the state and with the offsets, so that each record counts exactly once whatever is killed; docs/SEMANTICS.md says what
-//! is computed. librdkafka's calls never run on the small runtime, which only serves the admin endpoints.
+//! The work is one thread that polls and computes ([`worker`]). What comes of it goes out in transactions, together
+//! with what changed in the state and with the offsets, so that each record counts exactly once whatever is killed;
+//! docs/SEMANTICS.md says what is computed. librdkafka's calls never run on the small runtime, which only serves the
+//! admin endpoints.
 
 mod assignment;
 mod batch;

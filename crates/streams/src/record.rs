@@ -1,5 +1,6 @@
-//! One record and what a task makes of it, without Kafka: bytes come in, sessions and dead letters come out. The clock is passed
-//! in: records too far in the future are refused, and those a little ahead do not move the time of the others.
+//! One record and what a task makes of it, without Kafka: bytes come in, sessions and dead letters come out. The clock
+//! is passed in: records too far in the future are refused, and those a little ahead do not move the time of the
+//! others.
 
 use model::Input;
 use workload::avro::{Codec, DecodeError};
@@ -98,7 +99,8 @@ fn seconds(ms: EventTime) -> String {
 /// Takes a record into the fold.
 ///
 /// # Errors
-/// When the record is malformed or late: nothing has changed then, except that a frame with some bad hits counts without them.
+/// When the record is malformed or late: nothing has changed then, except that a frame with some bad hits counts
+/// without them.
 pub fn process(fold: &mut Fold, codec: &Codec, record: &Record<'_>, now: EventTime) -> Result<(), BadRecord> {
     let key = record.key.ok_or(BadRecord::NoKey)?;
     let value = record.value.ok_or(BadRecord::NoValue)?;

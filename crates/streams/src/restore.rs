@@ -1,9 +1,9 @@
 //! Gives tasks their state back, on a thread of its own: the tasks that a pod keeps go on meanwhile.
 //!
-//! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a pod that has
-//! died. Then it reads the changelog up to the block that belongs to those offsets, or all of it where the commits are gone or somebody
-//! else's. Where the task goes on is what the changelog says ([`position`]), in the log that still holds its last record
-//! ([`last_records`]).
+//! First it asks what the group has committed. The answer waits until no transaction is open there, such as that of a
+//! pod that has died. Then it reads the changelog up to the block that belongs to those offsets, or all of it where the
+//! commits are gone or somebody else's. Where the task goes on is what the changelog says ([`position`]), in the log
+//! that still holds its last record ([`last_records`]).
 
 mod commits;
 mod last_records;

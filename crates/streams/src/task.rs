@@ -1,4 +1,5 @@
-//! A task: partition p of both inputs, with the queues that its records come from and the state that they are folded into.
+//! A task: partition p of both inputs, with the queues that its records come from and the state that they are folded
+//! into.
 //!
 //! The side that is behind in event time is read first, and the other one waits for it.
 
@@ -96,8 +97,9 @@ impl Task {
         self.queues[index(input)].progress.fetched(start, next_offset);
     }
 
-    /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought nothing for a
-    /// while counts as idle: its time follows the clock. Where a log goes on without records, so does the position: it is no lag.
+    /// Looks at an input, about once a second: whether it goes on. An input that was read to its real end and brought
+    /// nothing for a while counts as idle: its time follows the clock. Where a log goes on without records, so does the
+    /// position: it is no lag.
     pub(crate) fn look(&mut self, input: Input, end: &LogEnd, asked: Instant, now: EventTime) -> Standing {
         let Some(position) = self.state.position(input) else { return Standing::Restoring };
         let progress = &mut self.queues[index(input)].progress;

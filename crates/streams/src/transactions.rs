@@ -1,7 +1,7 @@
 //! The transactions of a pod, on a thread of their own: while one is on its way to Kafka, the worker goes on.
 //!
-//! There is one transactional producer a pod, and one transaction at a time. Whatever goes wrong is cured in one way: the
-//! producer is made anew, which ends the transaction that was open, and the worker goes back to what is committed.
+//! There is one transactional producer a pod, and one transaction at a time. Whatever goes wrong is cured in one way:
+//! the producer is made anew, which ends the transaction that was open, and the worker goes back to what is committed.
 
 mod producer;
 

@@ -1,7 +1,7 @@
 //! The loop of a pod: polls, computes, commits; one thread, and the only one that touches any of it.
 //!
-//! What happens when partitions come and go is in [`handover`], what goes out and when in [`commits`], and whether all inputs go on
-//! in [`look`].
+//! What happens when partitions come and go is in [`handover`], what goes out and when in [`commits`], and whether all
+//! inputs go on in [`look`].
 
 mod commits;
 mod group;
@@ -84,7 +84,8 @@ pub(crate) struct Worker {
     /// Tasks whose queues hold records that were fetched before they were rolled back.
     stale: BTreeSet<u32>,
     arrived: BTreeMap<u32, Arrived>,
-    /// Tasks that were rolled back while a batch was on its way, which may hold what they did: they are restored when it is answered.
+    /// Tasks that were rolled back while a batch was on its way, which may hold what they did: they are restored when
+    /// it is answered.
     waiting: BTreeSet<u32>,
     transactions: Transactions,
     restorer: Restorer,
@@ -156,7 +157,8 @@ impl Worker {
         end
     }
 
-    /// Joins the group as soon as there is a producer and state can be read: partitions that come earlier would wait for that here.
+    /// Joins the group as soon as there is a producer and state can be read: partitions that come earlier would wait
+    /// for that here.
     fn join(&mut self, shutdown: &Shutdown) -> Result<(), End> {
         let begin = Instant::now();
         while !(self.commits.is_ready() && self.restorer.is_prepared()) && begin.elapsed() < PREPARATION {

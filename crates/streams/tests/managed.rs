@@ -1,5 +1,5 @@
-//! A pod at a Kafka with TLS and credentials, which `cargo xtask test` starts and tells of in `KING_TEST_KAFKA_TLS` and its
-//! like: it becomes ready, and ends when it is refused.
+//! A pod at a Kafka with TLS and credentials, which `cargo xtask test` starts and tells of in `KING_TEST_KAFKA_TLS` and
+//! its like: it becomes ready, and ends when it is refused.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,8 +1,8 @@
 //! Keys and values as bytes: Avro, in one of two encodings that say which schema a record was written with.
 //!
-//! Without a schema registry that is Avro's single-object encoding (`C3 01`, the CRC-64-AVRO fingerprint of the writer's
-//! schema, the datum), so that nothing but Kafka must run; with one it is Confluent's (`00`, the registry's id of the
-//! schema in four bytes, the datum).
+//! Without a schema registry that is Avro's single-object encoding (`C3 01`, the CRC-64-AVRO fingerprint of the
+//! writer's schema, the datum), so that nothing but Kafka must run; with one it is Confluent's (`00`, the registry's id
+//! of the schema in four bytes, the datum).
 //!
 //! Decoding is for bytes from anywhere: it never panics, allocates in proportion to the input, and accepts every schema
 //! that was ever in use.

@@ -266,7 +266,8 @@ impl Fold {
         high[writer as usize].max(follows)
     }
 
-    /// Takes what is to be written since the last call: final sessions first, then an update of each session that changed.
+    /// Takes what is to be written since the last call: final sessions first, then an update of each session that
+    /// changed.
     pub fn take_outputs(&mut self, outputs: &mut Vec<Output>) {
         outputs.append(&mut self.finals);
         for machine in self.changed.drain(..) {

@@ -1,4 +1,5 @@
-//! The presenter, who reaches the page by `kubectl port-forward`: a passcode does not travel in the clear through a network.
+//! The presenter, who reaches the page by `kubectl port-forward`: a passcode does not travel in the clear through a
+//! network.
 
 use std::process::Stdio;
 

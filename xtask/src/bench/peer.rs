@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 use crate::{console, kafka, tool};
 
-/// Builds the peer and tells a measurement where Java and the jars are: `KING_JAVA`, `KING_KAFKA_JARS`, `KING_PEER_JARS`.
+/// Builds the peer and tells a measurement where Java and the jars are: `KING_JAVA`, `KING_KAFKA_JARS`,
+/// `KING_PEER_JARS`.
 pub(crate) fn describe_to(command: &mut Command, workspace: &Workspace) -> Result<()> {
     let (java, kafka_jars) = kafka::java_and_jars(workspace)?;
     let folder = workspace.target.join("bench-peer");

@@ -1,7 +1,8 @@
-//! A place of its own for a node: network, mounts and processes that nobody else sees, and that end with the first of its processes.
+//! A place of its own for a node: network, mounts and processes that nobody else sees, and that end with the first of
+//! its processes.
 //!
-//! Whatever a node leaves behind (bridges, rules of iptables, mounts, containers) is gone with it, however it ends. Only control
-//! groups and some settings of the kernel belong to the whole machine.
+//! Whatever a node leaves behind (bridges, rules of iptables, mounts, containers) is gone with it, however it ends.
+//! Only control groups and some settings of the kernel belong to the whole machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -68,8 +69,8 @@ fn forget_groups() {
     groups().iter().for_each(|group| forget(group));
 }
 
-/// Sets the place up, from inside: a bridge for the pods that this machine's own programs can use as well, Services routed to
-/// it, and directories of its own where the system's programs insist on a path.
+/// Sets the place up, from inside: a bridge for the pods that this machine's own programs can use as well, Services
+/// routed to it, and directories of its own where the system's programs insist on a path.
 pub(super) fn furnish(address: &str, services: &str) -> Result<()> {
     for directory in ["/run", "/var/log"] {
         tool::text(Command::new("mount").args(["-t", "tmpfs", "tmpfs", directory]))?;

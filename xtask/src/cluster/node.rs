@@ -114,8 +114,8 @@ impl Node {
         supervisor.wait_for("kubelet", || self.succeeds(&ready), PATIENCE)
     }
 
-    /// A service that ends with us. While it runs, `NAME.lock` has the id of its process; whoever holds the lock of that file
-    /// keeps it from starting.
+    /// A service that ends with us. While it runs, `NAME.lock` has the id of its process; whoever holds the lock of
+    /// that file keeps it from starting.
     fn service(&self, name: &'static str, command: Command) -> Result<Service> {
         let lock = self.run.join(format!("{name}.lock")).to_string_lossy().into_owned();
         Service::new(name, self.run.join(format!("{name}.log")), move || {

@@ -12,8 +12,8 @@ use crate::{console, tool};
 /// Which cluster to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Show the cluster of this kubeconfig instead of local pods; several files are one, as in KUBECONFIG [default: KUBECONFIG, else
-    /// ~/.kube/config]
+    /// Show the cluster of this kubeconfig instead of local pods; several files are one, as in KUBECONFIG [default:
+    /// KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "KUBECONFIG")]
     kube: Option<Option<OsString>>,
     /// The context of the kubeconfig [default: its current one]

@@ -75,8 +75,8 @@ impl Kubectl {
         }
     }
 
-    /// Everything that a folder says, after the cluster was asked whether it knows such things. Nothing is changed, and what is there
-    /// already is of no account.
+    /// Everything that a folder says, after the cluster was asked whether it knows such things. Nothing is changed, and
+    /// what is there already is of no account.
     pub(super) fn describe(&self, folder: &Path) -> Result<Vec<Object>> {
         let dry = ["create", "--dry-run=client", "--output", "json", "-k"];
         let text = self.text(|command| command.args(dry).arg(folder))?;

@@ -33,7 +33,8 @@ impl Overlay {
         Ok(Self { folder })
     }
 
-    /// Makes the presenter's secrets where there are none yet. Those of a managed Kafka are the person's to give: kubectl names their file.
+    /// Makes the presenter's secrets where there are none yet. Those of a managed Kafka are the person's to give:
+    /// kubectl names their file.
     pub(super) fn provide_secrets(&self, workspace: &Workspace) -> Result<()> {
         let file = secrets(workspace);
         if file.exists() {
@@ -61,8 +62,8 @@ impl Overlay {
         self.built_upon(workspace, &image)
     }
 
-    /// A folder in the target directory that says the same, without the metrics APIs; and without all else that a cluster has once, where
-    /// another demo needs that.
+    /// A folder in the target directory that says the same, without the metrics APIs; and without all else that a
+    /// cluster has once, where another demo needs that.
     pub(super) fn to_delete(&self, workspace: &Workspace, is_alone: bool) -> Result<PathBuf> {
         let kinds = if is_alone {
             "APIService"

@@ -1,4 +1,5 @@
-//! A cluster has one owner of each metrics API. Applying ours over another's would take that away from everybody who uses it.
+//! A cluster has one owner of each metrics API. Applying ours over another's would take that away from everybody who
+//! uses it.
 
 use anyhow::{Result, bail};
 use serde::Deserialize;
@@ -74,7 +75,8 @@ fn find(kubectl: &Kubectl, groups: &[&str]) -> Result<Vec<Object<ApiService>>> {
     Ok(found.items)
 }
 
-/// A line for each API of the wanted groups that is not ours, whatever its version: the autoscaler takes the version that the cluster prefers.
+/// A line for each API of the wanted groups that is not ours, whatever its version: the autoscaler takes the version
+/// that the cluster prefers.
 fn others(found: &[Object<ApiService>], wanted: &[&str], namespace: &str) -> Vec<String> {
     let foreign = found.iter().filter(|api| wanted.contains(&api.spec.group.as_str()));
     let foreign = foreign.filter_map(|api| {

@@ -1,4 +1,5 @@
-//! The layer below the programs: glibc and what else they load, CAs, names of users, and `/tmp`. No shell, no package manager.
+//! The layer below the programs: glibc and what else they load, CAs, names of users, and `/tmp`. No shell, no package
+//! manager.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The Open Container Initiative's image format: layers, a configuration, a manifest, and an archive that any engine loads.
+//! The Open Container Initiative's image format: layers, a configuration, a manifest, and an archive that any engine
+//! loads.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

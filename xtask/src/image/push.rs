@@ -1,4 +1,5 @@
-//! Sends an image to a registry, as the Open Container Initiative's distribution API says: blobs that it does not have yet, then the manifest.
+//! Sends an image to a registry, as the Open Container Initiative's distribution API says: blobs that it does not have
+//! yet, then the manifest.
 
 mod credentials;
 mod session;

@@ -1,4 +1,5 @@
-//! What is inside, for those who must know: a CycloneDX list of the crates in the programs and in the page, and of the libraries beside them.
+//! What is inside, for those who must know: a CycloneDX list of the crates in the programs and in the page, and of the
+//! libraries beside them.
 //!
 //! It has no serial number and no time, so that an image made again has the same bytes.
 
@@ -56,8 +57,8 @@ struct Kind {
 }
 
 impl Kind {
-    /// Whether the crate of that name goes into the program. What builds or tests it does not; but a crate like `openssl-src` brings the
-    /// sources of a C library that does.
+    /// Whether the crate of that name goes into the program. What builds or tests it does not; but a crate like
+    /// `openssl-src` brings the sources of a C library that does.
     fn goes_in(&self, name: &str) -> bool {
         match self.kind.as_deref() {
             None => true,

@@ -1,4 +1,5 @@
-//! The official image in Docker or Podman, where there is no Java. Its data is a volume that is named after the demo's directory.
+//! The official image in Docker or Podman, where there is no Java. Its data is a volume that is named after the demo's
+//! directory.
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;

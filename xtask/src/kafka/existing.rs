@@ -12,7 +12,8 @@ pub(crate) struct Existing {
     /// Use this Kafka instead of starting one
     #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// How to speak to it: plaintext, ssl or sasl_ssl [default: sasl_ssl where API_KEY and SECRET_KEY are in the environment]
+    /// How to speak to it: plaintext, ssl or sasl_ssl [default: sasl_ssl where API_KEY and SECRET_KEY are in the
+    /// environment]
     #[arg(long, env = "KAFKA_SECURITY", value_name = "PROTOCOL")]
     kafka_security: Option<String>,
     /// The CAs to trust instead of the system's: a file of certificates in PEM

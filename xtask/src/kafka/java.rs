@@ -13,7 +13,8 @@ use crate::{console, tool};
 /// Kafka 4 needs this one.
 const OLDEST: u32 = 17;
 
-/// Enough for the demo's load with room to spare; the serial collector needs the least memory and no threads of its own.
+/// Enough for the demo's load with room to spare; the serial collector needs the least memory and no threads of its
+/// own.
 const JVM: [&str; 4] = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"];
 
 /// A Java that is new enough.
@@ -65,7 +66,8 @@ impl Java {
         Ok(BrokerCommand { program: self.program.clone(), arguments, finally: Vec::new() })
     }
 
-    /// Formats into a directory that gets its name when it is complete: an interrupted start leaves nothing half formatted.
+    /// Formats into a directory that gets its name when it is complete: an interrupted start leaves nothing half
+    /// formatted.
     fn format(&self, jars: &Path, directory: &Path, listeners: &Listeners, data: &Path) -> Result<()> {
         console::step("formatting Kafka's storage");
         let unfinished = directory.join("data.unfinished");

@@ -1,5 +1,5 @@
-//! A listener of the tests' broker that tells its clients another address: there a test puts a proxy on the way, which is slow and breaks
-//! connections.
+//! A listener of the tests' broker that tells its clients another address: there a test puts a proxy on the way, which
+//! is slow and breaks connections.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! A second listener for the tests' broker, as a managed Kafka has it: TLS by a CA of our own, and a key with its secret.
-//! All of it is made anew for each run.
+//! A second listener for the tests' broker, as a managed Kafka has it: TLS by a CA of our own, and a key with its
+//! secret. All of it is made anew for each run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::prerequisites::{Consent, Packages};
 use crate::{port, secret, tool};
 
-/// What `openssl` reads. The broker's certificate is for `localhost` only: by its number, 127.0.0.1, it is another host.
+/// What `openssl` reads. The broker's certificate is for `localhost` only: by its number, 127.0.0.1, it is another
+/// host.
 const SETTINGS: &str = "\
 [req]
 distinguished_name = name

@@ -1,4 +1,5 @@
-//! From cargo's WebAssembly to what a browser loads: wasm-bindgen's JavaScript beside it, and `wasm-opt` when npm can get it.
+//! From cargo's WebAssembly to what a browser loads: wasm-bindgen's JavaScript beside it, and `wasm-opt` when npm can
+//! get it.
 //!
 //! The result is kept with a key of everything it depends on: an unchanged page costs one hash.
 

@@ -1,5 +1,5 @@
-//! Whether a library that we build with has a known weakness, by a copy of the RustSec database that is beside this program: CI has no way
-//! to the outside. `xtask/advisories/renew.py` renews it.
+//! Whether a library that we build with has a known weakness, by a copy of the RustSec database that is beside this
+//! program: CI has no way to the outside. `xtask/advisories/renew.py` renews it.
 
 use anyhow::{Context, Result, bail};
 use semver::{Version, VersionReq};

@@ -16,9 +16,10 @@ use crate::{console, http, tool};
 /// How long a broker may take from its start to its first answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a program with a Kafka of its own, whose data is fresh. The program gets its address in `KING_TEST_KAFKA`, and in
-/// `KING_TEST_KAFKA_PID_FILE` the file that has the id of its process: who kills that gets another one a moment later, with the same data.
-/// What starts more brokers is told as well, where it is there. `prepare` is called when that Kafka answers, for what else the program needs.
+/// Runs a program with a Kafka of its own, whose data is fresh. The program gets its address in `KING_TEST_KAFKA`, and
+/// in `KING_TEST_KAFKA_PID_FILE` the file that has the id of its process: who kills that gets another one a moment
+/// later, with the same data. What starts more brokers is told as well, where it is there. `prepare` is called when
+/// that Kafka answers, for what else the program needs.
 pub(crate) fn run(
     workspace: &Workspace,
     name: &str,
@@ -51,8 +52,8 @@ pub(crate) fn run(
     result
 }
 
-/// Tells what starts more brokers, and the guard that ends them: only the proof needs some, and only for a while. Where Kafka runs in a
-/// container there is nothing to tell.
+/// Tells what starts more brokers, and the guard that ends them: only the proof needs some, and only for a while. Where
+/// Kafka runs in a container there is nothing to tell.
 fn describe_java_to(command: &mut Command, workspace: &Workspace) -> Result<()> {
     if let Ok((java, jars)) = kafka::java_and_jars(workspace) {
         command

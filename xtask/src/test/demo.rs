@@ -21,7 +21,8 @@ pub(crate) struct RunningDemo {
 }
 
 impl RunningDemo {
-    /// Starts a demo with fresh data and waits until it is ready. `name` keeps those for tests and for benchmarks apart.
+    /// Starts a demo with fresh data and waits until it is ready. `name` keeps those for tests and for benchmarks
+    /// apart.
     pub(crate) fn start(workspace: &Workspace, name: &str) -> Result<Self> {
         let state = workspace.target.join(format!("demo-{name}"));
         let mut command = tool::own()?;
@@ -49,7 +50,8 @@ impl RunningDemo {
         }
     }
 
-    /// Tells a program where the demo is: `KING_URL`, `KING_PASSCODE`, `KING_STATUS` (a file, kept current) and `KING_TEST_KAFKA`.
+    /// Tells a program where the demo is: `KING_URL`, `KING_PASSCODE`, `KING_STATUS` (a file, kept current) and
+    /// `KING_TEST_KAFKA`.
     pub(crate) fn describe_to(&self, command: &mut Command) {
         command.env("KING_URL", &self.status.url).env("KING_PASSCODE", &self.status.passcode);
         command

@@ -161,8 +161,8 @@ impl<'de> de::VariantAccess<'de> for Filled {
     }
 }
 
-/// Writes a value in which every field is filled, once with each variant of its enums, as the server writes it, and reads
-/// it as the page does.
+/// Writes a value in which every field is filled, once with each variant of its enums, as the server writes it, and
+/// reads it as the page does.
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>() {
     let mut texts = std::collections::BTreeSet::new();
     for variant in 0..MOST_VARIANTS {

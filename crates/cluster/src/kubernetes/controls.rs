@@ -1,4 +1,5 @@
-//! Commands to the cluster. An answer means that Kubernetes has taken the command; what comes of it shows in the observation.
+//! Commands to the cluster. An answer means that Kubernetes has taken the command; what comes of it shows in the
+//! observation.
 
 mod crash;
 mod scale;

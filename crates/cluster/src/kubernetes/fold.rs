@@ -88,7 +88,8 @@ impl Objects {
         self.all_autoscalers().into_iter().next()
     }
 
-    /// All that want to scale the Deployment: the one that has its name, then by age. Kubernetes lists them in no order.
+    /// All that want to scale the Deployment: the one that has its name, then by age. Kubernetes lists them in no
+    /// order.
     fn all_autoscalers(&self) -> Vec<&HorizontalPodAutoscaler> {
         let targets = |hpa: &&Arc<HorizontalPodAutoscaler>| {
             let target = hpa.spec.as_ref().map(|spec| &spec.scale_target_ref);

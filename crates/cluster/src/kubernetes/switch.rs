@@ -50,7 +50,8 @@ pub(super) fn of_autoscaler(hpa: &HorizontalPodAutoscaler, policy: &Policy) -> V
     })
 }
 
-/// The merge patch of a ScaledObject; its targets belong to its triggers. A limit that stays is not written: it may be KEDA's default.
+/// The merge patch of a ScaledObject; its targets belong to its triggers. A limit that stays is not written: it may be
+/// KEDA's default.
 pub(super) fn of_scaled_object(object: &DynamicObject, policy: &Policy) -> Value {
     let (min, max) = limits(object);
     let annotations = if policy.enabled {

@@ -128,7 +128,8 @@ where
         }
     }
 
-    /// Lists and watches until something goes wrong, or there are new credentials. `heard_ms` is when the API server last answered.
+    /// Lists and watches until something goes wrong, or there are new credentials. `heard_ms` is when the API server
+    /// last answered.
     async fn session(&self, connection: Connection, heard_ms: &mut Millis) -> Result<Connection, Error> {
         let Connection { client, renew_at } = connection;
         let mut successor = std::pin::pin!(self.successor(renew_at));

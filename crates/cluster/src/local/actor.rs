@@ -1,5 +1,5 @@
-//! The task that owns the local cluster: it takes commands, hears from the kubelet, asks the autoscaler, and after each of
-//! these takes the next steps that [`plan`] names and publishes the state.
+//! The task that owns the local cluster: it takes commands, hears from the kubelet, asks the autoscaler, and after each
+//! of these takes the next steps that [`plan`] names and publishes the state.
 
 use model::Millis;
 use model::controls::{Manner, Refusal};
@@ -84,8 +84,8 @@ impl Actor {
         self.publish();
     }
 
-    /// Takes the steps that follow from the last change until there is none: ending a pod that has no process makes room
-    /// at once. Then everybody may see.
+    /// Takes the steps that follow from the last change until there is none: ending a pod that has no process makes
+    /// room at once. Then everybody may see.
     fn settle(&mut self) {
         loop {
             let plan = plan::next(&self.cluster);

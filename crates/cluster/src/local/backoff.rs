@@ -14,7 +14,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after a process that ran for so long: none after the first death, then 10 s, 20 s and so on up to 5 min.
+    /// The wait after a process that ran for so long: none after the first death, then 10 s, 20 s and so on up to 5
+    /// min.
     pub(super) fn after(&mut self, ran: Duration) -> Duration {
         if ran >= FORGIVEN {
             self.deaths = 0;

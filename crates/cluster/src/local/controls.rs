@@ -18,8 +18,8 @@ pub(super) enum Command {
 /// A command and where its answer goes.
 pub(super) type Request = (Command, oneshot::Sender<Result<(), Refusal>>);
 
-/// Sends commands to the local cluster. An answer means that the command is under way, not that it is done: what came of
-/// it shows in the state.
+/// Sends commands to the local cluster. An answer means that the command is under way, not that it is done: what came
+/// of it shows in the state.
 #[derive(Debug, Clone)]
 pub struct Controls {
     requests: mpsc::Sender<Request>,

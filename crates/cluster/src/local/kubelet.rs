@@ -1,5 +1,5 @@
-//! The kubelet's part: runs the pods that there are, hears how they are, starts those that die again and ends those that
-//! are to go. Which pods there are is not decided here.
+//! The kubelet's part: runs the pods that there are, hears how they are, starts those that die again and ends those
+//! that are to go. Which pods there are is not decided here.
 
 use std::collections::HashMap;
 use std::time::Duration;

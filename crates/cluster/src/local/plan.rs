@@ -38,7 +38,8 @@ fn surplus(mut pods: Vec<&Pod>, desired: usize) -> Vec<(String, EndReason)> {
     victims.map(|pod| (pod.name.clone(), EndReason::ScaledIn)).collect()
 }
 
-/// Old pods that a rolling upgrade can do without: as many as keep `desired` pods ready, those that are not ready first.
+/// Old pods that a rolling upgrade can do without: as many as keep `desired` pods ready, those that are not ready
+/// first.
 fn replaced(old: &[&Pod], new: &[&Pod], desired: usize) -> Vec<(String, EndReason)> {
     let is_ready = |pod: &&&Pod| pod.phase == Phase::Ready;
     let new_unready = new.len() - new.iter().filter(is_ready).count();
@@ -72,8 +73,8 @@ fn least_missed(pod: &Pod) -> impl Ord + use<> {
 mod tests {
     use super::*;
 
-    /// A word a pod: its revision, `+` ready, `-` starting, `x` terminating, `p` pending; named a, b, c by position, each
-    /// a second younger than the one before. Expected: how many are made, and the names of those that end.
+    /// A word a pod: its revision, `+` ready, `-` starting, `x` terminating, `p` pending; named a, b, c by position,
+    /// each a second younger than the one before. Expected: how many are made, and the names of those that end.
     #[track_caller]
     fn check(pods: &str, desired: u32, create: usize, end: &str) {
         let pod = |(index, word): (usize, &str)| {

@@ -109,8 +109,8 @@ impl Topics {
         records
     }
 
-    /// Deletes the requests under a generator, and makes them anew once it has said that it waits; what it says
-    /// until it goes on. The first records that Kafka takes again may be responses, so the first request is waited for, too.
+    /// Deletes the requests under a generator, and makes them anew once it has said that it waits; what it says until
+    /// it goes on. The first records that Kafka takes again may be responses, so the first request is waited for, too.
     pub(crate) async fn recreate_requests_under(&self, options: &[&str]) -> String {
         let mut datagen = self.command(options).stderr(Stdio::piped()).spawn().unwrap();
         let mut log =

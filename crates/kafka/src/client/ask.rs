@@ -37,8 +37,8 @@ impl Description {
     }
 }
 
-/// Asks once whether Kafka can be spoken to; within three seconds, in `Err`, why not. [`Error::is_retryable`] tells what
-/// may pass (nobody there) from what somebody must correct (the secret, the CA, the host name).
+/// Asks once whether Kafka can be spoken to; within three seconds, in `Err`, why not. [`Error::is_retryable`] tells
+/// what may pass (nobody there) from what somebody must correct (the secret, the CA, the host name).
 pub async fn check(brokers: &Brokers) -> Result<(), Error> {
     let brokers = brokers.clone();
     crate::blocking(move || fetch_metadata(&brokers, "check").map(drop)).await

@@ -102,8 +102,8 @@ fn what_else(bytes: &[u8], text: &str) -> NoCa {
         .unwrap_or_else(|| binary(bytes))
 }
 
-/// What begins as these bytes do. The ASN.1 of all three is a sequence: of a sequence (the part of a certificate that is
-/// signed), of the number 3, or of an object identifier.
+/// What begins as these bytes do. The ASN.1 of all three is a sequence: of a sequence (the part of a certificate that
+/// is signed), of the number 3, or of an object identifier.
 fn binary(bytes: &[u8]) -> NoCa {
     const SEQUENCE: u8 = 0x30;
     const NUMBER: u8 = 0x02;

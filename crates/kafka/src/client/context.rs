@@ -56,8 +56,8 @@ impl ClientContext for Tracing {
 
 impl ConsumerContext for Tracing {}
 
-/// What librdkafka logs under these, the caller gets as an error as well, and says it once in words of ours: broken connections, and,
-/// line by line for each partition, a transaction that fails.
+/// What librdkafka logs under these, the caller gets as an error as well, and says it once in words of ours: broken
+/// connections, and, line by line for each partition, a transaction that fails.
 const TOLD_ELSEWHERE: [&str; 7] =
     ["FAIL", "ERROR", "TXNERR", "FATAL", "ADDOFFSETS", "GETPID", "METADATAUPDATE"];
 

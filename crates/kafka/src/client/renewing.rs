@@ -2,8 +2,8 @@
 //!
 //! librdkafka gets over a broker that goes and comes back, but not over everything: a client that lost its group's
 //! coordinator, or whose topic was made anew, may wait for ever while every other client gets its answer at once
-//! (`rd_kafka_committed` has no end of its own). So whoever keeps a client says how it fares, and one that has not brought a
-//! whole answer for a while is replaced.
+//! (`rd_kafka_committed` has no end of its own). So whoever keeps a client says how it fares, and one that has not
+//! brought a whole answer for a while is replaced.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Why no connection comes about, read from what librdkafka says while it tries.
 //!
-//! A question to a broker that cannot be reached only ever times out. The reason is told apart from it, to the
-//! client's context, as an error code and a sentence: [`Trouble::classify`] reads both, and [`Troubles`] keeps the last.
+//! A question to a broker that cannot be reached only ever times out. The reason is told apart from it, to the client's
+//! context, as an error code and a sentence: [`Trouble::classify`] reads both, and [`Troubles`] keeps the last.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! One sample: the committed offsets first, then the log ends, so that a commit is never ahead of the end it belongs to.
+//! One sample: the committed offsets first, then the log ends, so that a commit is never ahead of the end it belongs
+//! to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What operators do to a Kafka that runs: partitions are added, topics made anew, offsets set, expired and taken over by
-//! others, transactions left open, brokers lost. Whoever follows goes on, and says what is the matter.
+//! What operators do to a Kafka that runs: partitions are added, topics made anew, offsets set, expired and taken over
+//! by others, transactions left open, brokers lost. Whoever follows goes on, and says what is the matter.
 
 use kafka::rdkafka::admin::AdminOptions;
 use kafka::rdkafka::mocking::{MockCluster, MockCoordinator};

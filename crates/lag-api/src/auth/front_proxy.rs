@@ -1,5 +1,5 @@
-//! The API server in front of us, as the cluster describes it in the ConfigMap `extension-apiserver-authentication`: whose client certificate it
-//! has, and in which headers it says for whom it asks.
+//! The API server in front of us, as the cluster describes it in the ConfigMap `extension-apiserver-authentication`:
+//! whose client certificate it has, and in which headers it says for whom it asks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,7 +81,8 @@ impl FrontProxy {
                 || common_name(own).is_some_and(|name| self.allowed_names.contains(&name)))
     }
 
-    /// Takes out of the headers for whom the request is said to be; worth something only where the front proxy is trusted.
+    /// Takes out of the headers for whom the request is said to be; worth something only where the front proxy is
+    /// trusted.
     pub fn take_user(&self, headers: &mut HeaderMap) -> Option<User> {
         let name = take(headers, &self.username_headers).into_iter().next();
         let uid = take(headers, &self.uid_headers).into_iter().next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What a stream tells KEDA: active at once, and not active only after some quiet seconds. A slow load has no lag for a moment after each
-//! record.
+//! What a stream tells KEDA: active at once, and not active only after some quiet seconds. A slow load has no lag for a
+//! moment after each record.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Our registration with the aggregation layer: two APIServices, of which we touch nothing but `caBundle`, and that only while they are ours.
+//! Our registration with the aggregation layer: two APIServices, of which we touch nothing but `caBundle`, and that
+//! only while they are ours.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

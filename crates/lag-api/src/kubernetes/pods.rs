@@ -31,8 +31,8 @@ pub async fn run(
     }
 }
 
-/// Watches until the watch breaks. A watch that goes on after that says nothing until a pod changes, so whether the list is
-/// still right would stay unknown: the pods are listed anew instead.
+/// Watches until the watch breaks. A watch that goes on after that says nothing until a pod changes, so whether the
+/// list is still right would stay unknown: the pods are listed anew instead.
 async fn watch_once(
     events: impl Stream<Item = watcher::Result<Event<KubePod>>>,
     list: &mut List,

@@ -10,7 +10,8 @@ const MAX_CAS: usize = 4;
 
 /// The bundle with our CA in front of the others that are still valid; `None` where it is in it already.
 ///
-/// The others stay, so that the pod that is being replaced is trusted until it has gone: the keys of those that have gone are gone as well.
+/// The others stay, so that the pod that is being replaced is trusted until it has gone: the keys of those that have
+/// gone are gone as well.
 #[must_use]
 pub fn with_ca(bundle: &str, ca: &str, now: SystemTime) -> Option<String> {
     let ours = certificates(ca);

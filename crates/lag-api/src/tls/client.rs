@@ -8,8 +8,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// Takes any certificate whose key the client has, and none. A certificate that means nothing to us is no reason to refuse a
-/// connection: its owner may have a token, and the CA to compare with may change while the connection lasts.
+/// Takes any certificate whose key the client has, and none. A certificate that means nothing to us is no reason to
+/// refuse a connection: its owner may have a token, and the CA to compare with may change while the connection lasts.
 #[derive(Debug)]
 pub(super) struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,

@@ -1,4 +1,5 @@
-//! Keeps the certificate fresh: takes what is mounted, else makes one and renews it, and has the API server trust it before it is shown.
+//! Keeps the certificate fresh: takes what is mounted, else makes one and renews it, and has the API server trust it
+//! before it is shown.
 
 use std::path::PathBuf;
 use std::sync::Arc;

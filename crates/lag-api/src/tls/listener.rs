@@ -26,7 +26,8 @@ use crate::auth::PeerCertificates;
 const MAX_CONNECTIONS: usize = 256;
 /// For the handshake, and for the head of each request.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After a stop is requested, new connections are still taken for so long: it takes a moment until nobody is sent here any more.
+/// After a stop is requested, new connections are still taken for so long: it takes a moment until nobody is sent here
+/// any more.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// Then open requests have so long.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);

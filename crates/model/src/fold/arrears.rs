@@ -4,7 +4,8 @@ use crate::Millis;
 
 /// How much may be missing, in percent of the target.
 const TOLERANCE_PERCENT: u64 = 2;
-/// In so many looks in a row, one a second, before it is worth a word: a pause of the broker that is made up for is not.
+/// In so many looks in a row, one a second, before it is worth a word: a pause of the broker that is made up for is
+/// not.
 const PATIENCE: u32 = 4;
 /// What is made now was asked for within this time: rates are slopes over two seconds, and frames travel for a moment.
 const WINDOW_MS: Millis = 4_000;
@@ -17,8 +18,8 @@ pub(super) struct Arrears {
 }
 
 impl Arrears {
-    /// Takes note of the target and of the frames per second that were made; gives back what was asked for, if less than
-    /// that was made for some seconds. Players' frames count as made, so with many of them a shortfall may hide.
+    /// Takes note of the target and of the frames per second that were made; gives back what was asked for, if less
+    /// than that was made for some seconds. Players' frames count as made, so with many of them a shortfall may hide.
     pub(super) fn look(&mut self, at_ms: Millis, target: Option<u32>, made: u32) -> Option<u32> {
         self.targets.retain(|(since_ms, _)| since_ms + WINDOW_MS > at_ms);
         self.targets.extend(target.map(|target| (at_ms, target)));

@@ -60,7 +60,8 @@ fn of_pod(before: &Pod, after: &Pod) -> Option<Event> {
     died.then(|| Event::Crashed { pod: after.name.clone() })
 }
 
-/// What happened between two settings of the load, and until when it lasts where that is known. The first one is no event.
+/// What happened between two settings of the load, and until when it lasts where that is known. The first one is no
+/// event.
 pub(super) fn of_load(
     before: Option<&LoadSettings>,
     after: &LoadSettings,

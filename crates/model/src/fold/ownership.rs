@@ -1,8 +1,8 @@
 //! Who works on which pair of partitions, and for how long nobody did.
 //!
 //! The owner is the coordinator's word. Whether the owner still lives is the cluster's: between a pod's death and the
-//! coordinator's notice a partition has an owner and yet nobody works on it. That hole begins when the pod died and ends
-//! when the coordinator names a pod that lives.
+//! coordinator's notice a partition has an owner and yet nobody works on it. That hole begins when the pod died and
+//! ends when the coordinator names a pod that lives.
 
 use crate::Millis;
 use crate::history::Life;
@@ -145,8 +145,8 @@ impl Owners {
         }
     }
 
-    /// Whether the group has come further in this pair since its pod is starting; or, where there is nothing to read, in
-    /// another pair of the same pod.
+    /// Whether the group has come further in this pair since its pod is starting; or, where there is nothing to read,
+    /// in another pair of the same pod.
     fn is_at_work(&self, partition: usize, pod: &Pod, owners: &[Option<String>], lag: Option<&Lag>) -> bool {
         let has_risen = |partition: usize| {
             let risen_ms = self.progress.get(partition).and_then(|progress| progress.risen_ms);

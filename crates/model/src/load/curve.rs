@@ -38,8 +38,8 @@ struct Piece {
 }
 
 impl Curve {
-    /// A curve through these points, whose times must not fall and should begin with 0. `unit` is what a rate has where it
-    /// is the base rate; 0 counts as 1.
+    /// A curve through these points, whose times must not fall and should begin with 0. `unit` is what a rate has where
+    /// it is the base rate; 0 counts as 1.
     #[must_use]
     pub(super) fn new(points: Vec<Point>, unit: u32, end: End) -> Self {
         Self { points, end, unit: unit.max(1) }
@@ -80,8 +80,8 @@ impl Curve {
         u32::try_from(rate).unwrap_or(u32::MAX)
     }
 
-    /// What adds up from the beginning to a time, in millionths: exact, but for the last one, which is rounded down. Between
-    /// two times the difference counts, so nothing is lost or doubled however finely time is cut.
+    /// What adds up from the beginning to a time, in millionths: exact, but for the last one, which is rounded down.
+    /// Between two times the difference counts, so nothing is lost or doubled however finely time is cut.
     #[must_use]
     pub fn millionths(&self, base: u32, to_ms: Millis) -> u128 {
         let length = u128::from(self.length_ms());

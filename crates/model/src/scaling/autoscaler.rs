@@ -84,8 +84,8 @@ fn recommendation(readings: &[Reading]) -> Option<u32> {
     readings.iter().filter_map(|reading| reading.proposal).max()
 }
 
-/// Names the step that decided. What the audience should hear first is the limit that nothing will lift, then the window
-/// that time will lift, then the rate.
+/// Names the step that decided. What the audience should hear first is the limit that nothing will lift, then the
+/// window that time will lift, then the rate.
 fn verdict(policy: &Policy, current: u32, recommended: u32, stabilized: Stabilized, desired: u32) -> Verdict {
     let rate = if desired < stabilized.replicas { Bound::UpRate } else { Bound::DownRate };
     match stabilized.until_ms {
@@ -110,8 +110,8 @@ mod tests {
     use crate::policy::{Rules, Select};
     use crate::scaling::{PodReadings, PodState};
 
-    /// Runs syncs of 5 s with the default policy (target 5,000; 1 to 4 pods; window 30 s) changed by `change`. A step is
-    /// the lag of requests and of responses in thousands, and what is expected then: replicas and verdict.
+    /// Runs syncs of 5 s with the default policy (target 5,000; 1 to 4 pods; window 30 s) changed by `change`. A step
+    /// is the lag of requests and of responses in thousands, and what is expected then: replicas and verdict.
     #[track_caller]
     fn check(replicas: u32, change: impl FnOnce(&mut Policy), steps: &[(Lags, u32, Verdict)]) {
         let mut policy = Policy::default();

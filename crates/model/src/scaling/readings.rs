@@ -99,8 +99,8 @@ pub fn fresh(view: Option<&LagView>, now_ms: Millis) -> Result<&LagView, String>
 
 /// Gives every pod the lag of the partitions that it owns, by the pods' names.
 ///
-/// With a view that is missing, older than [`MAX_AGE_MS`] or without owners, every reading is unknown; where Kafka gave no
-/// answer for a partition, the readings of that input are.
+/// With a view that is missing, older than [`MAX_AGE_MS`] or without owners, every reading is unknown; where Kafka gave
+/// no answer for a partition, the readings of that input are.
 #[must_use]
 pub fn measure(view: Option<&LagView>, now_ms: Millis, pods: &[(&str, PodState)]) -> Measured {
     match usable(view, now_ms) {

@@ -28,7 +28,8 @@ pub(super) struct Stabilized {
 }
 
 impl Memory {
-    /// At the first look there is nothing to remember but what there is; this keeps a fresh autoscaler from shrinking at once.
+    /// At the first look there is nothing to remember but what there is; this keeps a fresh autoscaler from shrinking
+    /// at once.
     pub(super) fn begin(&mut self, now_ms: Millis, replicas: u32) {
         if self.recommendations.is_empty() {
             self.recommendations.push(At { at_ms: now_ms, replicas });
@@ -151,7 +152,8 @@ mod tests {
         Limit { amount: Amount::Percent(percent), period_ms: 60_000 }
     }
 
-    /// After the changes (time in seconds, from, to), how far `limits` let 10 replicas grow to 100 or shrink to 0 at 60 s.
+    /// After the changes (time in seconds, from, to), how far `limits` let 10 replicas grow to 100 or shrink to 0 at 60
+    /// s.
     fn check(select: Select, limits: &[Limit], changes: &[(u64, u32, u32)], (up, down): (u32, u32)) {
         let rules = Rules { stabilization_ms: 0, select, limits: limits.to_vec() };
         let policy = Policy { up: rules.clone(), down: rules, ..Policy::default() };

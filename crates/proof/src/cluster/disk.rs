@@ -1,5 +1,5 @@
-//! A small disk in memory that only our brokers see: it is mounted in a mount namespace of its own, whose holder is a process that
-//! ends when we do. So nothing has to be unmounted, whatever happens.
+//! A small disk in memory that only our brokers see: it is mounted in a mount namespace of its own, whose holder is a
+//! process that ends when we do. So nothing has to be unmounted, whatever happens.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,8 @@ use crate::names::Names;
 
 /// How long a change may take to be seen by everybody.
 const LIMIT: Duration = Duration::from_secs(10);
-/// An input that is ended and not committed for longer than this would count as idle, and the outcome depend on the clock.
+/// An input that is ended and not committed for longer than this would count as idle, and the outcome depend on the
+/// clock.
 const COMMIT_LIMIT: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(50);
 

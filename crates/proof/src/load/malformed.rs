@@ -1,4 +1,5 @@
-//! Malformed records of every kind. Many have a `ts` far ahead: one that were not left out would make everything after it late.
+//! Malformed records of every kind. Many have a `ts` far ahead: one that were not left out would make everything after
+//! it late.
 
 use model::Input;
 use rand::RngExt;

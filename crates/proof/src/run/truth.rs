@@ -11,7 +11,8 @@ use crate::names::Names;
 use crate::reference::{self, Counts, Fault, Final, Outcome};
 use crate::verdict::Origin;
 
-/// No log is so long: in the second life of a topic offsets begin at 0 again, and are told from those of the first by this.
+/// No log is so long: in the second life of a topic offsets begin at 0 again, and are told from those of the first by
+/// this.
 const SECOND_LIFE: i64 = 1 << 40;
 
 /// What has to come out of a schedule.

@@ -117,8 +117,8 @@ impl Theme {
         }
     }
 
-    /// Whether the load is written before the pods start, which then work slowly. A broker that is away for seconds would otherwise look
-    /// like an input without records, and the outcome would depend on the clock.
+    /// Whether the load is written before the pods start, which then work slowly. A broker that is away for seconds
+    /// would otherwise look like an input without records, and the outcome would depend on the clock.
     #[must_use]
     pub(crate) fn is_written_before(self) -> bool {
         matches!(self.ground(), Ground::Cluster | Ground::Mortal)

@@ -1,7 +1,7 @@
 //! Whether the logs of the inputs are still the same ones: each must hold the record that was read from it last.
 //!
-//! No commit vouches for that, though a group's commits go with their topic: a pod that has not noticed yet that an input was deleted
-//! and made anew commits its old position in the new one, together with that of the other input.
+//! No commit vouches for that, though a group's commits go with their topic: a pod that has not noticed yet that an
+//! input was deleted and made anew commits its old position in the new one, together with that of the other input.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! Where a task goes on, decided from three witnesses: the changelog, the commits, and the logs themselves.
 //!
-//! The changelog decides, since its positions and its state were written together. What the commits or the logs say otherwise is told.
+//! The changelog decides, since its positions and its state were written together. What the commits or the logs say
+//! otherwise is told.
 
 use std::fmt;
 
@@ -100,7 +101,8 @@ impl fmt::Display for Remark {
     }
 }
 
-/// The record that the log must still hold if it is the same one; `None` where that cannot be asked, or where its end answers it.
+/// The record that the log must still hold if it is the same one; `None` where that cannot be asked, or where its end
+/// answers it.
 pub(super) fn witness(before: Position, log: Log) -> Option<LastRead> {
     before.last.filter(|last| before.next <= log.end && last.offset >= log.start)
 }

@@ -22,8 +22,8 @@ const REHEARSAL: Duration = Duration::from_secs(1);
 /// Blocks that are applied before somebody looks whether they are still wanted.
 const SLICE: usize = 200;
 const POLL: Duration = Duration::from_millis(10);
-/// How often a task whose last block is missing may be looked at in vain, about once a second while the broker answers: it finishes
-/// transactions partition by partition.
+/// How often a task whose last block is missing may be looked at in vain, about once a second while the broker answers:
+/// it finishes transactions partition by partition.
 const PATIENCE: u32 = 15;
 
 /// The state of a task, as far as it was read.
@@ -32,7 +32,8 @@ pub(super) struct Reading {
     limits: Limits,
     restoring: Restoring,
     changelog: Changelog,
-    /// Where the task stood after the newest block; `None` before the first one, and where it was written by an older version.
+    /// Where the task stood after the newest block; `None` before the first one, and where it was written by an older
+    /// version.
     positions: Option<Positions>,
     blocks: u64,
     /// Whether the end of the changelog was seen.
@@ -168,8 +169,8 @@ pub(super) fn next(
     None
 }
 
-/// Looks at the tasks whose last block is not there although the end of their changelog was seen. One that was looked at too often is
-/// given up; which one. While the broker does not answer no look counts: nothing can come then.
+/// Looks at the tasks whose last block is not there although the end of their changelog was seen. One that was looked
+/// at too often is given up; which one. While the broker does not answer no look counts: nothing can come then.
 pub(super) fn overdue(readings: &mut BTreeMap<u32, Reading>, answers: impl Fn(u32) -> bool) -> Option<u32> {
     for (&partition, reading) in readings.iter_mut().filter(|(_, reading)| reading.at_end) {
         // Each question that nobody answers takes its time: one is enough to know.

@@ -28,7 +28,8 @@ use crate::changelog::{Changelog, LastRead, Position, Positions};
 use crate::ends::Asking;
 use crate::metrics::Metrics;
 
-/// How long one question may take. A transaction that is still open there holds the answer about committed offsets back.
+/// How long one question may take. A transaction that is still open there holds the answer about committed offsets
+/// back.
 const QUESTION: Duration = Duration::from_millis(1_000);
 /// How long to wait after a question that failed; one that changes topics is asked less often, after [`PROGRESS`].
 const PAUSE: Duration = Duration::from_millis(50);
@@ -119,8 +120,8 @@ impl Run {
         self.worker.thread.unpark();
     }
 
-    /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes librdkafka most
-    /// of a second, for which the first tasks would stand still.
+    /// Finds the group's coordinator and the leaders of the changelog, and reads from it once: the first time takes
+    /// librdkafka most of a second, for which the first tasks would stand still.
     pub(super) fn prepare(&mut self) {
         let begin = Instant::now();
         if let Some(last) = self.last_partition()
@@ -211,7 +212,8 @@ impl Run {
         is_unchanged.then_some(State { fold, changelog, positions: Some(positions) })
     }
 
-    /// Asks what the group has committed and where the logs begin and end. Tasks without an answer are left out; why, for one of them.
+    /// Asks what the group has committed and where the logs begin and end. Tasks without an answer are left out; why,
+    /// for one of them.
     fn get_to_know(&self, tasks: &BTreeSet<u32>) -> Result<(BTreeMap<u32, Known>, Option<String>), String> {
         if tasks.is_empty() {
             return Ok((BTreeMap::new(), None));
@@ -330,7 +332,8 @@ impl Run {
         self.wanted.values().map(|request| request.generation).collect()
     }
 
-    /// Reads the changelogs of these tasks, all at the same time, and lets tasks go on when their logs are known to be the same ones.
+    /// Reads the changelogs of these tasks, all at the same time, and lets tasks go on when their logs are known to be
+    /// the same ones.
     fn read_all(
         &mut self,
         mut readings: BTreeMap<u32, Reading>,

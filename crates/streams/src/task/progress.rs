@@ -1,4 +1,5 @@
-//! Whether an input of a task goes on: looked at once a second, from what its queue gave meanwhile and where its log ends.
+//! Whether an input of a task goes on: looked at once a second, from what its queue gave meanwhile and where its log
+//! ends.
 
 use std::time::Instant;
 
@@ -39,7 +40,8 @@ pub(super) struct Progress {
     read_to: Option<i64>,
     /// As that was at the last look.
     read_to_before: Option<i64>,
-    /// The same at two looks in a row between which the queue gave nothing: a record that was on its way would have come.
+    /// The same at two looks in a row between which the queue gave nothing: a record that was on its way would have
+    /// come.
     surely_read_to: Option<i64>,
     /// Of the time since the last look.
     found: Found,
@@ -93,8 +95,8 @@ impl Progress {
         (self.start, self.next_offset) = (start, Some(next_offset));
     }
 
-    /// The offset of the next record, if what is before it was aborted or is the end of a transaction: none of that comes as a record.
-    /// What was deleted before it was read is another matter, which the next owner tells by count.
+    /// The offset of the next record, if what is before it was aborted or is the end of a transaction: none of that
+    /// comes as a record. What was deleted before it was read is another matter, which the next owner tells by count.
     pub(super) fn passed_over(&self, position: i64) -> Option<i64> {
         let end = self.last_end?;
         let read_to = self.surely_read_to.filter(|_| self.start <= position)?;

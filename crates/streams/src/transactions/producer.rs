@@ -262,8 +262,8 @@ impl Producer {
 }
 
 impl Producer {
-    /// Serves the acknowledgements that are there, or waits a moment for some. (A call to `poll` serves one event, or all that come
-    /// until its time is over.)
+    /// Serves the acknowledgements that are there, or waits a moment for some. (A call to `poll` serves one event, or
+    /// all that come until its time is over.)
     fn serve(&self) {
         let before = self.client.in_flight_count();
         self.client.poll(Duration::ZERO);
@@ -289,8 +289,9 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
         match result {
-            // Without an offset: a retry that the broker takes for a duplicate. On a partition that is new to this producer it may be wrong
-            // there, when a later batch has overtaken the first one. Then the record is lost, and the transaction must not be committed.
+            // Without an offset: a retry that the broker takes for a duplicate. On a partition that is new to this
+            // producer it may be wrong there, when a later batch has overtaken the first one. Then the record is lost,
+            // and the transaction must not be committed.
             Ok(message) if message.offset() < 0 => {
                 let lost = KafkaError::MessageProduction(Code::OutOfOrderSequenceNumber);
                 self.refusals.note(message.topic(), &lost);

@@ -11,12 +11,14 @@ use crate::transactions::{Answer, BlockOffset, Fault};
 
 /// How long a hand-over waits for its transactions while the pod stays.
 pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
-/// The same when it leaves, for the last transaction and its thread together: with what leaving the group may take after that, it is less
-/// than a process has until it is ended ([`process::DRAIN_LIMIT`]), also where Kafka does not answer.
+/// The same when it leaves, for the last transaction and its thread together: with what leaving the group may take
+/// after that, it is less than a process has until it is ended ([`process::DRAIN_LIMIT`]), also where Kafka does not
+/// answer.
 pub(super) const LAST_LIMIT: Duration = Duration::from_millis(1_200);
 /// How soon a pod with nothing else to do commits.
 const SOON: Duration = Duration::from_millis(40);
-/// Being fenced so often within [`RIVALRY`], without a stall of our own or of the broker's, means that somebody else uses the same id.
+/// Being fenced so often within [`RIVALRY`], without a stall of our own or of the broker's, means that somebody else
+/// uses the same id.
 const RIVAL_FENCES: usize = 6;
 const RIVALRY: Duration = Duration::from_secs(60);
 /// A batch that is on its way for longer is worth a word.

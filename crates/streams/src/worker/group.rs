@@ -11,7 +11,8 @@ use tracing::{error, info};
 
 use crate::Config;
 
-/// While members come, or a topic is made anew, a half may be assigned for a moment, and its owner may not have the other one yet.
+/// While members come, or a topic is made anew, a half may be assigned for a moment, and its owner may not have the
+/// other one yet.
 const LASTS: Duration = Duration::from_secs(3);
 
 /// Finds out who owns the other halves of tasks.
@@ -32,7 +33,8 @@ impl Group {
         Self { brokers, group_id, pod, runtime, halves: BTreeSet::new(), telling: None }
     }
 
-    /// Says, once for the same partitions and when that has lasted, that halves of tasks are refused, and who has the other ones.
+    /// Says, once for the same partitions and when that has lasted, that halves of tasks are refused, and who has the
+    /// other ones.
     pub(super) fn name_owners_of_other_inputs(&mut self, halves: &BTreeSet<u32>, topics: &[String; 2]) {
         if *halves == self.halves {
             return;

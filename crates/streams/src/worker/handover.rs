@@ -1,5 +1,5 @@
-//! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before it is
-//! worked on. Tasks that stay go on meanwhile where the group's protocol allows it.
+//! Partitions come and go: what was done is committed before somebody else goes on, and what is new is restored before
+//! it is worked on. Tasks that stay go on meanwhile where the group's protocol allows it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ const SEEK: Duration = Duration::from_secs(1);
 const UNMOVED: Duration = Duration::from_secs(10);
 /// The same, before that is worth a word.
 const UNMOVED_IS_LONG: Duration = Duration::from_secs(3);
-/// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes them.
+/// librdkafka lets the fetchers of partitions that stay sleep through a rebalance: a question to their leader wakes
+/// them.
 const NUDGES: u32 = 3;
 const NUDGE_PAUSE: Duration = Duration::from_millis(15);
 
@@ -174,8 +175,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Moves the consumer to where a restored task goes on, unless it begins there by itself, and begins. A consumer that cannot be moved
-    /// yet, since it does not fetch yet, is moved later.
+    /// Moves the consumer to where a restored task goes on, unless it begins there by itself, and begins. A consumer
+    /// that cannot be moved yet, since it does not fetch yet, is moved later.
     fn begin(&mut self, partition: u32, mut arrived: Arrived) -> Result<(), End> {
         let Restored { generation, begins, ref work, .. } = arrived.restored;
         let is_ours = |task: &&mut Task| task.generation == generation && !task.state.is_restored();

@@ -1,5 +1,5 @@
-//! A look at all inputs, once a second: whether they go on, and if not, why. What is found is logged once, shown in metrics, and told
-//! by readiness where this pod is to blame.
+//! A look at all inputs, once a second: whether they go on, and if not, why. What is found is logged once, shown in
+//! metrics, and told by readiness where this pod is to blame.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

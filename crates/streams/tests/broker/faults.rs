@@ -1,4 +1,5 @@
-//! What operators do to topics and commits while pods work: each record counts once all the same, and a pod says what it does.
+//! What operators do to topics and commits while pods work: each record counts once all the same, and a pod says what
+//! it does.
 
 use std::time::{Duration, Instant};
 

@@ -17,10 +17,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// ... none of them stands still for longer than this.
 const CALM: Duration = Duration::from_millis(150);
 
-/// A partition may stand still for this long when a pod comes or goes by plan. It is 0.08 to 0.3 s on two calm cores, and three times that
-/// while other tests want them, too; a pod that left without a word would cost the session's timeout of 1.5 s.
+/// A partition may stand still for this long when a pod comes or goes by plan. It is 0.08 to 0.3 s on two calm cores,
+/// and three times that while other tests want them, too; a pod that left without a word would cost the session's
+/// timeout of 1.5 s.
 const STEP: Duration = Duration::from_millis(1_400);
-/// Half of the steps of a rolling upgrade take less than this: before a pod prepared itself, each newcomer cost a whole second.
+/// Half of the steps of a rolling upgrade take less than this: before a pod prepared itself, each newcomer cost a whole
+/// second.
 const HALF_OF_STEPS: Duration = Duration::from_millis(600);
 
 /// An application on which somebody plays on all partitions all the time.
@@ -50,7 +52,8 @@ impl Stage {
         Self { app, sessions, playing, seen }
     }
 
-    /// Watches until this is over and each partition has gone on after it; the longest time that one of them stood still.
+    /// Watches until this is over and each partition has gone on after it; the longest time that one of them stood
+    /// still.
     async fn longest_pause(&mut self, during: impl Future<Output = ()>) -> Duration {
         let (mut during, mut is_over) = (pin!(during), false);
         let (mut longest, mut rest) = (Duration::ZERO, PARTITIONS);

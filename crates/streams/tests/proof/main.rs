@@ -1,5 +1,5 @@
-//! The proof that sessions are exactly right whatever happens: twenty seeded schedules of what is done to pods and to Kafka, each under load,
-//! each against a fold of the same logs. `crates/proof` says how.
+//! The proof that sessions are exactly right whatever happens: twenty seeded schedules of what is done to pods and to
+//! Kafka, each under load, each against a fold of the same logs. `crates/proof` says how.
 //!
 //! `KING_PROOF_SEED=N` runs one seed, `KING_PROOF_SEED=N,M` two.
 
@@ -9,8 +9,8 @@ use proof::{Setup, Summary, Surroundings};
 
 /// The seeds of the test command, among which every theme occurs; `cargo xtask bench proof` runs thousands.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
-/// A broker that is killed while it ends a transaction loses markers of it once in many times. Seeds in which that happened prove nothing,
-/// and may not be many.
+/// A broker that is killed while it ends a transaction loses markers of it once in many times. Seeds in which that
+/// happened prove nothing, and may not be many.
 const WITHOUT_VERDICT: usize = 1;
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! What changed in a fold, as bytes for its changelog: one block a commit, and the blocks from a certain one on give the
-//! state again.
+//! What changed in a fold, as bytes for its changelog: one block a commit, and the blocks from a certain one on give
+//! the state again.
 //!
-//! A block is: version, the high times, completeness, then events. Numbers are Avro's zigzag varints; times are written as
-//! differences, a hit as three bytes.
+//! A block is: version, the high times, completeness, then events. Numbers are Avro's zigzag varints; times are written
+//! as differences, a hit as three bytes.
 
 use crate::hit::HitError;
 use crate::{EventTime, Hit, Machine, Zone};

@@ -218,7 +218,8 @@ impl Frames {
         }
     }
 
-    /// Takes the sessions that are final once everything below `complete` has come; the place of their last frame, if there are any.
+    /// Takes the sessions that are final once everything below `complete` has come; the place of their last frame, if
+    /// there are any.
     pub(super) fn take_finals(
         &mut self,
         machine: Machine,

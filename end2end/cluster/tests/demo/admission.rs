@@ -1,5 +1,5 @@
-//! What the cluster refuses: whatever Pod Security "restricted" does not allow, and what the server's account should not do
-//! although its role cannot say so.
+//! What the cluster refuses: whatever Pod Security "restricted" does not allow, and what the server's account should
+//! not do although its role cannot say so.
 
 use cluster_tests::Demo;
 use cluster_tests::demo::NAMESPACE;

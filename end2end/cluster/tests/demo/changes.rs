@@ -1,4 +1,5 @@
-//! Whatever happens to pods and autoscaler, by the presenter's hand or an operator's, page and cluster agree within a second.
+//! Whatever happens to pods and autoscaler, by the presenter's hand or an operator's, page and cluster agree within a
+//! second.
 
 use std::time::Duration;
 

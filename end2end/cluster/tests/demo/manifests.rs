@@ -1,4 +1,5 @@
-//! The manifests that cannot run here, since their images cannot be fetched: the API server checks each of their objects.
+//! The manifests that cannot run here, since their images cannot be fetched: the API server checks each of their
+//! objects.
 
 use std::io::Write;
 use std::path::Path;

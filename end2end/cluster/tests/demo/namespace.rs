@@ -1,5 +1,6 @@
-//! The overlay `local` in another namespace, as Kustomize's `namespace:` makes it. What a cluster has once (the metrics APIs) stays with the
-//! demo that the other tests are about; what lies outside of the namespace gets other names here, so that both can be there.
+//! The overlay `local` in another namespace, as Kustomize's `namespace:` makes it. What a cluster has once (the metrics
+//! APIs) stays with the demo that the other tests are about; what lies outside of the namespace gets other names here,
+//! so that both can be there.
 
 use std::process::Command;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use crate::manifests::{copy, run};
 const OTHER: &str = "team-a";
 const A_WHILE: Duration = Duration::from_secs(90);
 
-/// All objects of `local` in the other namespace, with the image that runs already, Kafka beside the pods, and no program that
-/// would write into the other demo's topics.
+/// All objects of `local` in the other namespace, with the image that runs already, Kafka beside the pods, and no
+/// program that would write into the other demo's topics.
 fn rendered(image: &str) -> Vec<Value> {
     let copy = copy().unwrap();
     let overlay = |name: &str, text: String| {

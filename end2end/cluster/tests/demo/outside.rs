@@ -124,8 +124,8 @@ async fn proxy() -> (String, Arc<AtomicUsize>) {
     (format!("http://{address}"), count)
 }
 
-/// The administrator's kubeconfig in three files of which the first of the list is missing: the current context, what it means, and a user
-/// whose credentials a plugin gives. It takes three seconds, and they last for twenty.
+/// The administrator's kubeconfig in three files of which the first of the list is missing: the current context, what
+/// it means, and a user whose credentials a plugin gives. It takes three seconds, and they last for twenty.
 fn in_pieces(directory: &Path) -> (OsString, PathBuf) {
     let whole = serde_json::to_value(Kubeconfig::read().unwrap()).unwrap();
     let user = &whole["users"][0];

@@ -1,5 +1,5 @@
-//! Requests to one registry. A registry says in its first refusal how it wants to be asked: with a name and a password, or with a token that
-//! another address gives for them.
+//! Requests to one registry. A registry says in its first refusal how it wants to be asked: with a name and a password,
+//! or with a token that another address gives for them.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Kubeconfigs, read as kubectl reads them: several files are one, files that are missing or empty are passed over, and a context can be
-//! named.
+//! Kubeconfigs, read as kubectl reads them: several files are one, files that are missing or empty are passed over, and
+//! a context can be named.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ pub struct Kubeconfig {
 }
 
 impl Kubeconfig {
-    /// These files, of which the first that says something counts, and a context; without one, the current context of the files.
+    /// These files, of which the first that says something counts, and a context; without one, the current context of
+    /// the files.
     #[must_use]
     pub fn new(files: Vec<PathBuf>, context: Option<String>) -> Self {
         let files = files.into_iter().filter(|file| !file.as_os_str().is_empty()).collect();

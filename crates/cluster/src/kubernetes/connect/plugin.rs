@@ -1,5 +1,5 @@
-//! The program that a kubeconfig names for credentials (`exec`): it is run as rarely as its tokens allow, for a limited time, and what it
-//! says when it fails is told in its own words.
+//! The program that a kubeconfig names for credentials (`exec`): it is run as rarely as its tokens allow, for a limited
+//! time, and what it says when it fails is told in its own words.
 
 use std::fmt;
 use std::process::{Output, Stdio};

@@ -1,5 +1,5 @@
-//! Which proxy is on the way to the API server, chosen as kubectl does: the one of the kubeconfig, else the one of the environment, unless
-//! `NO_PROXY` names the API server.
+//! Which proxy is on the way to the API server, chosen as kubectl does: the one of the kubeconfig, else the one of the
+//! environment, unless `NO_PROXY` names the API server.
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;

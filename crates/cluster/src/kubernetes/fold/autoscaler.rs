@@ -15,7 +15,8 @@ use super::{Objects, millis};
 use crate::kubernetes::quantity;
 use crate::kubernetes::switch::{FORMER_BEHAVIOR, PAUSED, PAUSED_REPLICAS};
 
-/// What the controller-manager does where an autoscaler says nothing (its flag `--horizontal-pod-autoscaler-tolerance`).
+/// What the controller-manager does where an autoscaler says nothing (its flag
+/// `--horizontal-pod-autoscaler-tolerance`).
 const DEFAULT_TOLERANCE: f64 = 0.1;
 /// Likewise, `--horizontal-pod-autoscaler-downscale-stabilization`.
 const DEFAULT_DOWN_WINDOW_MS: Millis = 300_000;
@@ -133,7 +134,8 @@ fn metric(spec: &MetricSpec, object: Option<&DynamicObject>) -> Option<Metric> {
     Some(Metric { input: metric_input(identifier, object)?, target })
 }
 
-/// The input whose lag a metric is: named by a label `topic`, by the trigger of the ScaledObject that it belongs to, or in the metric's own name.
+/// The input whose lag a metric is: named by a label `topic`, by the trigger of the ScaledObject that it belongs to, or
+/// in the metric's own name.
 pub(in crate::kubernetes) fn metric_input(
     identifier: &MetricIdentifier,
     object: Option<&DynamicObject>,

@@ -1,5 +1,5 @@
-//! What the autoscaler decided, read off its status: the controller's own figures and words. What Kubernetes does not tell
-//! (when it looks next, when a window ends) stays unknown.
+//! What the autoscaler decided, read off its status: the controller's own figures and words. What Kubernetes does not
+//! tell (when it looks next, when a window ends) stays unknown.
 
 use k8s_openapi::api::autoscaling::v2::{
     HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus,

@@ -13,8 +13,8 @@ use super::{Objects, count, millis, revision};
 
 /// The reason, as far as it shows yet.
 ///
-/// A ReplicaSet that has as many pods as it wants without this one ended it itself: to shrink, or to make room for a newer
-/// revision. One that makes another pod in its place did not.
+/// A ReplicaSet that has as many pods as it wants without this one ended it itself: to shrink, or to make room for a
+/// newer revision. One that makes another pod in its place did not.
 pub(super) fn reason(
     pod: &Pod,
     replica_set: Option<&ReplicaSet>,

@@ -1,11 +1,12 @@
-//! Why the pods that are asked for do not come, as far as Kubernetes says it of the Deployment: a quota, an admission policy, or a rollout
-//! that gets nowhere.
+//! Why the pods that are asked for do not come, as far as Kubernetes says it of the Deployment: a quota, an admission
+//! policy, or a rollout that gets nowhere.
 
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{Objects, revision};
 
-/// The reason and message of the first condition that tells of it. The newest ReplicaSet says it before the Deployment does.
+/// The reason and message of the first condition that tells of it. The newest ReplicaSet says it before the Deployment
+/// does.
 pub(super) fn of(deployment: &Deployment, objects: &Objects) -> Option<String> {
     let newest = objects.replica_sets.iter().max_by_key(|set| revision(set.as_ref()));
     let of_set = newest.and_then(|set| set.status.as_ref()).and_then(|status| status.conditions.as_ref());
