@@ -11,6 +11,6 @@ mod lanes;
 
 pub(crate) use axis::{TimeAxis, ValueAxis, apart};
 pub(crate) use curve::{HEIGHT, WIDTH, area, band, line, steps};
-pub(crate) use drawing::Drawing;
+pub(crate) use drawing::{Drawing, lag_of, topics};
 pub(crate) use flags::{Flag, Kind, Room, flags};
 pub(crate) use lanes::{Cross, Lane, Lanes, crosses, lane, outline};

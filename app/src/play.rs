@@ -40,7 +40,10 @@ impl From<&Boot> for Hand {
             boot.player.clone(),
             model::play::PhoneTick {
                 at_ms: snapshot.at_ms,
-                lag: snapshot.lag.as_ref().and_then(|lag| lag.worst()),
+                lag: snapshot.lag.as_ref().and_then(|lag| {
+                    let (topic, records) = lag.worst()?;
+                    Some((lag.topics.noun(topic).to_owned(), records))
+                }),
                 ready: cluster.map(|cluster| replicas(cluster.ready())),
                 desired: cluster.map(|cluster| cluster.desired),
                 stale_since_ms: snapshot.outages.kafka.as_ref().map(|outage| outage.since_ms),

@@ -9,6 +9,7 @@ mod letters;
 mod partitions;
 mod pods;
 mod presenter;
+mod tasks;
 mod verdict;
 
 use leptos::prelude::*;

@@ -7,34 +7,16 @@ use leptos::prelude::*;
 use model::Millis;
 use model::wire::{Picture, Tick};
 
+pub use model::wire::Part;
+
 use crate::boot::Boot;
 use crate::link::Link;
-
-/// A part of the picture that changes by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of the snapshot, and the history")]
-pub enum Part {
-    Source,
-    Lag,
-    Ownership,
-    Rates,
-    Cluster,
-    Load,
-    DeadLetters,
-    Clocks,
-    Players,
-    Outages,
-    Progress,
-    History,
-}
-
-const PARTS: usize = Part::History as usize + 1;
 
 /// The page's state.
 #[derive(Debug, Clone, Copy)]
 pub struct Store {
     picture: StoredValue<Picture>,
-    changed: StoredValue<[ArcTrigger; PARTS]>,
+    changed: StoredValue<[ArcTrigger; Part::ALL.len()]>,
     /// Now, by the server's clock; moves about once a second, for ages.
     pub now_ms: RwSignal<Millis>,
     /// Where the time axis ends; moves once a second.
@@ -107,69 +89,39 @@ impl Store {
         const SECOND_MS: Millis = 1_000;
         let at_ms = tick.at_ms;
         let has_point = !tick.points.is_empty();
-        let touched = touched(&tick);
+        let parts = tick.parts();
         self.picture.update_value(|picture| picture.apply(tick));
         if has_point || at_ms >= self.axis_ms.get_untracked() + SECOND_MS {
             self.axis_ms.set(at_ms);
         }
-        self.changed.with_value(|changed| {
-            let all = changed.iter().zip(touched);
-            all.filter(|(_, touched)| *touched).for_each(|(trigger, _)| trigger.notify());
-        });
+        self.changed.with_value(|changed| parts.into_iter().for_each(|part| changed[part as usize].notify()));
     }
-}
-
-/// Whether a tick carries each part, in the order of [`Part`].
-fn touched(tick: &Tick) -> [bool; PARTS] {
-    // Named one by one: a new field must be thought about.
-    let Tick {
-        at_ms: _,
-        source,
-        lag,
-        ownership,
-        rates,
-        cluster,
-        load,
-        dead_letters,
-        clocks,
-        players,
-        outages,
-        progress,
-        points,
-        markers,
-        lives,
-    } = tick;
-    let mut touched = [false; PARTS];
-    for (part, is_touched) in [
-        (Part::Source, source.is_some()),
-        (Part::Lag, lag.is_some()),
-        (Part::Ownership, ownership.is_some()),
-        (Part::Rates, rates.is_some()),
-        (Part::Cluster, cluster.is_some()),
-        (Part::Load, load.is_some()),
-        (Part::DeadLetters, dead_letters.is_some()),
-        (Part::Clocks, clocks.is_some()),
-        (Part::Players, players.is_some()),
-        (Part::Outages, outages.is_some()),
-        (Part::Progress, progress.is_some()),
-        (Part::History, !(points.is_empty() && markers.is_empty() && lives.is_empty())),
-    ] {
-        touched[part as usize] = is_touched;
-    }
-    touched
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::snapshot::{Lag, Rates};
+    use model::snapshot::Rates;
 
     #[test]
     fn a_tick_touches_what_it_carries() {
-        let tick = Tick { lag: Some(Some(Lag::default())), progress: Some(None), ..Tick::default() };
-        let touched = touched(&tick);
-        assert!(touched[Part::Lag as usize] && touched[Part::Progress as usize]);
-        assert_eq!(touched.iter().filter(|touched| **touched).count(), 2);
+        Owner::new_root(None).with(|| {
+            let store = Store::new(&Boot::default());
+            let reads = |part: Part| {
+                let reads = StoredValue::new(0);
+                let reader = Memo::new(move |_| {
+                    reads.update_value(|reads| *reads += 1);
+                    store.read(&[part], |_| reads.get_value())
+                });
+                (part, reader)
+            };
+            let readers: Vec<_> = Part::ALL.iter().copied().map(reads).collect();
+            assert!(readers.iter().all(|(_, reader)| reader.get_untracked() == 1));
+            store.apply(Tick { rates: Some(None), progress: Some(None), ..Tick::default() });
+            let again = readers.iter().filter(|(_, reader)| reader.get_untracked() == 2);
+            let again: Vec<Part> = again.map(|(part, _)| *part).collect();
+            assert_eq!(again, [Part::Rates, Part::Progress]);
+        });
     }
 
     #[test]

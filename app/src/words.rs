@@ -1,12 +1,13 @@
 //! What the page says in words: ages, states and events. The autoscaler's sentence is the model's own.
 
+use model::Millis;
 use model::clocks::{Apart, Clocks, Whose};
 use model::figures::{count, duration, plural};
 use model::history::Event;
 use model::hpa::Hpa;
 use model::lag::Doubt;
 use model::snapshot::{Phase, Pod, Replicas, Source, short_name};
-use model::{Input, Millis};
+use model::wire::Picture;
 
 /// What stands where a figure is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -21,6 +22,28 @@ pub(crate) fn count_or_unknown(value: Option<u64>) -> String {
 #[must_use]
 pub(crate) fn rate_or_unknown(value: Option<u32>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), |rate| format!("{}/s", count(rate.into())))
+}
+
+/// What the records of the topic in a place are called.
+#[must_use]
+pub(crate) fn noun(picture: &Picture, topic: usize) -> &str {
+    picture.snapshot.lag.as_ref().map_or("records", |lag| lag.topics.noun(topic))
+}
+
+/// The name of the topic in a place.
+#[must_use]
+pub(crate) fn topic(picture: &Picture, topic: usize) -> &str {
+    picture.snapshot.lag.as_ref().map_or("a topic", |lag| lag.topics.name(topic))
+}
+
+/// The same text with a capital letter.
+#[must_use]
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 /// A length of time in one unit, whole: `3 s`, `2 min`, `5 h`.
@@ -142,10 +165,9 @@ pub(crate) fn autoscaler_at_length(hpa: Option<&Hpa>) -> String {
     messages.map(str::to_owned).chain(event).collect::<Vec<_>>().join("\n")
 }
 
-/// What is special about one input of a partition, in a sentence without a full stop.
+/// What is special about a partition, in a sentence without a full stop; `noun` is what its records are called.
 #[must_use]
-pub(crate) fn doubt(input: Input, doubt: Doubt, now_ms: Millis) -> String {
-    let noun = input.noun();
+pub(crate) fn doubt(noun: &str, doubt: Doubt, now_ms: Millis) -> String {
     match doubt {
         Doubt::New => format!("no commit in the {noun} yet"),
         Doubt::Gone => format!("the commits in the {noun} are gone: expired, or the topic was made anew"),
@@ -241,6 +263,14 @@ mod tests {
     fn percents_have_two_decimals() {
         for (share, said) in [(0.0, "0.00%"), (0.123_45, "12.35%"), (1.0, "100.00%")] {
             assert_eq!(percent(share), said);
+        }
+    }
+
+    #[test]
+    fn what_begins_with_a_letter_gets_a_capital_one() {
+        for (text, said) in [("requests", "Requests"), ("7 wonders", "7 wonders"), ("élan", "élan"), ("", "")]
+        {
+            assert_eq!(capitalised(text), said);
         }
     }
 

@@ -209,15 +209,25 @@ impl Client {
         let mut live = Live::open(http, &demo.url, View::Show, None, "").await?;
         let (sender, told) = mpsc::unbounded_channel();
         let reader = tokio::spawn(async move {
+            let mut picture = Picture::default();
             loop {
                 let event = live.next().await?;
                 let at_ms = now_ms();
-                let lag = match event.name.as_str() {
-                    "picture" => serde_json::from_str::<Picture>(&event.data)?.snapshot.lag,
-                    "tick" => serde_json::from_str::<Tick>(&event.data)?.lag.flatten(),
-                    _ => None,
+                let has_lag = match event.name.as_str() {
+                    "picture" => {
+                        picture = serde_json::from_str(&event.data)?;
+                        true
+                    }
+                    "tick" => {
+                        let tick: Tick = serde_json::from_str(&event.data)?;
+                        let has_lag = tick.lag.is_some();
+                        picture.apply(tick);
+                        has_lag
+                    }
+                    _ => false,
                 };
-                if let Some((_, worst)) = lag.as_ref().and_then(Lag::worst) {
+                let lag = picture.snapshot.lag.as_ref().filter(|_| has_lag);
+                if let Some((_, worst)) = lag.and_then(Lag::worst) {
                     sender.send((at_ms, worst))?;
                 }
             }

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use kafka::Brokers;
 use model::command::Command;
 use model::controls::Manner;
-use model::snapshot::{Phase, Snapshot};
+use model::snapshot::Phase;
+use model::wire::Snapshot;
 
 use crate::clock::from_millis;
 use crate::demo::Demo;

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, anyhow};
 use kafka::Brokers;
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use model::{GROUP_ID, Input, PARTITIONS};
+use model::PARTITIONS;
+use workload::Input;
+use workload::topics::GROUP_ID;
 
 use crate::clock::now_ms;
 

@@ -50,8 +50,10 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
     show.base(model::load::DEFAULT_FRAMES_PER_SECOND).await?;
     show.command(Command::Burst { factor: 10 }).await?;
     let full = model::load::DEFAULT_FRAMES_PER_SECOND * 8;
-    show.until("full load", QUIET_LIMIT, |now| now.rates.as_ref().is_some_and(|rates| rates.frames > full))
-        .await?;
+    show.until("full load", QUIET_LIMIT, |now| {
+        now.rates.as_ref().is_some_and(|rates| rates.by_topic.first().is_some_and(|frames| *frames > full))
+    })
+    .await?;
     drop(show);
     let (loaded, cpu_loaded) = sample(demo, FULL_LOAD).await?;
     println!("  under full load, ms a sample: {loaded}; {} % of a core", Digits(cpu_loaded));
@@ -71,7 +73,7 @@ pub(crate) async fn run(demo: &Demo, options: &Options) -> Result<Vec<Figure>> {
 async fn sample(demo: &Demo, time: Duration) -> Result<(Distribution, f64)> {
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
-    let mut sampler = sampler::start(sampler::Config::new(&demo.brokers()?), cancel)?;
+    let mut sampler = sampler::start(sampler::Config::of_the_demo(&demo.brokers()?), cancel)?;
     // The first samples connect; nobody waits for them.
     for _ in 0..4 {
         sampler.timings.changed().await?;

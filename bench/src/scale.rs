@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kafka::sessions::{self, SessionRecord};
 use model::command::Command;
-use model::snapshot::Snapshot;
+use model::wire::Snapshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{from_millis, now_ms};
@@ -99,7 +99,7 @@ async fn check(show: &mut Show, record: &SessionRecord, began_ms: f64) -> Result
     let name = record.pod.as_deref().context("the record names no pod")?;
     let partition = record.partition as usize;
     let owns = |now: &Snapshot| {
-        let owner = now.ownership.as_ref().and_then(|ownership| ownership.partitions.get(partition));
+        let owner = now.ownership.as_ref().and_then(|ownership| ownership.tasks.get(partition));
         owner.is_some_and(|owner| owner.pod.as_deref() == Some(name))
     };
     let seen = show.until("the new pod as owner of the record's partition", LIMIT, owns).await?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use model::Millis;
 use model::command::{Command, Outcome};
 use model::load::LoadSettings;
-use model::snapshot::{Phase, Snapshot};
-use model::wire::Picture;
-use model::{Input, Millis};
+use model::snapshot::Phase;
+use model::wire::{Picture, Snapshot};
 use test_client::{Live, Session, View};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -127,13 +127,12 @@ fn is_calm(now: &Snapshot) -> bool {
     let burst_ended = |at_ms: Millis| load.burst.is_none_or(|burst| burst.until_ms < at_ms);
     let settled =
         LoadSettings { burst: None, ..load.clone() } == LoadSettings::default() && burst_ended(now.at_ms);
-    let lag_is_low =
-        |input| now.lag.as_ref().and_then(|lag| lag.total(input)).is_some_and(|lag| lag < NO_LAG);
+    let lag_is_low = now.lag.as_ref().and_then(|lag| lag.worst()).is_some_and(|(_, lag)| lag < NO_LAG);
     settled
         && cluster.policy.enabled
         && cluster.desired == cluster.policy.min
         && is_whole(now)
-        && Input::ALL.into_iter().all(lag_is_low)
+        && lag_is_low
         && now.progress.is_none()
         && now.outages.kafka.is_none()
 }
@@ -141,9 +140,9 @@ fn is_calm(now: &Snapshot) -> bool {
 /// Whether all pods that are asked for are there, ready, and own all partitions between them.
 pub(crate) fn is_whole(now: &Snapshot) -> bool {
     let (Some(cluster), Some(ownership)) = (&now.cluster, &now.ownership) else { return false };
-    let owned = |pod: &str| ownership.partitions.iter().any(|owner| owner.pod.as_deref() == Some(pod));
+    let owned = |pod: &str| ownership.tasks.iter().any(|owner| owner.pod.as_deref() == Some(pod));
     cluster.pods.len() == cluster.desired as usize
         && cluster.pods.iter().all(|pod| pod.phase == Phase::Ready && owned(&pod.name))
         && ownership.state == "Stable"
-        && ownership.partitions.iter().all(|owner| owner.pod.is_some() && owner.idle_since_ms.is_none())
+        && ownership.tasks.iter().all(|owner| owner.pod.is_some() && owner.idle_since_ms.is_none())
 }

@@ -33,7 +33,7 @@ function unlike(now: Picture): string[] {
     ["the load is the default", load?.base === 400 && !load.hot && !load.shape && !(load.burst && load.burst.until_ms > now.snapshot.at_ms)],
     ["nobody has points", players.leaders.length === 0],
     ["the lag is small", lag !== undefined && lag < 2_000],
-    ["every partition has its owner", ownership?.partitions.length === 12 && ownership.partitions.every(({ pod }) => pod)],
+    ["every partition has its owner", ownership?.tasks.length === 12 && ownership.tasks.every(({ pod }) => pod)],
   ];
   return isSo.filter(([, so]) => !so).map(([what]) => what);
 }

@@ -7,8 +7,8 @@ export interface Picture {
   epoch: number;
   snapshot: {
     at_ms: number;
-    lag: { rq: (number | null)[]; rs: (number | null)[] } | null;
-    ownership: { state: string; partitions: { pod?: string }[] } | null;
+    lag: { partitions: (number | null)[][] } | null;
+    ownership: { state: string; tasks: { pod?: string }[] } | null;
     cluster: {
       pods: Pod[];
       desired: number;
@@ -43,9 +43,9 @@ export async function picture(): Promise<Picture> {
   return (JSON.parse(boot) as { picture: Picture }).picture;
 }
 
-/** Total lag over both inputs; `undefined` while a part of it is unknown. */
+/** Total lag over all topics; `undefined` while a part of it is unknown. */
 export function totalLag({ snapshot }: Picture): number | undefined {
-  const lags = snapshot.lag ? [...snapshot.lag.rq, ...snapshot.lag.rs] : [null];
+  const lags = snapshot.lag ? snapshot.lag.partitions.flat() : [null];
   return lags.every((lag) => lag !== null) ? lags.reduce((sum, lag) => sum + lag, 0) : undefined;
 }
 

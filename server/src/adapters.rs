@@ -17,7 +17,7 @@ use model::clocks::Watch;
 use model::dead_letters::DeadLetters;
 use model::history::{History, KEPT_MS, Second};
 use model::lag::{Outage, Sampled};
-use model::snapshot::{Cluster, Source};
+use model::snapshot::Cluster;
 use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use schema_registry::{RegistryConfig, Schemas, Topics};
@@ -27,6 +27,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::commands::Commander;
+use crate::demo;
 use crate::metrics::Metrics;
 use crate::play;
 use crate::show::{Keep, Note, Notes};
@@ -112,7 +113,7 @@ impl Adapters {
         };
         self.ensure_topics().await?;
         let token = shutdown.token();
-        let mut sampler = sampler::start(sampler::Config::new(&self.brokers), token.clone())?;
+        let mut sampler = sampler::start(sampler::Config::of_the_demo(&self.brokers), token.clone())?;
         let control = kafka::control::follow(&self.brokers, CLIENT_ID, token.clone())?;
         tasks.spawn(forward(sampler.sampled.clone(), self.outlets.sampled.clone(), |sampled| sampled));
         tasks.spawn(forward(control.clone(), self.outlets.control.clone(), |control| control));
@@ -208,7 +209,7 @@ async fn tell_source(
     notes: Notes,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let mut source = Source::default();
+    let mut source = demo::source();
     let mut description = std::pin::pin!(describe(&brokers));
     let mut described = false;
     label.mark_changed();

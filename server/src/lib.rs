@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod api;
 pub mod commands;
 pub mod config;
+mod demo;
 pub mod invitation;
 pub mod listener;
 pub mod live;

@@ -11,8 +11,6 @@ use kafka::taps::Taps;
 use model::Millis;
 use model::fold::Fold;
 use model::lag::Sampled;
-use model::policy::Policy;
-use model::snapshot::Source;
 use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::watch;
@@ -22,6 +20,7 @@ use crate::access::Access;
 use crate::adapters::{self, Adapters, CLIENT_ID, KeptInKafka, Outlets, Pods};
 use crate::commands::{Commander, Parts};
 use crate::config::{Config, Runtime};
+use crate::demo;
 use crate::listener;
 use crate::live::Hub;
 use crate::metrics::{self, Metrics};
@@ -52,7 +51,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 
     let epoch = clock.now_ms();
     let history = adapters::last_minutes(&config.kafka, epoch).await;
-    let hub = Arc::new(Hub::new(Fold::new(epoch, Source::default(), history, clock.now_ms())));
+    let hub = Arc::new(Hub::new(Fold::new(epoch, demo::source(), history, clock.now_ms())));
     let game = Arc::new(Mutex::new(PhoneGame::new(epoch)));
     let metrics = Arc::new(Metrics::new());
     let (outlets, feeds) = channels();
@@ -65,7 +64,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         notes: outlets.notes.clone(),
         clock: clock.clone(),
         max_pods: config.max_pods,
-        own_policy: matches!(pods, Pods::Local(_)).then(Policy::default),
+        own_policy: matches!(pods, Pods::Local(_)).then(demo::policy),
     }));
     let clocks = Arc::default();
     let show = Show {
@@ -155,7 +154,7 @@ fn local_pods(config: &Config, streams: PathBuf, clock: fn() -> Millis) -> Local
         streams,
         args,
         capacity: config.capacity,
-        policy: Policy::default(),
+        policy: demo::policy(),
         max_pods: config.max_pods,
         sync: config.sync,
         grace: GRACE,

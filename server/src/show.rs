@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka::control::Control;
-use model::GROUP_ID;
 use model::clocks;
 use model::dead_letters::DeadLetters;
 use model::history::{Event, Second};
 use model::lag::{Outage, Sample, Sampled};
-use model::snapshot::{Cluster, OtherMember, Phase, Progress, Snapshot, Source, short_name};
-use model::wire::Tick;
+use model::snapshot::{Cluster, OtherMember, Phase, Progress, Source, short_name};
+use model::wire::{Snapshot, Tick};
 use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::{mpsc, watch};
@@ -186,7 +185,8 @@ impl Show {
         let tick = self.hub.step(|fold| change(fold, now_ms));
         self.metrics.ticked();
         if tick.ownership.is_some() {
-            tell_others(&before, &others());
+            let source = self.hub.look(|picture| picture.snapshot.source.clone());
+            tell_others(&source, &before, &others());
         }
         self.tell_game_of_dead_pods(&tick);
         tick
@@ -203,7 +203,7 @@ impl Show {
         });
         self.hub.look(|picture| {
             let mut game = lock(&self.game);
-            let owners = picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.partitions);
+            let owners = picture.snapshot.ownership.iter().flat_map(|ownership| &ownership.tasks);
             for (partition, owner) in owners.enumerate() {
                 if let Some(pod) = hurt.clone().find(|pod| owner.pod.as_deref() == Some(*pod)) {
                     game.pod_died(partition, short_name(pod));
@@ -223,19 +223,19 @@ fn others(now: &Snapshot) -> Vec<OtherMember> {
 }
 
 /// Says once who is in the group and should not be, and once that it has left.
-fn tell_others(before: &[OtherMember], after: &[OtherMember]) {
+fn tell_others(source: &Source, before: &[OtherMember], after: &[OtherMember]) {
     let is_in = |members: &[OtherMember], other: &OtherMember| {
         members.iter().any(|member| (&member.name, &member.host) == (&other.name, &other.host))
     };
     for other in after.iter().filter(|other| !is_in(before, other)) {
-        warn!("{}", other.sentence());
+        warn!("{}", other.sentence(source));
     }
     for other in before.iter().filter(|other| !is_in(after, other)) {
-        info!("`{}` (from {}) owns no partitions of {GROUP_ID} any more", other.name, other.host);
+        info!("`{}` (from {}) owns no partitions of {} any more", other.name, other.host, source.group);
     }
 }
 
-/// Whether the owner of a wounded partition is another pod, or the same one up again.
+/// Whether the owner of a partition whose pod died is another pod, or the same one up again.
 fn is_at_work(now: &Snapshot, owner: Option<&str>, dead_pod: &str) -> bool {
     let Some(owner) = owner else { return false };
     let pods = now.cluster.iter().flat_map(|cluster| &cluster.pods);
@@ -247,7 +247,7 @@ fn is_at_work(now: &Snapshot, owner: Option<&str>, dead_pod: &str) -> bool {
 fn positions(sample: &Sample) -> Vec<Option<u64>> {
     let position =
         |offsets: &Option<model::lag::PartitionOffsets>| u64::try_from(offsets.as_ref()?.position()).ok();
-    sample.requests.iter().map(position).collect()
+    sample.offsets.first().into_iter().flatten().map(position).collect()
 }
 
 fn seconds() -> Interval {

@@ -19,7 +19,7 @@ use model::history::{History, Second};
 use model::lag::{Group, PartitionOffsets, Sample, Sampled};
 use model::load::LoadSettings;
 use model::policy::Policy;
-use model::snapshot::{Cluster, Phase, Pod, Source};
+use model::snapshot::{Cluster, Phase, Pod};
 use phone_game::PhoneGame;
 use process::{Clock, Shutdown};
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ use workload::Frame;
 
 use crate::access::{Access, Front, PublicUrl};
 use crate::commands::{Commander, Parts};
+use crate::demo;
 use crate::invitation::{Invitation, Invitations};
 use crate::live::Hub;
 use crate::metrics::Metrics;
@@ -173,7 +174,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
     .unwrap();
     std::fs::write(site.path().join("app-1.js"), "script").unwrap();
     std::fs::write(site.path().join("app-1.js.br"), "smaller").unwrap();
-    let hub = Arc::new(Hub::new(Fold::new(START, Source::default(), History::default(), START)));
+    let hub = Arc::new(Hub::new(Fold::new(START, demo::source(), History::default(), START)));
     let game = Arc::new(Mutex::new(PhoneGame::new(START)));
     let clocks = Arc::default();
     let (metrics, shutdown, record) = (Arc::new(Metrics::new()), Shutdown::new(), Record::default());
@@ -191,7 +192,7 @@ pub(crate) fn stage_at(public: Option<&str>) -> Stage {
         notes: notes.clone(),
         clock: clock.clone(),
         max_pods: 12,
-        own_policy: Some(Policy::default()),
+        own_policy: Some(demo::policy()),
     });
     commander.set_cluster(Arc::new(FakeCluster { record: record.clone(), observation: cluster.clone() }));
     let show = Show {
@@ -251,7 +252,7 @@ impl Stage {
     pub(crate) async fn pods(&self, names: &[&str]) {
         let pods: Vec<Pod> = names.iter().map(|name| pod(name, Phase::Ready)).collect();
         let desired = u32::try_from(pods.len()).unwrap();
-        let policy = Policy::default();
+        let policy = demo::policy();
         self.cluster.send_replace(Some(Cluster {
             pods,
             desired,
@@ -372,12 +373,15 @@ pub(crate) fn sampled(at_ms: Millis, committed: i64, end: i64, owner: &str) -> S
         log_end_offset: end,
         high_watermark: Some(end),
     });
-    let group =
-        Group { state: "Stable".into(), owners: vec![Some(owner.to_owned()); 12], members: Vec::new() };
+    let group = Group {
+        state: "Stable".into(),
+        owners: vec![vec![Some(owner.to_owned()); 12]; 2],
+        members: Vec::new(),
+    };
     let sample = Sample {
         sampled_ms: at_ms,
-        requests: vec![offsets; 12],
-        responses: vec![offsets; 12],
+        topics: Arc::new(kafka::sampler::demo_topics()),
+        offsets: vec![vec![offsets; 12]; 2],
         doubts: Vec::new(),
         group: Some(group),
     };

@@ -1,6 +1,7 @@
 //! The invented pictures.
 
 use app::{Boot, Page, PlayerView};
+use model::Millis;
 use model::clocks::{Apart, Clocks, Whose};
 use model::dead_letters::{DeadLetter, DeadLetters};
 use model::history::{Condition, Event, Life, Marker, Point};
@@ -11,12 +12,14 @@ use model::policy::Policy;
 use model::scaling::{Decision, Reading, Verdict};
 use model::snapshot::{
     Cluster, EndReason, Handover, Lag, Leader, OtherMember, Outages, Owner, Ownership, Phase, Players, Pod,
-    Progress, Rates, Snapshot, Source,
+    Progress, Rates, Source,
 };
-use model::wire::Picture;
-use model::{Input, Millis};
+use model::topics::{Tasks, Topic, TopicPartition, Topics};
+use model::wire::{Picture, Snapshot};
 
 const NOW: Millis = 1_800_000_000_000;
+const REQUESTS: &str = "GAME-FRAME-RQ";
+const RESPONSES: &str = "GAME-FRAME-RS";
 const SUFFIXES: [&str; 12] = [
     "kx7w2", "p9qd4", "m2zt8", "v6bnh", "c4rlx", "t8jwq", "h5ndz", "b7vxk", "w3fgp", "z9smc", "l6tqr",
     "d2hjv",
@@ -55,7 +58,7 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
     let letters = behind.snapshot.dead_letters.insert(DeadLetters::default());
     for (offset, reason) in (88_210..).zip(["datum", "hits", "datum", "schema"]) {
         letters.add(DeadLetter {
-            topic: Some("GAME-FRAME-RQ".into()),
+            topic: Some(REQUESTS.into()),
             partition: Some(7),
             offset: Some(offset),
             reason: Some(reason.into()),
@@ -85,6 +88,12 @@ pub(crate) fn all() -> Vec<(&'static str, Page, Boot)> {
         ("thirteen", Page::Show, boot(grown(story(4, 48_200, 4), 13))),
         ("twenty-four", Page::Show, presenter(grown(story(12, 48_200, 12), 24))),
         ("sixty", Page::Show, boot(grown(story(4, 101_800, 4), 60))),
+        ("one-topic", Page::Show, boot(unjoined(story(3, 22_000, 3), &["orders"], 6))),
+        (
+            "three-topics",
+            Page::Show,
+            boot(unjoined(story(4, 101_800, 4), &["shop.orders", "shop.payments", "shop.returns"], 4)),
+        ),
         ("nothing", Page::Show, boot(Picture::default())),
         ("play", Page::Play, player(phone_taps())),
         ("play-waiting", Page::Play, player(waiting_taps())),
@@ -109,15 +118,16 @@ fn boot(picture: Picture) -> Boot {
 /// A bit of everything that can be special about a partition.
 fn troubles(mut picture: Picture) -> Picture {
     let lag = picture.snapshot.lag.get_or_insert_default();
-    lag.requests[9] = None;
+    let (requests, responses) = (|partition| of(0, partition), |partition| of(1, partition));
+    lag.partitions[0][9] = None;
     lag.doubts = vec![
-        (Input::Requests, 1, Doubt::Held { records: 8_820, since_ms: NOW - 12_000 }),
-        (Input::Responses, 2, Doubt::Ahead),
-        (Input::Requests, 4, Doubt::Gone),
-        (Input::Responses, 4, Doubt::Gone),
-        (Input::Requests, 6, Doubt::Lost),
-        (Input::Requests, 8, Doubt::New),
-        (Input::Requests, 9, Doubt::NoLeader),
+        (requests(1), Doubt::Held { records: 8_820, since_ms: NOW - 12_000 }),
+        (responses(2), Doubt::Ahead),
+        (requests(4), Doubt::Gone),
+        (responses(4), Doubt::Gone),
+        (requests(6), Doubt::Lost),
+        (requests(8), Doubt::New),
+        (requests(9), Doubt::NoLeader),
     ];
     lag.lost = 1_204;
     picture
@@ -126,10 +136,10 @@ fn troubles(mut picture: Picture) -> Picture {
 /// Every third partition was led by the broker that has gone.
 fn one_broker_gone(mut picture: Picture) -> Picture {
     let lag = picture.snapshot.lag.get_or_insert_default();
-    for (input, lags) in [(Input::Requests, &mut lag.requests), (Input::Responses, &mut lag.responses)] {
+    for (topic, lags) in lag.partitions.iter_mut().enumerate() {
         for (partition, lag_of_partition) in (0..).zip(lags).skip(1).step_by(3) {
             *lag_of_partition = None;
-            lag.doubts.push((input, partition, Doubt::NoLeader));
+            lag.doubts.push((of(topic, partition), Doubt::NoLeader));
         }
     }
     picture.snapshot.rates = None;
@@ -140,7 +150,7 @@ fn other_member(mut picture: Picture) -> Picture {
     let ownership = picture.snapshot.ownership.get_or_insert_default();
     ownership.others =
         vec![OtherMember { name: "other-app".into(), host: "127.0.0.1".into(), partitions: 8 }];
-    for owner in &mut ownership.partitions[8..] {
+    for owner in &mut ownership.tasks[8..] {
         *owner = Owner { pod: Some("other-app".into()), idle_since_ms: Some(NOW - 22_000), handover: None };
     }
     picture
@@ -158,13 +168,50 @@ fn grown(mut picture: Picture, partitions: usize) -> Picture {
     let Snapshot { lag, ownership, .. } = &mut picture.snapshot;
     let lag = lag.get_or_insert_default();
     let again = |lags: &[Option<u64>], count| lags.iter().copied().cycle().take(count).collect::<Vec<_>>();
-    lag.requests = again(&lag.requests, partitions);
-    lag.responses = again(&lag.responses, partitions - 1);
-    lag.doubts = vec![(Input::Requests, 2, Doubt::Held { records: 3_100, since_ms: NOW - 4_000 })];
+    let counts = [partitions, partitions - 1];
+    lag.partitions = lag.partitions.iter().zip(counts).map(|(lags, count)| again(lags, count)).collect();
+    lag.doubts = vec![(of(0, 2), Doubt::Held { records: 3_100, since_ms: NOW - 4_000 })];
     let ownership = ownership.get_or_insert_default();
-    ownership.partitions =
-        (0..partitions).map(|partition| ownership.partitions[partition * 12 / partitions].clone()).collect();
+    ownership.tasks = (0..partitions).map(|task| ownership.tasks[task * 12 / partitions].clone()).collect();
     picture
+}
+
+/// The same of other topics with so many partitions each, whose records have no names of their own and are not joined.
+fn unjoined(mut picture: Picture, topics: &[&str], partitions: usize) -> Picture {
+    let Snapshot { lag, ownership, rates, cluster, .. } = &mut picture.snapshot;
+    let lag = lag.get_or_insert_default();
+    lag.topics = Topics { list: topics.iter().map(|name| Topic::new(*name)).collect(), tasks: Tasks::Single };
+    let lags =
+        |topic: usize| lag.partitions[0].iter().map(move |lag| lag.map(|lag| lag / (topic as u64 + 1)));
+    lag.partitions = (0..topics.len()).map(|topic| lags(topic).take(partitions).collect()).collect();
+    let tasks = topics.len() * partitions;
+    let ownership = ownership.get_or_insert_default();
+    ownership.tasks = (0..tasks).map(|task| ownership.tasks[task * 12 / tasks].clone()).collect();
+    let rates = rates.get_or_insert_default();
+    rates.by_topic = vec![rates.produced / topics.len() as u32; topics.len()];
+    rates.by_task = vec![rates.consumed / tasks as u32; tasks];
+    if let Some(decision) = cluster.as_mut().and_then(|cluster| cluster.decision.as_mut()) {
+        decision.readings.truncate(1);
+        decision.readings.iter_mut().for_each(|reading| reading.topic = topics[0].to_owned());
+    }
+    for point in &mut picture.history.points {
+        let first = point.lag[0];
+        point.lag = (1..).take(topics.len()).map(|nth: u64| first.map(|lag| lag / nth)).collect();
+    }
+    picture
+}
+
+const fn of(topic: usize, partition: u32) -> TopicPartition {
+    TopicPartition { topic, partition }
+}
+
+/// The topics of the demo.
+fn topics() -> Topics {
+    let topic = |(name, records): (&str, &str)| Topic { name: name.into(), records: Some(records.into()) };
+    Topics {
+        list: [(REQUESTS, "requests"), (RESPONSES, "responses")].map(topic).to_vec(),
+        tasks: Tasks::Joined,
+    }
 }
 
 fn story(pods: u32, peak: u64, desired: u32) -> Picture {
@@ -191,8 +238,7 @@ fn story(pods: u32, peak: u64, desired: u32) -> Picture {
         let wobble = (ago * 7919) % 23;
         picture.history.points.push_back(Point {
             at_ms: at(ago),
-            requests: Some(lag + wobble),
-            responses: Some(lag * 95 / 100 + wobble / 2),
+            lag: vec![Some(lag + wobble), Some(lag * 95 / 100 + wobble / 2)],
             produced: Some(6_500),
             consumed: Some(6_700),
             desired: Some(replicas(ago)),
@@ -272,27 +318,41 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
         let handover = (partition == 3).then_some(Handover { at_ms: NOW - 4_000, took_ms: 1_320 });
         Owner { pod: name, idle_since_ms: is_idle.then_some(NOW - 2_400), handover }
     };
-    let reading =
-        |input, total| Reading { input, total: Some(total), pods, target: 20_000, proposal: Some(6) };
+    let reading = |topic: &str, total| Reading {
+        topic: topic.to_owned(),
+        total: Some(total),
+        pods,
+        target: 20_000,
+        proposal: Some(6),
+    };
     Snapshot {
         at_ms: NOW,
-        source: Source { kafka: "Kafka 4.3".into(), cluster: "local pods".into(), ..Source::default() },
+        source: Source {
+            group: "KINGOFSCALING-APP".into(),
+            deployment: "kstreams".into(),
+            kafka: "Kafka 4.3".into(),
+            cluster: "local pods".into(),
+            transaction_hold_ms: None,
+        },
         lag: Some(Lag {
             sampled_ms: NOW - 40,
-            requests: (0..12).map(|p| Some(each(p))).collect(),
-            responses: (0..12).map(|p| Some(each(p) * 95 / 100)).collect(),
+            topics: topics(),
+            partitions: vec![
+                (0..12).map(|p| Some(each(p))).collect(),
+                (0..12).map(|p| Some(each(p) * 95 / 100)).collect(),
+            ],
             ..Lag::default()
         }),
         ownership: Some(Ownership {
             state: "Stable".into(),
-            partitions: (0..12).map(owner).collect(),
+            tasks: (0..12).map(owner).collect(),
             others: Vec::new(),
         }),
         rates: Some(Rates {
             produced: 6_510,
             consumed: 6_680,
-            frames: 3_250,
-            by_partition: (0..12).map(|p| 500 + p * 13).collect(),
+            by_topic: vec![3_250, 3_260],
+            by_task: (0..12).map(|p| 500 + p * 13).collect(),
             asked: None,
         }),
         cluster: Some(Cluster {
@@ -300,13 +360,13 @@ fn snapshot(pods: u32, peak: u64, desired: u32) -> Snapshot {
             desired,
             revision: 3,
             capacity: 2_000,
-            policy: Policy { max: desired.max(4), ..Policy::default() },
+            policy: Policy { max: desired.max(4), ..Policy::on_lag_of([REQUESTS, RESPONSES]) },
             decision: Some(Decision {
                 at_ms: NOW - 2_000,
                 next_ms: Some(NOW + 3_000),
                 current: desired,
                 desired,
-                readings: vec![reading(Input::Requests, peak), reading(Input::Responses, peak * 95 / 100)],
+                readings: vec![reading(REQUESTS, peak), reading(RESPONSES, peak * 95 / 100)],
                 verdict: if peak > 50_000 {
                     Verdict::Rescaled
                 } else {

@@ -1,5 +1,7 @@
 //! Where an instant and a value lie in the plot, and which values get a line.
 
+use std::iter;
+
 use model::Millis;
 use model::history::KEPT_MS;
 
@@ -74,17 +76,38 @@ impl ValueAxis {
     }
 }
 
-/// Moves two labels apart until `gap` lies between them, keeping their order and staying between 0 and 1.
+/// Moves labels apart until `gap` lies between each and the next, keeping their order and staying between 0 and 1; less
+/// where there is not so much room.
 #[must_use]
-pub(crate) fn apart(first: f64, second: f64, gap: f64) -> (f64, f64) {
-    let (low, high) = if first <= second { (first, second) } else { (second, first) };
-    if high - low >= gap {
-        return (first, second);
+pub(crate) fn apart(values: &[f64], gap: f64) -> Vec<f64> {
+    let gaps = values.len().saturating_sub(1) as f64;
+    let gap = gap.min(1.0 / gaps);
+    // From the bottom to the top; of equal values the first is drawn on top.
+    let mut order: Vec<usize> = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        order.insert(order.partition_point(|below| values[*below] < *value), index);
     }
-    let middle = f64::midpoint(low, high).clamp(gap / 2.0, 1.0 - gap / 2.0);
-    let (low, high) = (middle - gap / 2.0, middle + gap / 2.0);
-    // Of two equal values the first is drawn on top.
-    if first < second { (low, high) } else { (high, low) }
+    // Labels that touch are one pile, whose middle is that of its values. A pile is the sum of where its labels would
+    // like the lowest label of all to be, and their number.
+    let mut piles: Vec<(f64, usize)> = Vec::new();
+    for (rank, index) in order.iter().enumerate() {
+        let mut pile = (values[*index] - rank as f64 * gap, 1);
+        while let Some(below) = piles.pop_if(|below| bottom(*below) > bottom(pile)) {
+            pile = (pile.0 + below.0, pile.1 + below.1);
+        }
+        piles.push(pile);
+    }
+    let highest = (1.0 - gaps * gap).max(0.0);
+    let bottoms = piles.into_iter().flat_map(|pile| iter::repeat_n(bottom(pile).clamp(0.0, highest), pile.1));
+    let mut places = vec![0.0; values.len()];
+    for ((rank, index), bottom) in order.into_iter().enumerate().zip(bottoms) {
+        places[index] = bottom + rank as f64 * gap;
+    }
+    places
+}
+
+fn bottom((sum, labels): (f64, usize)) -> f64 {
+    sum / labels as f64
 }
 
 #[cfg(test)]
@@ -121,12 +144,30 @@ mod tests {
         assert!(ValueAxis::covering(u64::MAX / 4).top() > 0);
     }
 
+    #[track_caller]
+    fn check_apart(values: &[f64], gap: f64, expected: &[f64]) {
+        let places = apart(values, gap);
+        let is_near = |(place, expected): (&f64, &f64)| (place - expected).abs() < 1e-9;
+        assert!(
+            places.len() == expected.len() && places.iter().zip(expected).all(is_near),
+            "{places:?}, not {expected:?}"
+        );
+    }
+
     #[test]
     fn labels_keep_their_distance_and_their_order() {
-        assert_eq!(apart(0.2, 0.8, 0.1), (0.2, 0.8));
-        let (first, second) = apart(0.50, 0.52, 0.1);
-        assert!((first - 0.46).abs() < 1e-9 && (second - 0.56).abs() < 1e-9);
-        assert_eq!(apart(0.0, 0.0, 0.25), (0.25, 0.0));
-        assert_eq!(apart(1.0, 1.0, 0.25), (1.0, 0.75));
+        check_apart(&[0.2, 0.8], 0.1, &[0.2, 0.8]);
+        check_apart(&[0.50, 0.52], 0.1, &[0.46, 0.56]);
+        check_apart(&[0.0, 0.0], 0.25, &[0.25, 0.0]);
+        check_apart(&[1.0, 1.0], 0.25, &[1.0, 0.75]);
+    }
+
+    #[test]
+    fn any_number_of_labels_is_moved_apart() {
+        check_apart(&[], 0.1, &[]);
+        check_apart(&[1.0], 0.1, &[1.0]);
+        check_apart(&[0.5, 0.9, 0.5, 0.5], 0.1, &[0.6, 0.9, 0.5, 0.4]);
+        check_apart(&[0.0, 0.05, 0.12], 0.1, &[0.0, 0.1, 0.2]);
+        check_apart(&[0.0, 0.0, 0.0], 0.6, &[1.0, 0.5, 0.0]);
     }
 }

@@ -17,12 +17,10 @@ pub(crate) struct Drawing {
     pub time: TimeAxis,
     /// Records.
     pub values: ValueAxis,
-    /// The requests' lag.
-    pub requests: String,
-    /// What lies under it.
+    /// The lag of each topic.
+    pub curves: Vec<String>,
+    /// What lies under the first topic's.
     pub area: String,
-    /// The responses' lag.
-    pub responses: String,
     /// The lag that the pods may have.
     pub allowed: String,
     /// The tolerance around it.
@@ -54,16 +52,16 @@ impl Drawing {
         let values = ValueAxis::covering(highest(picture));
         let tolerance = cluster.map_or(0.1, |cluster| cluster.policy.tolerance);
         let lanes = Lanes::holding(&history.lives, cluster.map_or(0, |cluster| cluster.desired));
-        let dots = |value: fn(&Point) -> Option<u64>| history.points.iter().map(move |p| (p.at_ms, value(p)));
+        let lag = |topic| history.points.iter().map(move |point| (point.at_ms, lag_of(point, topic)));
+        let allowed = history.points.iter().map(|point| (point.at_ms, point.allowed));
         let slots = 0..u8::try_from(MAX_REPLICAS).unwrap_or(u8::MAX);
         Self {
             time,
             values,
-            requests: line(time, values, dots(|point| point.requests)),
-            area: area(time, values, dots(|point| point.requests)),
-            responses: line(time, values, dots(|point| point.responses)),
-            allowed: steps(time, values, dots(|point| point.allowed)),
-            band: band(time, values, tolerance, dots(|point| point.allowed)),
+            curves: (0..topics(picture)).map(|topic| line(time, values, lag(topic))).collect(),
+            area: area(time, values, lag(0)),
+            allowed: steps(time, values, allowed.clone()),
+            band: band(time, values, tolerance, allowed),
             allowed_at: history
                 .points
                 .iter()
@@ -92,12 +90,23 @@ impl Drawing {
     }
 }
 
+/// How many topics have a curve: those of the group, and while nobody knows it those of the past.
+pub(crate) fn topics(picture: &Picture) -> usize {
+    let of_past = || picture.history.points.iter().map(|point| point.lag.len()).max().unwrap_or(0);
+    picture.snapshot.lag.as_ref().map_or_else(of_past, |lag| lag.topics.list.len())
+}
+
+/// The lag of a topic in a second.
+pub(crate) fn lag_of(point: &Point, topic: usize) -> Option<u64> {
+    point.lag.get(topic).copied().flatten()
+}
+
 /// The highest value that has to be seen; the upper edge of the tolerance is one of them.
 fn highest(picture: &Picture) -> u64 {
     let start_ms = TimeAxis { end_ms: picture.snapshot.at_ms }.start_ms();
     let of_point = |point: &Point| {
         let allowed = point.allowed.map(|allowed| allowed.saturating_add(allowed / 10));
-        [point.requests, point.responses, allowed].into_iter().flatten().max()
+        point.lag.iter().copied().chain([allowed]).flatten().max()
     };
     let points = picture.history.points.iter().filter(|point| point.at_ms >= start_ms).filter_map(of_point);
     let now = picture.snapshot.lag.as_ref().and_then(|lag| lag.worst()).map(|(_, lag)| lag);
@@ -107,13 +116,27 @@ fn highest(picture: &Picture) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::topics::{Topic, Topics};
 
     #[test]
     fn a_picture_without_a_past_is_drawn_as_well() {
         let drawing = Drawing::of(&Picture::default(), 0);
-        assert_eq!(drawing.requests, "");
+        assert_eq!(drawing.curves, Vec::<String>::new());
+        assert_eq!(drawing.area, "");
         assert_eq!(drawing.allowed_at, None);
         assert_eq!(drawing.bars.len(), 12);
+    }
+
+    #[test]
+    fn each_topic_has_a_curve_and_the_past_tells_of_them_too() {
+        let mut picture = Picture::default();
+        let lag = vec![Some(0), None, Some(100)];
+        picture.history.push_point(Point { at_ms: 600_000, lag, ..Point::default() });
+        assert_eq!(Drawing::of(&picture, 600_000).curves, ["M6000 1000h0", "", "M6000 200h0"]);
+        let list = ["a", "b"].map(Topic::new).to_vec();
+        let lag = picture.snapshot.lag.get_or_insert_default();
+        lag.topics = Topics { list, ..Topics::default() };
+        assert_eq!(Drawing::of(&picture, 600_000).curves, ["M6000 1000h0", ""]);
     }
 
     #[test]

@@ -46,11 +46,11 @@ pub(super) fn tiles(hand: Hand) -> impl IntoView {
 }
 
 fn whose(tick: &PhoneTick) -> String {
-    tick.lag.map_or_else(|| "Lag".to_owned(), |(input, _)| format!("Lag: {}", input.noun()))
+    tick.lag.as_ref().map_or_else(|| "Lag".to_owned(), |(noun, _)| format!("Lag: {noun}"))
 }
 
 fn lag(tick: &PhoneTick) -> String {
-    words::count_or_unknown(tick.lag.map(|(_, lag)| lag))
+    words::count_or_unknown(tick.lag.as_ref().map(|(_, lag)| *lag))
 }
 
 fn pods(tick: &PhoneTick) -> String {

@@ -1,4 +1,4 @@
-//! The chart: both topics' lag, the lag that the pods may have, and the lives of the pods on the same time axis.
+//! The chart: the lag of each topic, the lag that the pods may have, and the lives of the pods on the same time axis.
 //!
 //! Redrawn once a second from one [`Drawing`]; between two seconds only its tip and the labels at its end move.
 
@@ -6,9 +6,9 @@ use leptos::prelude::*;
 use model::figures::count;
 use model::snapshot::short_name;
 use model::wire::Picture;
-use model::{Input, Millis, history};
+use model::{Millis, history};
 
-use crate::chart::{Cross, Drawing, Flag, HEIGHT, Kind, WIDTH, apart};
+use crate::chart::{Cross, Drawing, Flag, HEIGHT, Kind, WIDTH, apart, lag_of, topics};
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words::{self, percent};
@@ -22,6 +22,11 @@ pub(super) fn chart(store: Store) -> impl IntoView {
         store.read(&[Part::History, Part::Cluster], |picture| Drawing::of(picture, end_ms))
     });
     let drawn = move |path: fn(&Drawing) -> String| Signal::derive(move || drawing.with(path));
+    let count = Memo::new(move |_| store.read(&[Part::Lag, Part::History], topics));
+    // The first topic is drawn last, on top of the others.
+    let curves = move || (0..count.get()).rev().map(|topic| curve(store, drawing, topic)).collect_view();
+    let labels = Memo::new(move |_| store.read(&[Part::Lag], |picture| drawing.with(|d| labels(picture, d))));
+    let ends = move || (0..count.get()).map(|topic| end(store, labels, topic)).collect_view();
     let view_box = format!("0 0 {WIDTH} {HEIGHT}");
     view! {
         <figure class="chart" aria-label="Lag and pods over the last ten minutes">
@@ -34,14 +39,10 @@ pub(super) fn chart(store: Store) -> impl IntoView {
                     <path class="area" d=drawn(|d| d.area.clone())></path>
                     <path class="band" d=drawn(|d| d.band.clone())></path>
                     <path class="allowed" d=drawn(|d| d.allowed.clone())></path>
-                    <path class="curve responses" d=drawn(|d| d.responses.clone())></path>
-                    <path class="curve responses" d=tip(store, drawing, Input::Responses)></path>
-                    <path class="curve requests" d=drawn(|d| d.requests.clone())></path>
-                    <path class="curve requests" d=tip(store, drawing, Input::Requests)></path>
+                    {curves}
                 </svg>
                 {rule(store, drawing)}
-                {end(store, drawing, Input::Requests)}
-                {end(store, drawing, Input::Responses)}
+                {ends}
             </div>
             <div class=drawn(|d| if d.lanes.count > 8 { "lives crowded" } else { "lives" }.to_owned()) style=drawn(|d| format!("--lanes:{}", d.lanes.count))>
                 <svg viewBox=view_box preserveAspectRatio="none" aria-hidden="true">
@@ -55,14 +56,23 @@ pub(super) fn chart(store: Store) -> impl IntoView {
                 <span>"−10 min"</span><span>"−8 min"</span><span>"−6 min"</span><span>"−4 min"</span>
                 <span>"−2 min"</span><span>"now"</span>
             </p>
-            {tables(store)}
+            {tables(store, count)}
         </figure>
     }
     .erased_on_server()
 }
 
-fn lag_now(picture: &Picture, input: Input) -> Option<u64> {
-    picture.snapshot.lag.as_ref().and_then(|lag| lag.total(input))
+fn lag_now(picture: &Picture, topic: usize) -> Option<u64> {
+    picture.snapshot.lag.as_ref().and_then(|lag| lag.total(topic))
+}
+
+/// The look of a topic, by its place.
+fn look(topic: usize) -> String {
+    match topic {
+        0 => "requests".to_owned(),
+        1 => "responses".to_owned(),
+        _ => format!("topic-{topic}"),
+    }
 }
 
 fn ticks(drawing: Memo<Drawing>) -> impl IntoView {
@@ -76,46 +86,50 @@ fn ticks(drawing: Memo<Drawing>) -> impl IntoView {
     }
 }
 
-fn tip(store: Store, drawing: Memo<Drawing>, input: Input) -> Signal<String> {
-    Signal::derive(move || {
+fn curve(store: Store, drawing: Memo<Drawing>, topic: usize) -> impl IntoView {
+    let class = format!("curve {}", look(topic));
+    let past = Signal::derive(move || drawing.with(|d| d.curves.get(topic).cloned().unwrap_or_default()));
+    let tip = Signal::derive(move || {
         let (last, now) = store.read(&[Part::Lag], |picture| {
-            let value = |point: &history::Point| match input {
-                Input::Requests => point.requests,
-                Input::Responses => point.responses,
-            };
-            let last = picture.history.points.back().and_then(|point| Some((point.at_ms, value(point)?)));
-            (last, lag_now(picture, input))
+            let last = picture.history.points.back();
+            let last = last.and_then(|point| Some((point.at_ms, lag_of(point, topic)?)));
+            (last, lag_now(picture, topic))
         });
         drawing.with(|drawing| drawing.tip(last, now))
-    })
+    });
+    view! { <path class=class.clone() d=past></path><path class=class d=tip></path> }.erased_on_server()
+}
+
+/// Where a curve ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct End {
+    dot: f64,
+    label: f64,
+}
+
+/// Where the curve of each topic ends, with its label apart from the others; `None` where the lag is not known.
+fn labels(picture: &Picture, drawing: &Drawing) -> Vec<Option<End>> {
+    let totals = picture.snapshot.lag.iter().flat_map(|lag| lag.totals());
+    let dots: Vec<Option<f64>> = totals.map(|lag| lag.map(|lag| drawing.values.at(lag))).collect();
+    let known: Vec<f64> = dots.iter().copied().flatten().collect();
+    let mut labels = apart(&known, LABEL_GAP).into_iter();
+    dots.into_iter().map(|dot| Some(End { dot: dot?, label: labels.next()? })).collect()
 }
 
 /// The dot and the label at a curve's end.
-fn end(store: Store, drawing: Memo<Drawing>, input: Input) -> impl IntoView {
-    let place = move || {
-        let lags = store.read(&[Part::Lag], |picture| Input::ALL.map(|input| lag_now(picture, input)));
-        let [requests, responses] = lags.map(|lag| drawing.with(|d| lag.map(|lag| d.values.at(lag))));
-        let own = if input == Input::Requests { requests } else { responses };
-        let labels = match (requests, responses) {
-            (Some(requests), Some(responses)) => apart(requests, responses, LABEL_GAP),
-            (requests, responses) => (requests.unwrap_or(0.0), responses.unwrap_or(0.0)),
-        };
-        (own, if input == Input::Requests { labels.0 } else { labels.1 })
+fn end(store: Store, ends: Memo<Vec<Option<End>>>, topic: usize) -> impl IntoView {
+    let style = move |at: fn(End) -> f64| {
+        Signal::derive(move || match ends.with(|ends| ends.get(topic).copied().flatten()) {
+            Some(end) => format!("bottom:{}", percent(at(end))),
+            None => "display:none".to_owned(),
+        })
     };
-    let dot = Signal::derive(move || match place().0 {
-        Some(at) => format!("bottom:{}", percent(at)),
-        None => "display:none".to_owned(),
-    });
-    let label = Signal::derive(move || match place() {
-        (Some(_), at) => format!("bottom:{}", percent(at)),
-        _ => "display:none".to_owned(),
-    });
-    let class = input.noun();
+    let (dot, label, look) = (style(|end| end.dot), style(|end| end.label), look(topic));
     view! {
-        <i class=format!("dot {class}") style=dot></i>
-        <span class=format!("end {class}") style=label aria-hidden="true">
-            <b>{store.text(&[Part::Lag], move |picture| words::count_or_unknown(lag_now(picture, input)))}</b>
-            " " {class}
+        <i class=format!("dot {look}") style=dot></i>
+        <span class=format!("end {look}") style=label aria-hidden="true">
+            <b>{store.text(&[Part::Lag], move |picture| words::count_or_unknown(lag_now(picture, topic)))}</b>
+            " " {store.text(&[Part::Lag], move |picture| words::noun(picture, topic).to_owned())}
         </span>
     }
     .erased_on_server()
@@ -237,7 +251,7 @@ fn stops(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
 }
 
 /// What the chart shows, for those who do not see it.
-fn tables(store: Store) -> impl IntoView {
+fn tables(store: Store, topics: Memo<usize>) -> impl IntoView {
     let events = move || {
         store.axis_ms.track();
         let rows = store.read(&[Part::History], |picture| {
@@ -253,10 +267,11 @@ fn tables(store: Store) -> impl IntoView {
     };
     let minutes = move || {
         let end_ms = store.axis_ms.get();
+        let topics = topics.get();
         let rows = store.read(&[Part::History], |picture| minutes(picture, end_ms));
         let row = |(minute, point): (u64, history::Point)| {
-            let cells =
-                [point.requests, point.responses, point.ready.map(u64::from), point.desired.map(u64::from)];
+            let lags = (0..topics).map(|topic| lag_of(&point, topic));
+            let cells = lags.chain([point.ready, point.desired].map(|pods| pods.map(u64::from)));
             let cell = |value: Option<u64>| {
                 let said = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
                 view! { <td>{said}</td> }
@@ -265,6 +280,12 @@ fn tables(store: Store) -> impl IntoView {
         };
         rows.into_iter().map(row).collect_view()
     };
+    let lag_column = move |topic| {
+        let heading =
+            move |picture: &Picture| format!("{} behind", words::capitalised(words::noun(picture, topic)));
+        view! { <th scope="col">{store.text(&[Part::Lag], heading)}</th> }
+    };
+    let lag_columns = move || (0..topics.get()).map(lag_column).collect_view();
     let newest = store.text(&[Part::History], |picture| {
         picture.history.markers.back().map(|marker| words::event(&marker.event)).unwrap_or_default()
     });
@@ -274,9 +295,8 @@ fn tables(store: Store) -> impl IntoView {
             <table>
                 <caption>"Lag and pods, minute by minute"</caption>
                 <thead><tr>
-                    <th scope="col">"When"</th><th scope="col">"Requests behind"</th>
-                    <th scope="col">"Responses behind"</th><th scope="col">"Pods ready"</th>
-                    <th scope="col">"Pods desired"</th>
+                    <th scope="col">"When"</th>{lag_columns}
+                    <th scope="col">"Pods ready"</th><th scope="col">"Pods desired"</th>
                 </tr></thead>
                 <tbody>{minutes}</tbody>
             </table>
@@ -296,7 +316,7 @@ fn minutes(picture: &Picture, end_ms: Millis) -> Vec<(u64, history::Point)> {
     for point in picture.history.points.iter().rev() {
         let minute = end_ms.saturating_sub(point.at_ms) / 60_000;
         if minutes.last().is_none_or(|(last, _)| *last != minute) {
-            minutes.push((minute, *point));
+            minutes.push((minute, point.clone()));
         }
     }
     minutes

@@ -32,7 +32,7 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
                 {store.text(&[Part::Rates, Part::Cluster], |picture| behind(picture).unwrap_or_default())}
             </p>
             <dl class="figures">
-                {figure("produced", "Records appended to both topics per second",
+                {figure("produced", store.text(&[Part::Lag], appended),
                     store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.produced))))}
                 {figure("consumed", "Records whose offsets were committed per second",
                     store.text(&[Part::Rates], |p| words::rate_or_unknown(p.snapshot.rates.as_ref().map(|r| r.consumed))))}
@@ -48,8 +48,19 @@ pub(super) fn header(store: Store, presenter: bool, can_present: bool) -> impl I
     .erased_on_server()
 }
 
-fn figure(name: &'static str, title: &'static str, value: Signal<String>) -> impl IntoView {
+fn figure(name: &'static str, title: impl Into<Signal<String>>, value: Signal<String>) -> impl IntoView {
+    let title = title.into();
     view! { <div title=title><dt>{name}</dt><dd>{value}</dd></div> }
+}
+
+/// What is counted as produced.
+fn appended(picture: &Picture) -> String {
+    let topics = match picture.snapshot.lag.as_ref().map_or(0, |lag| lag.topics.list.len()) {
+        1 => "the topic",
+        2 => "both topics",
+        _ => "all topics",
+    };
+    format!("Records appended to {topics} per second")
 }
 
 fn source(picture: &Picture) -> String {
@@ -74,7 +85,7 @@ fn behind(picture: &Picture) -> Option<String> {
         return Some(missing.to_owned());
     }
     let rates = picture.snapshot.rates.as_ref()?;
-    let (asked, made) = (count(rates.asked?.into()), count(rates.frames.into()));
+    let (asked, made) = (count(rates.asked?.into()), count((*rates.by_topic.first()?).into()));
     Some(format!("asked for {asked} frames/s, achieving {made}"))
 }
 

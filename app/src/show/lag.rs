@@ -1,7 +1,6 @@
 //! How far behind, and how many pods: the two loudest figures, above the chart.
 
 use leptos::prelude::*;
-use model::Input;
 use model::wire::Picture;
 
 use super::chart;
@@ -37,23 +36,21 @@ fn worst(picture: &Picture) -> String {
 
 fn in_full(picture: &Picture) -> String {
     match picture.snapshot.lag.as_ref().and_then(|lag| lag.worst()) {
-        Some((input, lag)) => format!("{lag} records of {}", input.topic()),
+        Some((topic, lag)) => format!("{lag} records of {}", words::topic(picture, topic)),
         None => unknown(picture).unwrap_or_else(|| "not known".to_owned()),
     }
 }
 
 /// Why there is no figure, with the partitions by number.
 fn unknown(picture: &Picture) -> Option<String> {
-    let lag = picture.snapshot.lag.as_ref()?;
-    let reasons: Vec<String> = Input::ALL.into_iter().filter_map(|input| lag.unknown(input)).collect();
-    (!reasons.is_empty()).then(|| reasons.join(", "))
+    picture.snapshot.lag.as_ref()?.unknowns()
 }
 
 fn whose(picture: &Picture) -> String {
     match &picture.snapshot.lag {
         None => "waiting for the first sample".to_owned(),
         Some(lag) => match lag.worst() {
-            Some((input, _)) => format!("{} behind", input.noun()),
+            Some((topic, _)) => format!("{} behind", lag.topics.noun(topic)),
             None => "not all partitions answer".to_owned(),
         },
     }

@@ -31,7 +31,7 @@ pub(super) fn letters(store: Store) -> impl IntoView {
             </summary>
             <div class="sheet">
                 <table>
-                    <caption>"Put aside in "{model::DEAD_LETTERS}</caption>
+                    <caption>"Put aside by the application"</caption>
                     <tbody>{move || reasons.get().into_iter().map(line).collect_view()}</tbody>
                 </table>
                 <p hidden=store.flag(PARTS, |picture| late(picture).is_empty())>{store.text(PARTS, late)}</p>

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use model::controls::Manner;
 use model::figures::{count, ranges};
 use model::policy::MAX_REPLICAS;
-use model::snapshot::{Cluster, Lag, Phase, Pod};
+use model::snapshot::{Cluster, Phase, Pod};
 use model::wire::Picture;
 use model::{Millis, PARTITIONS};
 
 use super::commands::{Commands, Place};
 use super::presenter::answer;
+use super::tasks::{self, Label, task_count};
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
@@ -23,9 +24,10 @@ pub(super) fn pods(store: Store, commands: Option<Commands>) -> impl IntoView {
             _ => "many",
         };
         // So many boxes would be too small to read: numbers in words take their place.
-        let numerous = if partitions(picture) > MOST_BOXES { " numerous" } else { "" };
+        let numerous = if task_count(picture) > MOST_BOXES { " numerous" } else { "" };
         format!("panel pods {crowd}{numerous}")
     });
+    let labels = tasks::labels(store);
     view! {
         <section class=class aria-labelledby="pods-title">
             <h2 id="pods-title">
@@ -38,7 +40,7 @@ pub(super) fn pods(store: Store, commands: Option<Commands>) -> impl IntoView {
                 <b>"Pods do not come. "</b>{store.text(&[Part::Cluster], |p| failure(p).unwrap_or_default().to_owned())}
             </p>
             <ul class="cards">
-                {(0..MAX_REPLICAS as u8).map(|slot| card(store, commands, slot)).collect_view()}
+                {(0..MAX_REPLICAS as u8).map(|slot| card(store, commands, labels, slot)).collect_view()}
             </ul>
             <p class="empty" hidden=store.flag(&[Part::Cluster], |picture| cards(picture) > 0)>
                 {store.text(&[Part::Cluster], |p| match p.snapshot.cluster {
@@ -52,7 +54,7 @@ pub(super) fn pods(store: Store, commands: Option<Commands>) -> impl IntoView {
 }
 
 /// One card; hidden while its slot is free.
-fn card(store: Store, commands: Option<Commands>, slot: u8) -> impl IntoView {
+fn card(store: Store, commands: Option<Commands>, labels: Memo<Vec<Label>>, slot: u8) -> impl IntoView {
     let of_pod = move |said: fn(&Pod) -> String| {
         store.text(&[Part::Cluster], move |picture| pod_in(picture, slot).map(said).unwrap_or_default())
     };
@@ -70,13 +72,12 @@ fn card(store: Store, commands: Option<Commands>, slot: u8) -> impl IntoView {
         let rate = pod_in(picture, slot).and_then(|pod| rate(picture, pod));
         rate.map_or_else(|| words::UNKNOWN.to_owned(), |rate| format!("{} rec/s", count(rate.into())))
     });
-    let count = partition_count(store);
     let parts = move || {
-        let boxes = 0..count.get().min(MOST_BOXES);
-        boxes.map(|partition| part(store, slot, partition)).collect_view()
+        let boxes = (0..MOST_BOXES).zip(labels.get());
+        boxes.map(|(task, label)| part(store, slot, task, label)).collect_view()
     };
     let owned = store.text(&[Part::Ownership, Part::Cluster, Part::Lag], move |picture| {
-        pod_in(picture, slot).map(|pod| said(&owned(picture, pod), partitions(picture))).unwrap_or_default()
+        pod_in(picture, slot).map(|pod| said(picture, &owned(picture, pod))).unwrap_or_default()
     });
     view! {
         <li class=class hidden=store.flag(&[Part::Cluster], move |picture| pod_in(picture, slot).is_none())>
@@ -102,14 +103,14 @@ fn card(store: Store, commands: Option<Commands>, slot: u8) -> impl IntoView {
     .erased_on_server()
 }
 
-/// The box of a partition, filled while the pod in this slot owns it.
-fn part(store: Store, slot: u8, partition: u32) -> impl IntoView {
+/// The box of a task, filled while the pod in this slot owns it.
+fn part(store: Store, slot: u8, task: u32, label: Label) -> impl IntoView {
     let class = store.text(&[Part::Ownership, Part::Cluster], move |picture| {
-        let owner = owner(picture, partition);
+        let owner = owner(picture, task);
         let own = owner.is_some() && owner == pod_in(picture, slot).map(|pod| pod.name.as_str());
         if own { "own".to_owned() } else { String::new() }
     });
-    view! { <li class=class>{partition}</li> }
+    view! { <li class=class title=label.topic>{label.partition}</li> }
 }
 
 fn buttons(store: Store, commands: Commands, slot: u8) -> impl IntoView {
@@ -143,50 +144,37 @@ pub(super) fn pod_in(picture: &Picture, slot: u8) -> Option<&Pod> {
     pods.max_by_key(|pod| (!matches!(pod.phase, Phase::Terminating { .. }), pod.created_ms))
 }
 
-/// Who owns a partition, as far as the coordinator knows.
-pub(super) fn owner(picture: &Picture, partition: u32) -> Option<&str> {
+/// Who owns a task, as far as the coordinator knows.
+fn owner(picture: &Picture, task: u32) -> Option<&str> {
     let ownership = picture.snapshot.ownership.as_ref()?;
-    ownership.partitions.get(partition as usize)?.pod.as_deref()
+    ownership.tasks.get(task as usize)?.pod.as_deref()
 }
 
-/// How many partitions there are; as many as the show's own topics have while nobody knows.
-pub(super) fn partitions(picture: &Picture) -> u32 {
-    let of_lag = picture.snapshot.lag.as_ref().map_or(0, Lag::count);
-    let owned = picture.snapshot.ownership.as_ref().map_or(0, |ownership| ownership.partitions.len());
-    match u32::try_from(of_lag.max(owned)) {
-        Ok(0) | Err(_) => PARTITIONS,
-        Ok(count) => count,
-    }
-}
-
-/// The same, for what is drawn anew when it changes.
-pub(super) fn partition_count(store: Store) -> Memo<u32> {
-    Memo::new(move |_| store.read(&[Part::Lag, Part::Ownership], partitions))
-}
-
-/// The partitions that a pod owns.
+/// The tasks that a pod owns.
 fn owned(picture: &Picture, pod: &Pod) -> Vec<u32> {
-    let is_own = |partition: &u32| owner(picture, *partition) == Some(pod.name.as_str());
-    (0..partitions(picture)).filter(is_own).collect()
+    let is_own = |task: &u32| owner(picture, *task) == Some(pod.name.as_str());
+    (0..task_count(picture)).filter(is_own).collect()
 }
 
-/// Partitions by number: one by one where there are few.
-fn said(owned: &[u32], partitions: u32) -> String {
-    if owned.is_empty() || partitions > MOST_BOXES {
-        return ranges(owned);
+/// Tasks by the numbers of their partitions: one by one where there are few.
+fn said(picture: &Picture, owned: &[u32]) -> String {
+    let few = |partitions: &[u32]| partitions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    match (owned, task_count(picture)) {
+        ([], _) => ranges(owned),
+        (_, ..=MOST_BOXES) => tasks::said(picture, owned, few),
+        _ => tasks::said(picture, owned, ranges),
     }
-    owned.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn cards(picture: &Picture) -> usize {
     (0..MAX_REPLICAS as u8).filter(|slot| pod_in(picture, *slot).is_some()).count()
 }
 
-/// Records per second that a pod consumes: those of the partitions that it owns.
+/// Records per second that a pod consumes: those of the tasks that it owns.
 fn rate(picture: &Picture, pod: &Pod) -> Option<u32> {
     let rates = picture.snapshot.rates.as_ref()?;
     let own = owned(picture, pod).into_iter();
-    Some(own.filter_map(|partition| rates.by_partition.get(partition as usize)).sum())
+    Some(own.filter_map(|task| rates.by_task.get(task as usize)).sum())
 }
 
 /// How much of its capacity a pod uses; without a limit, compared with the busiest pod.

@@ -297,7 +297,8 @@ fn step_replicas(commands: Commands, by: i32) {
 fn target(picture: &Picture, now_ms: Millis) -> String {
     let Some(load) = load_of(picture) else { return "Load".to_owned() };
     let asked = count(load.target(now_ms).into());
-    let made = picture.snapshot.rates.as_ref().map(|rates| format!(", {} made", count(rates.frames.into())));
+    let made = picture.snapshot.rates.as_ref().and_then(|rates| rates.by_topic.first());
+    let made = made.map(|made| format!(", {} made", count((*made).into())));
     let runs = shapes::running(picture, now_ms).map(|runs| format!(" · {runs}"));
     format!("Load: {asked} frames/s asked{}{}", made.unwrap_or_default(), runs.unwrap_or_default())
 }

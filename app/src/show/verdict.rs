@@ -4,20 +4,22 @@ use leptos::prelude::*;
 use model::Millis;
 use model::hpa::Hpa;
 use model::scaling::{Decision, Emphasis, Span};
+use model::topics::Topics;
 use model::wire::Picture;
 
 use crate::erased::ErasedOnServer;
 use crate::store::{Part, Store};
 use crate::words;
 
+/// The decision, and what the records are called of which it tells.
+const SAID: [Part; 2] = [Part::Cluster, Part::Lag];
+
 pub(super) fn verdict(store: Store) -> impl IntoView {
     // Most ticks carry a cluster with the same decision: the sentence changes when the decision does.
     let sentence = Memo::new(move |_| {
-        store.read(&[Part::Cluster], |picture| {
-            decision(picture).map(Decision::sentence).unwrap_or_else(nothing_yet)
-        })
+        store.read(&SAID, |picture| told(picture, Decision::sentence).unwrap_or_else(nothing_yet))
     });
-    let spoken = store.text(&[Part::Cluster], |p| decision(p).map(Decision::spoken).unwrap_or_default());
+    let spoken = store.text(&SAID, |picture| told(picture, Decision::spoken).unwrap_or_default());
     let at_length = store.text(&[Part::Cluster], |p| words::autoscaler_at_length(hpa(p)));
     let piece = |span: Span| {
         let class = match span.emphasis {
@@ -48,6 +50,15 @@ pub(super) fn verdict(store: Store) -> impl IntoView {
 
 fn decision(picture: &Picture) -> Option<&Decision> {
     picture.snapshot.cluster.as_ref()?.decision.as_ref()
+}
+
+/// What is told of the decision; without known topics their records are called by the topics' names.
+fn told<T>(picture: &Picture, tell: fn(&Decision, &Topics) -> T) -> Option<T> {
+    let decision = decision(picture)?;
+    Some(match &picture.snapshot.lag {
+        Some(lag) => tell(decision, &lag.topics),
+        None => tell(decision, &Topics::default()),
+    })
 }
 
 /// What Kubernetes says of its autoscaler.

@@ -25,10 +25,10 @@ pub fn policy(policy: &Policy, max_pods: u32) -> Result<(), Refusal> {
     })?;
     require(!policy.metrics.is_empty(), || "A policy needs at least one metric.".into())?;
     for (index, metric) in policy.metrics.iter().enumerate() {
-        let noun = metric.input.noun();
-        require(metric.target > 0, || format!("The target of the {noun} must be above 0."))?;
-        let first = policy.metrics[..index].iter().all(|other| other.input != metric.input);
-        require(first, || format!("The {noun} have two targets."))?;
+        let topic = &metric.topic;
+        require(metric.target > 0, || format!("The target of {topic} must be above 0."))?;
+        let first = policy.metrics[..index].iter().all(|other| other.topic != metric.topic);
+        require(first, || format!("{topic} has two targets."))?;
     }
     rules("growing", &policy.up)?;
     rules("shrinking", &policy.down)
@@ -73,7 +73,7 @@ mod tests {
 
     #[track_caller]
     fn check(change: impl FnOnce(&mut Policy), refused_because: Option<&str>) {
-        let mut changed = Policy::default();
+        let mut changed = Policy::on_lag_of(["rq", "rs"]);
         change(&mut changed);
         let refusal = policy(&changed, 8).err().map(|refusal| refusal.to_string());
         match (&refusal, refused_because) {
@@ -91,8 +91,8 @@ mod tests {
         check(|policy| policy.min = 0, Some("at least 1"));
         check(|policy| policy.min = 5, Some("above the maximum"));
         check(|policy| policy.metrics.clear(), Some("one metric"));
-        check(|policy| policy.metrics[1].target = 0, Some("responses"));
-        check(|policy| policy.metrics[1] = policy.metrics[0], Some("two targets"));
+        check(|policy| policy.metrics[1].target = 0, Some("rs"));
+        check(|policy| policy.metrics[1] = policy.metrics[0].clone(), Some("two targets"));
         check(|policy| policy.tolerance = f64::NAN, Some("tolerance"));
         check(|policy| policy.up.limits.clear(), Some("growing"));
         check(|policy| policy.down.limits[0].period_ms = 0, Some("period"));

@@ -22,6 +22,7 @@ use kube::Client;
 use model::Millis;
 use model::lag::Outage;
 use model::snapshot::Cluster;
+use model::topics::Topic;
 use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub struct KubernetesConfig {
     pub access: Access,
     /// Where the Deployments are.
     pub namespace: String,
+    /// The topics of the group that the autoscaler may look at.
+    pub topics: Vec<Topic>,
     /// What pods want to hear before they crash on demand (`KING_CRASH_TOKEN`); without it they cannot be asked.
     pub crash_token: Option<String>,
     /// The pod that this process runs in, if it does: never killed from here.
@@ -73,12 +76,12 @@ pub fn start(config: KubernetesConfig, shutdown: CancellationToken) -> Kubernete
     let (observations, observation) = channel::channel(Observation::default());
     let shared = Arc::new(Shared::default());
     let controls = Controls::new(config.clone(), Arc::clone(&shared), observation.clone());
-    let (access, namespace, clock) = (config.access, config.namespace, config.clock);
+    let (access, namespace, topics, clock) = (config.access, config.namespace, config.topics, config.clock);
     let connect = move |renewal| {
         let access = access.clone();
         async move { access.connect(renewal).await }
     };
-    let watch = watch::Watch { connect, namespace, clock, shared, observations };
+    let watch = watch::Watch { connect, namespace, topics, clock, shared, observations };
     let task = tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}

@@ -12,6 +12,7 @@ use model::lag::Group;
 use model::policy::Policy;
 use model::scaling::Verdict;
 use model::snapshot::{Cluster, EndReason, Lag, Phase, Pod};
+use model::topics::{Tasks, Topic, Topics};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::io::AsyncReadExt;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const TOPICS: [&str; 2] = ["rq", "rs"];
 
 fn now_ms() -> u64 {
     u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
@@ -48,7 +51,7 @@ fn config(policy: Policy) -> LocalConfig {
 }
 
 fn by_hand(min: u32) -> Policy {
-    Policy { enabled: false, min, ..Policy::default() }
+    Policy { enabled: false, min, ..Policy::on_lag_of(TOPICS) }
 }
 
 struct Show {
@@ -76,11 +79,16 @@ impl Show {
         self.until("ready", |cluster| cluster.ready() == pods && cluster.pods.len() == pods).await
     }
 
-    /// Both inputs have this lag, which nobody owns.
+    /// Both topics have this lag, which nobody owns.
     fn set_lag(&self, total: u64) {
-        let lag = vec![Some(total)];
-        let lag = Lag { sampled_ms: now_ms(), requests: lag.clone(), responses: lag, ..Lag::default() };
-        let group = Group { state: "Stable".into(), owners: vec![None], members: Vec::new() };
+        let lag = Lag {
+            sampled_ms: now_ms(),
+            topics: Topics { list: TOPICS.map(Topic::new).to_vec(), tasks: Tasks::Joined },
+            partitions: vec![vec![Some(total)]; 2],
+            lost: 0,
+            doubts: Vec::new(),
+        };
+        let group = Group { state: "Stable".into(), owners: vec![vec![None]; 2], members: Vec::new() };
         self.lag.send_replace(Some(LagView { lag, group: Some(group) }));
     }
 
@@ -193,7 +201,7 @@ async fn a_pod_whose_probe_fails_is_not_ready_until_it_passes_again() {
 
 #[tokio::test]
 async fn the_autoscaler_follows_the_lag_and_freezes_without_it() {
-    let mut policy = Policy::default();
+    let mut policy = Policy::on_lag_of(TOPICS);
     policy.down.stabilization_ms = 0;
     let mut show = Show::start(config(policy));
     let blind = |cluster: &Cluster| {
@@ -213,7 +221,7 @@ async fn the_autoscaler_follows_the_lag_and_freezes_without_it() {
 
 #[tokio::test]
 async fn zero_replicas_suspend_the_autoscaler_until_there_are_some_again() {
-    let mut show = Show::start(config(Policy::default()));
+    let mut show = Show::start(config(Policy::on_lag_of(TOPICS)));
     show.until_ready(1).await;
     show.set_lag(50_000);
     show.local.controls.scale(0).await.unwrap();
@@ -267,9 +275,9 @@ async fn replicas_are_set_by_hand_while_the_autoscaler_is_off() {
         cluster.decision.as_ref().is_some_and(|decision| decision.verdict == Verdict::Off)
     };
     show.until("off", off).await;
-    let above = Policy { max: 13, ..Policy::default() };
+    let above = Policy { max: 13, ..Policy::on_lag_of(TOPICS) };
     assert!(show.local.controls.set_policy(above).await.is_err());
-    show.local.controls.set_policy(Policy { min: 2, ..Policy::default() }).await.unwrap();
+    show.local.controls.set_policy(Policy { min: 2, ..Policy::on_lag_of(TOPICS) }).await.unwrap();
     show.until_ready(2).await;
     show.stop().await;
 }

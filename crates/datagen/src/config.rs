@@ -33,10 +33,10 @@ pub struct Config {
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub admin_address: Option<SocketAddr>,
     /// The topic of the requests
-    #[arg(long, hide = true, default_value = model::REQUESTS)]
+    #[arg(long, hide = true, default_value = workload::topics::REQUESTS)]
     pub requests: String,
     /// The topic of the responses
-    #[arg(long, hide = true, default_value = model::RESPONSES)]
+    #[arg(long, hide = true, default_value = workload::topics::RESPONSES)]
     pub responses: String,
     /// The topic that says how much to produce
     #[arg(long, hide = true, default_value = kafka::topics::CONTROL)]

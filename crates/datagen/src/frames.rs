@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use kafka::control::Control;
-use model::{Input, Millis};
+use model::Millis;
 use tokio::sync::watch::Receiver;
 use tracing::{info, warn};
+use workload::Input;
 use workload::avro::Codec;
 use workload::generator::{Drawn, Generator};
 

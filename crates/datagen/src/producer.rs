@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use kafka::client::{self, Troubles};
 use kafka::refusal::{Refusal, Refusals};
-use model::Input;
 use process::Shutdown;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -18,6 +17,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use tracing::{error, info, warn};
+use workload::Input;
 
 use crate::config::Config;
 use crate::metrics::Metrics;

@@ -32,8 +32,8 @@ impl Controls {
     /// Commands for the show's group and topics.
     pub fn new(brokers: &Brokers, client_id: &str) -> Result<Self, Error> {
         let writer = ControlWriter::new(brokers, client_id)?;
-        let inputs = model::Input::ALL.map(|input| input.topic().to_owned());
-        Ok(Self::with(writer, brokers, model::GROUP_ID, inputs))
+        let inputs = workload::Input::ALL.map(|input| input.topic().to_owned());
+        Ok(Self::with(writer, brokers, workload::topics::GROUP_ID, inputs))
     }
 
     /// Commands for another group, or for topics with other names.
@@ -70,8 +70,14 @@ impl Target {
             return Err(Error::GroupNotEmpty { group_id: self.group_id.clone(), members });
         }
         let counts = [self.count(&consumer, 0)?, self.count(&consumer, 1)?];
-        let ends = list_offsets(&consumer, &self.inputs, counts, Offset::End, REQUEST_TIMEOUT)
-            .map_err(Error::ListOffsets)?;
+        let ends = list_offsets(
+            &consumer,
+            self.inputs.iter().map(String::as_str),
+            &counts,
+            Offset::End,
+            REQUEST_TIMEOUT,
+        )
+        .map_err(Error::ListOffsets)?;
         consumer.commit(&skipping_to(&ends)?, CommitMode::Sync).map_err(|source| {
             match source.rdkafka_error_code() {
                 // Somebody joined between the two questions.

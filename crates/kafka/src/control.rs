@@ -178,7 +178,7 @@ mod tests {
         assert!(!control.fold(b"load", Some(b"?")));
         assert!(!control.fold(b"other", Some(b"?")));
         assert!(!control.fold(b"load", Some(br#"{"base":2000000}"#)), "more than anybody may ask for");
-        let policy = serde_json::to_vec(&Policy { min: 16, max: 1, ..Policy::default() }).unwrap();
+        let policy = serde_json::to_vec(&Policy { min: 16, max: 1, ..Policy::on_lag_of(["rq"]) }).unwrap();
         assert!(!control.fold(b"policy", Some(&policy)));
         assert_eq!(control.policy, None);
         assert_eq!(control.load.map(|load| load.base), Some(100));

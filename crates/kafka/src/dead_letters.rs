@@ -70,7 +70,7 @@ impl Config {
         Self {
             brokers: brokers.clone(),
             client_id: client_id.to_owned(),
-            topic: model::DEAD_LETTERS.to_owned(),
+            topic: workload::topics::DEAD_LETTERS.to_owned(),
         }
     }
 }

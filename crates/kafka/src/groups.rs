@@ -8,6 +8,7 @@ mod ffi;
 use std::time::{Duration, Instant};
 
 use ffi::Pending;
+use model::topics::Topics;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -37,36 +38,27 @@ pub struct Member {
 }
 
 impl GroupDescription {
-    /// Who owns which pair of partitions: the member that owns partition p of both inputs owns pair p, or of the only
-    /// input that has this partition. The inputs have so many partitions each.
+    /// Who owns which partition of these topics, which have so many partitions each.
     #[must_use]
-    pub fn owners(&self, inputs: &[String; 2], partitions: [usize; 2]) -> model::lag::Group {
-        let owner = |partition: usize| {
-            let owns = |member: &&Member| {
-                let has = |topic: &String| {
-                    let is_it = |(name, owned): &(String, u32)| name == topic && *owned as usize == partition;
-                    member.assignment.iter().any(is_it)
-                };
-                let halves = inputs.iter().zip(partitions).filter(|(_, count)| partition < *count);
-                halves.map(|(topic, _)| topic).all(has)
-            };
-            self.members.iter().find(owns).map(|member| member.client_id.clone())
-        };
-        let [requests, responses] = inputs;
-        let members = self.members.iter().map(|member| {
-            let count = |topic: &String| {
-                let owned = member.assignment.iter().filter(|(name, _)| name == topic).count();
-                u32::try_from(owned).unwrap_or(u32::MAX)
-            };
-            model::lag::Member {
-                client_id: member.client_id.clone(),
-                host: member.host.trim_start_matches('/').to_owned(),
-                requests: count(requests),
-                responses: count(responses),
+    pub fn owners(&self, topics: &Topics, counts: &[usize]) -> model::lag::Group {
+        let place = |name: &str| topics.list.iter().position(|topic| topic.name == name);
+        let mut owners: Vec<Vec<Option<String>>> = counts.iter().map(|&count| vec![None; count]).collect();
+        let mut members = Vec::new();
+        for Member { client_id, host, assignment } in &self.members {
+            let mut partitions = vec![0; topics.list.len()];
+            for (name, partition) in assignment {
+                let Some(topic) = place(name) else { continue };
+                partitions[topic] += 1;
+                let owner = owners.get_mut(topic).and_then(|owners| owners.get_mut(*partition as usize));
+                if let Some(owner) = owner.filter(|owner| owner.is_none()) {
+                    *owner = Some(client_id.clone());
+                }
             }
-        });
-        let members = members.filter(|member| member.requests + member.responses > 0).collect();
-        let owners = (0..partitions.into_iter().max().unwrap_or(0)).map(owner).collect();
+            if partitions.iter().any(|owned| *owned > 0) {
+                let host = host.trim_start_matches('/').to_owned();
+                members.push(model::lag::Member { client_id: client_id.clone(), host, partitions });
+            }
+        }
         model::lag::Group { state: self.state.clone(), owners, members }
     }
 }
@@ -162,6 +154,8 @@ fn ask(
 
 #[cfg(test)]
 mod tests {
+    use model::topics::{Tasks, Topic};
+
     use super::*;
 
     fn member(client_id: &str, assignment: &[(&str, u32)]) -> Member {
@@ -169,8 +163,12 @@ mod tests {
         Member { client_id: client_id.to_owned(), host: "/127.0.0.1".to_owned(), assignment }
     }
 
+    fn topics() -> Topics {
+        Topics { list: ["rq", "rs"].map(Topic::new).to_vec(), tasks: Tasks::Joined }
+    }
+
     #[test]
-    fn a_pair_is_owned_when_both_inputs_belong_to_the_same_member() {
+    fn a_partition_is_owned_by_the_member_that_it_is_assigned_to() {
         let group = GroupDescription {
             state: "Stable".to_owned(),
             members: vec![
@@ -178,17 +176,22 @@ mod tests {
                 member("b", &[("rs", 1), ("rs", 2), ("rq", 2), ("other", 3), ("rq", 3)]),
             ],
         };
-        let owners = |partitions| {
-            let owners = group.owners(&["rq".to_owned(), "rs".to_owned()], partitions).owners;
+        let owners = |counts: [usize; 2]| {
+            let owners = group.owners(&topics(), &counts).task_owners(&topics());
             owners.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()
         };
         assert_eq!(owners([4, 4]), ["a", "", "b", ""]);
-        assert_eq!(owners([4, 3]), ["a", "", "b", "b"], "the other half of the last pair does not exist");
+        assert_eq!(owners([4, 3]), ["a", "", "b", "b"], "the other topic has no such partition");
         assert_eq!(owners([0, 0]), [""; 0]);
+        let of = |names: &[&str]| names.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
+        assert_eq!(
+            group.owners(&topics(), &[4, 3]).owners,
+            [of(&["a", "a", "b", "b"]), of(&["a", "b", "b"])]
+        );
     }
 
     #[test]
-    fn members_are_told_by_what_they_own_of_the_inputs() {
+    fn members_are_told_by_what_they_own_of_the_topics() {
         let group = GroupDescription {
             state: "Stable".to_owned(),
             members: vec![
@@ -196,12 +199,11 @@ mod tests {
                 member("watcher", &[("other", 3)]),
             ],
         };
-        let members = group.owners(&["rq".to_owned(), "rs".to_owned()], [2, 2]).members;
+        let members = group.owners(&topics(), &[2, 2]).members;
         let expected = model::lag::Member {
             client_id: "a".to_owned(),
             host: "127.0.0.1".to_owned(),
-            requests: 2,
-            responses: 1,
+            partitions: vec![2, 1],
         };
         assert_eq!(members, [expected]);
     }

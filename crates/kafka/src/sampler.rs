@@ -1,4 +1,4 @@
-//! The sampler: every 250 ms, how far the group has come in both inputs and how long both logs are.
+//! The sampler: every 250 ms, how far a group has come in its topics and how long their logs are.
 //!
 //! It runs on threads of its own and publishes into a `watch` channel; there is one, however many people look. When
 //! Kafka does not answer it keeps the last sample, says since when and why, and goes on asking. How many partitions
@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::lag::{Memory, Outage, Sampled};
+use model::topics::{Tasks, Topic, Topics};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use workload::Input;
 
 use crate::client::{self, Brokers};
 use crate::groups::{self, GroupDescription};
@@ -31,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How often to look, at the start, whether it is known how many partitions there are.
 const FIRST_ANSWER: Duration = Duration::from_millis(5);
 
+/// How often to sample, where nothing else is said.
+pub const INTERVAL: Duration = Duration::from_millis(250);
+
 /// What to sample, and how often.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -38,23 +43,31 @@ pub struct Config {
     pub brokers: Brokers,
     /// The group whose lag it is.
     pub group_id: String,
-    /// Its two inputs: requests, responses.
-    pub inputs: [String; 2],
+    /// The topics that it reads.
+    pub topics: Arc<Topics>,
     /// The time from one sample to the next.
     pub interval: Duration,
 }
 
 impl Config {
-    /// The show's group and topics, four times a second.
+    /// The demo's group and its two joined topics, four times a second.
     #[must_use]
-    pub fn new(brokers: &Brokers) -> Self {
+    pub fn of_the_demo(brokers: &Brokers) -> Self {
         Self {
             brokers: brokers.clone(),
-            group_id: model::GROUP_ID.to_owned(),
-            inputs: model::Input::ALL.map(|input| input.topic().to_owned()),
-            interval: Duration::from_millis(250),
+            group_id: workload::topics::GROUP_ID.to_owned(),
+            topics: Arc::new(demo_topics()),
+            interval: INTERVAL,
         }
     }
+}
+
+/// The topics that the demo's application joins.
+#[must_use]
+pub fn demo_topics() -> Topics {
+    let topic =
+        |input: Input| Topic { name: input.topic().to_owned(), records: Some(input.noun().to_owned()) };
+    Topics { list: Input::ALL.map(topic).to_vec(), tasks: Tasks::Joined }
 }
 
 /// What a running sampler publishes. Its threads end when `cancel` fires or nobody receives the samples any more.
@@ -151,7 +164,7 @@ impl Run {
         match sample {
             Ok(mut sample) => {
                 self.memory.look(&mut sample);
-                self.telling.tell(&sample, &self.config.inputs);
+                self.telling.tell(&sample);
                 let sampled = Sampled { sample: Some(sample), outage: None };
                 if self.samples.send_replace(sampled).outage.is_some() {
                     tracing::info!("Kafka answers the sampler again");
@@ -195,8 +208,8 @@ mod tests {
     fn an_outage_keeps_the_last_sample_and_its_own_beginning() {
         let sample = Sample {
             sampled_ms: 1,
-            requests: Vec::new(),
-            responses: Vec::new(),
+            topics: Arc::default(),
+            offsets: Vec::new(),
             doubts: Vec::new(),
             group: None,
         };

@@ -58,7 +58,11 @@ impl Config {
     /// All of `SESSIONS`.
     #[must_use]
     pub fn new(brokers: &Brokers, client_id: &str) -> Self {
-        Self { brokers: brokers.clone(), client_id: client_id.to_owned(), topic: model::SESSIONS.to_owned() }
+        Self {
+            brokers: brokers.clone(),
+            client_id: client_id.to_owned(),
+            topic: workload::topics::SESSIONS.to_owned(),
+        }
     }
 }
 

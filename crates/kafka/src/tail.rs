@@ -207,8 +207,14 @@ impl Follower {
         let leaders = layout::leaders(consumer, &self.topic[0], client::SAMPLE_TIMEOUT)
             .map_err(Error::FetchMetadata)?;
         let Some(leaders) = leaders else { return Ok(None) };
-        let ends = list_offsets(consumer, &self.topic, [leaders.len()], Offset::End, client::SAMPLE_TIMEOUT)
-            .map_err(Error::ListOffsets)?;
+        let ends = list_offsets(
+            consumer,
+            self.topic.iter().map(String::as_str),
+            &[leaders.len()],
+            Offset::End,
+            client::SAMPLE_TIMEOUT,
+        )
+        .map_err(Error::ListOffsets)?;
         let ends = ends.elements().into_iter().map(|end| match (end.error(), end.offset()) {
             (Ok(()), Offset::Offset(offset)) => Some(offset),
             _ => None,

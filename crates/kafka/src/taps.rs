@@ -47,7 +47,7 @@ pub struct Taps {
 impl Taps {
     /// A writer of both inputs.
     pub fn new(brokers: &Brokers, client_id: &str) -> Result<Self, Error> {
-        Self::with_inputs(brokers, client_id, model::Input::ALL.map(|input| input.topic().to_owned()))
+        Self::with_inputs(brokers, client_id, workload::Input::ALL.map(|input| input.topic().to_owned()))
     }
 
     /// A writer of topics with other names: requests, responses.

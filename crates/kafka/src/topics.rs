@@ -122,11 +122,11 @@ impl Topic {
 #[must_use]
 pub fn all() -> Vec<Topic> {
     vec![
-        Topic::records(model::REQUESTS),
-        Topic::records(model::RESPONSES),
-        Topic::sessions(model::SESSIONS),
-        Topic::changelog(model::CHANGELOG),
-        Topic::dead_letters(model::DEAD_LETTERS),
+        Topic::records(workload::topics::REQUESTS),
+        Topic::records(workload::topics::RESPONSES),
+        Topic::sessions(workload::topics::SESSIONS),
+        Topic::changelog(workload::topics::CHANGELOG),
+        Topic::dead_letters(workload::topics::DEAD_LETTERS),
         Topic::control(CONTROL),
         Topic::history(HISTORY),
     ]

@@ -14,6 +14,21 @@ pub struct Config {
     /// Where Kafka is, and how to speak to it
     #[command(flatten)]
     pub kafka: Brokers,
+    /// The consumer group whose lag it is
+    #[arg(long, env = "KING_GROUP", default_value = workload::topics::GROUP_ID, value_name = "GROUP")]
+    pub group: String,
+    /// The topics that the group reads [default: those of the demo]
+    #[arg(
+        long,
+        env = "KING_TOPICS",
+        value_delimiter = ',',
+        value_name = "TOPICS",
+        required_if_eq("joined", "true")
+    )]
+    pub topics: Vec<String>,
+    /// The same partition of every topic is worked on together, as when Kafka Streams joins them
+    #[arg(long)]
+    pub joined: bool,
     /// The cluster to serve in, where this is no pod of it; several files are one, as in KUBECONFIG
     #[arg(long, env = "KING_KUBECONFIG", value_name = "FILES")]
     pub kubeconfig: Option<OsString>,

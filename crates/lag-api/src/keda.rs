@@ -56,7 +56,7 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<IsActiveResponse>, Status> {
-        let trigger = Trigger::read(&request.into_inner())?;
+        let trigger = Trigger::read(&request.into_inner(), &self.sources.group)?;
         Ok(Response::new(IsActiveResponse { result: self.is_active(&trigger)? }))
     }
 
@@ -68,7 +68,7 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<Self::StreamIsActiveStream>, Status> {
-        let trigger = Trigger::read(&request.into_inner())?;
+        let trigger = Trigger::read(&request.into_inner(), &self.sources.group)?;
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(push(self.clone(), trigger, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -78,7 +78,7 @@ impl ExternalScaler for Scaler {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<GetMetricSpecResponse>, Status> {
-        let trigger = Trigger::read(&request.into_inner())?;
+        let trigger = Trigger::read(&request.into_inner(), &self.sources.group)?;
         let target = trigger.target()?;
         let spec = MetricSpec {
             metric_name: trigger.metric.name().to_owned(),
@@ -93,7 +93,7 @@ impl ExternalScaler for Scaler {
         request: Request<GetMetricsRequest>,
     ) -> Result<Response<GetMetricsResponse>, Status> {
         let request = request.into_inner();
-        let trigger = Trigger::read(&request.scaled_object_ref.unwrap_or_default())?;
+        let trigger = Trigger::read(&request.scaled_object_ref.unwrap_or_default(), &self.sources.group)?;
         if request.metric_name != trigger.metric.name() {
             return Err(Status::not_found(format!(
                 "this trigger has the metric {}, not {:?}",

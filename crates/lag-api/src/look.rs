@@ -1,9 +1,12 @@
 //! One look at everything that the answers are made of: the newest sample, and the pods as the cluster last showed
 //! them.
 
+use std::sync::Arc;
+
+use model::Millis;
 use model::lag::{Outage, Sample, Sampled};
 use model::scaling::{LagView, PodState};
-use model::{Input, Millis};
+use model::topics::{Topic, Topics};
 use process::Clock;
 use tokio::sync::watch;
 
@@ -33,9 +36,28 @@ pub struct Pods {
     pub outage: Option<Outage>,
 }
 
+/// The consumer group whose lag is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub id: String,
+    /// What it reads.
+    pub topics: Arc<Topics>,
+}
+
+impl Group {
+    /// The topic whose lag per pod has this name among the custom metrics.
+    #[must_use]
+    pub fn topic_of(&self, pod_metric: &str) -> Option<&Topic> {
+        self.topics.list.iter().find(|topic| topic.pod_metric() == pod_metric)
+    }
+}
+
 /// Where looks come from; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sources {
+    /// The group, and its topics.
+    pub group: Arc<Group>,
     /// What the sampler last knew.
     pub sampled: watch::Receiver<Sampled>,
     /// What the watch of the pods last showed.
@@ -50,13 +72,16 @@ impl Sources {
     pub fn look(&self) -> Look {
         let Sampled { sample, outage } = self.sampled.borrow().clone();
         let view = sample.as_ref().map(LagView::of);
-        Look { now_ms: self.clock.now_ms(), sample, outage, view, pods: self.pods.borrow().clone() }
+        let group = Arc::clone(&self.group);
+        Look { group, now_ms: self.clock.now_ms(), sample, outage, view, pods: self.pods.borrow().clone() }
     }
 }
 
 /// What was known at one moment.
 #[derive(Debug, Clone)]
 pub struct Look {
+    /// The group, and its topics.
+    pub group: Arc<Group>,
     /// The moment.
     pub now_ms: Millis,
     /// The newest sample.
@@ -78,18 +103,18 @@ impl Look {
     /// # Errors
     /// When its value is unknown.
     pub fn group_values(&self, metric: GroupMetric) -> Result<Vec<Series>, Unknown> {
-        values::group_values(metric, self.view.as_ref(), self.now_ms)
+        values::group_values(metric, &self.group.id, self.view.as_ref(), self.now_ms)
             .map_err(|unknown| self.explained(unknown))
     }
 
-    /// Every pod, with its lag in one input; `None` for a pod that does not run.
+    /// Every pod, with its lag in one topic; `None` for a pod that does not run.
     ///
     /// # Errors
     /// When the lag, its owners or the pods are unknown.
-    pub fn pod_values(&self, input: Input) -> Result<Vec<(&Pod, Option<u64>)>, Unknown> {
+    pub fn pod_values(&self, topic: &str) -> Result<Vec<(&Pod, Option<u64>)>, Unknown> {
         let pods = self.known_pods()?;
         let states: Vec<(&str, PodState)> = pods.iter().map(|pod| (pod.name.as_str(), pod.state)).collect();
-        let values = values::pod_values(input, self.view.as_ref(), self.now_ms, &states)
+        let values = values::pod_values(topic, self.view.as_ref(), self.now_ms, &states)
             .map_err(|unknown| self.explained(unknown))?;
         Ok(pods.iter().zip(values).collect())
     }
@@ -135,7 +160,7 @@ mod tests {
     #[test]
     fn pods_that_were_never_listed_or_not_for_long_are_unknown() {
         let (sources, publish) = sources();
-        let values = || sources.look().pod_values(Input::Requests).map(|values| values.len());
+        let values = || sources.look().pod_values("GAME-FRAME-RQ").map(|values| values.len());
         publish.sampled.send_replace(sampled(&[(3, Some("a")), (4, Some("b"))]));
         assert!(values().is_err());
         publish.pods.send_replace(pods(&["a", "b"]));

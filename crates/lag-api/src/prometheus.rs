@@ -3,10 +3,11 @@
 
 use std::fmt;
 
+use model::Millis;
 use model::lag::{Doubt, PartitionOffsets};
 use model::scaling::LagView;
 use model::snapshot::Lag;
-use model::{Input, Millis};
+use model::topics::{Topic, TopicPartition};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -43,8 +44,8 @@ impl Collector for LagCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let look = self.sources.look();
         for distance in [Distance::Lag, Distance::Lead] {
-            for input in Input::ALL {
-                encode_partitions(&mut encoder, &look, distance, input)?;
+            for (place, topic) in look.group.topics.list.iter().enumerate() {
+                encode_partitions(&mut encoder, &look, distance, place, topic)?;
             }
         }
         encode_group(&mut encoder, &look)?;
@@ -71,26 +72,29 @@ fn encode_partitions(
     encoder: &mut DescriptorEncoder,
     look: &Look,
     distance: Distance,
-    input: Input,
+    place: usize,
+    topic: &Topic,
 ) -> Result<(), fmt::Error> {
-    let name = match (distance, input) {
-        (Distance::Lag, Input::Requests) => "consumer_lag_game_frame_rq",
-        (Distance::Lag, Input::Responses) => "consumer_lag_game_frame_rs",
-        (Distance::Lead, Input::Requests) => "consumer_lead_game_frame_rq",
-        (Distance::Lead, Input::Responses) => "consumer_lead_game_frame_rs",
+    let lag = topic.pod_metric();
+    let (name, metric, help) = match distance {
+        Distance::Lag => (lag, "records-lag", "Records between the group's commit and the log's end"),
+        Distance::Lead => {
+            let lead = lag.replacen("lag", "lead", 1);
+            (lead, "records-lead", "Records between the log's start and the group's commit")
+        }
     };
-    let (metric, help) = match distance {
-        Distance::Lag => ("records-lag", "Records between the group's commit and the log's end"),
-        Distance::Lead => ("records-lead", "Records between the log's start and the group's commit"),
-    };
-    let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let mut gauge = encoder.encode_descriptor(&name, help, None, MetricType::Gauge)?;
     let Some((sample, view)) = look.owned_sample() else { return Ok(()) };
-    for (partition, offsets) in sample.offsets(input).iter().enumerate() {
-        let Some(value) = records(distance, input, partition, offsets.as_ref(), view) else { continue };
+    for (partition, offsets) in sample.offsets.get(place).into_iter().flatten().enumerate() {
+        let value = match distance {
+            Distance::Lag => view.lag.partitions[place][partition].and_then(|lag| i64::try_from(lag).ok()),
+            Distance::Lead => offsets.as_ref().and_then(lead),
+        };
+        let Some(value) = value else { continue };
         let labels = [
-            ("client", owner(view, partition).to_owned()),
+            ("client", owner(view, place, partition).to_owned()),
             ("partition", partition.to_string()),
-            ("topic", input.topic().to_owned()),
+            ("topic", topic.name.clone()),
             ("metric", metric.to_owned()),
         ];
         ConstGauge::new(value).encode(gauge.encode_family(&labels)?)?;
@@ -98,29 +102,16 @@ fn encode_partitions(
     Ok(())
 }
 
-fn records(
-    distance: Distance,
-    input: Input,
-    partition: usize,
-    offsets: Option<&PartitionOffsets>,
-    view: &LagView,
-) -> Option<i64> {
-    match distance {
-        Distance::Lag => {
-            view.lag.partitions(input).get(partition).copied().flatten().map(i64::try_from)?.ok()
-        }
-        Distance::Lead => {
-            let offsets = offsets?;
-            offsets.committed_offset?;
-            Some(offsets.position() - offsets.log_start_offset)
-        }
-    }
+/// Records between the log's start and the group's commit, where there is one.
+fn lead(offsets: &PartitionOffsets) -> Option<i64> {
+    offsets.committed_offset?;
+    Some(offsets.position() - offsets.log_start_offset)
 }
 
 /// The owner's name; empty while nobody owns the partition.
-fn owner(view: &LagView, partition: usize) -> &str {
-    let owners = view.group.as_ref().map(|group| group.owners.as_slice()).unwrap_or_default();
-    owners.get(partition).and_then(Option::as_deref).unwrap_or_default()
+fn owner(view: &LagView, topic: usize, partition: usize) -> &str {
+    let owners = view.group.as_ref().and_then(|group| group.owners.get(topic));
+    owners.and_then(|owners| owners.get(partition)?.as_deref()).unwrap_or_default()
 }
 
 fn encode_group(encoder: &mut DescriptorEncoder, look: &Look) -> Result<(), fmt::Error> {
@@ -143,10 +134,9 @@ fn encode_group(encoder: &mut DescriptorEncoder, look: &Look) -> Result<(), fmt:
 fn encode_counts(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::Error> {
     let help = "Partitions of a topic";
     let mut gauge = encoder.encode_descriptor("kafka_partitions", help, None, MetricType::Gauge)?;
-    for input in Input::ALL {
-        let count = lag.partitions(input).len();
+    for (topic, count) in lag.topics.list.iter().zip(lag.counts()) {
         if count > 0 {
-            let labels = [("topic", input.topic())];
+            let labels = [("topic", topic.name.as_str())];
             ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX))
                 .encode(gauge.encode_family(&labels)?)?;
         }
@@ -158,24 +148,24 @@ fn encode_counts(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::
 fn encode_held(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::Error> {
     let help = "Records that an open transaction has held back for a second or longer";
     let mut records = encoder.encode_descriptor("kafka_held_records", help, None, MetricType::Gauge)?;
-    for (input, partition, held, _) in held(lag) {
-        ConstGauge::new(held).encode(records.encode_family(&partition_labels(input, partition))?)?;
+    for (of, held, _) in held(lag) {
+        ConstGauge::new(held).encode(records.encode_family(&partition_labels(lag, of))?)?;
     }
     let help = "How long that transaction has held records back";
     let unit = Some(&Unit::Seconds);
     let mut seconds = encoder.encode_descriptor("kafka_held", help, unit, MetricType::Gauge)?;
-    for (input, partition, _, since_ms) in held(lag) {
+    for (of, _, since_ms) in held(lag) {
         let age = std::time::Duration::from_millis(lag.sampled_ms.saturating_sub(since_ms));
-        let labels = partition_labels(input, partition);
+        let labels = partition_labels(lag, of);
         ConstGauge::new(age.as_secs_f64()).encode(seconds.encode_family(&labels)?)?;
     }
     Ok(())
 }
 
-fn held(lag: &Lag) -> impl Iterator<Item = (Input, u32, i64, Millis)> {
-    lag.doubts.iter().filter_map(|(input, partition, doubt)| match doubt {
+fn held(lag: &Lag) -> impl Iterator<Item = (TopicPartition, i64, Millis)> {
+    lag.doubts.iter().filter_map(|(of, doubt)| match doubt {
         Doubt::Held { records, since_ms } => {
-            Some((*input, *partition, i64::try_from(*records).unwrap_or(i64::MAX), *since_ms))
+            Some((*of, i64::try_from(*records).unwrap_or(i64::MAX), *since_ms))
         }
         _ => None,
     })
@@ -186,15 +176,15 @@ fn encode_doubts(encoder: &mut DescriptorEncoder, lag: &Lag) -> Result<(), fmt::
     let help = "1 while the lag of a partition is special: new, commits-gone, records-lost, commit-ahead, held, no-leader, \
                 no-answer, only-one-topic";
     let mut gauge = encoder.encode_descriptor("kafka_lag_doubt", help, None, MetricType::Gauge)?;
-    for (input, partition, word) in doubts(lag) {
-        let [topic, partition] = partition_labels(input, partition);
+    for (of, word) in doubts(lag) {
+        let [topic, partition] = partition_labels(lag, of);
         let labels = [topic, partition, ("doubt", word.to_owned())];
         ConstGauge::new(1_i64).encode(gauge.encode_family(&labels)?)?;
     }
     Ok(())
 }
 
-fn doubts(lag: &Lag) -> Vec<(Input, u32, &'static str)> {
+fn doubts(lag: &Lag) -> Vec<(TopicPartition, &'static str)> {
     let word = |doubt: &Doubt| match doubt {
         Doubt::New => "new",
         Doubt::Gone => "commits-gone",
@@ -203,23 +193,25 @@ fn doubts(lag: &Lag) -> Vec<(Input, u32, &'static str)> {
         Doubt::Held { .. } => "held",
         Doubt::NoLeader => "no-leader",
     };
-    let told = lag.doubts.iter().map(|(input, partition, doubt)| (*input, *partition, word(doubt)));
-    let mut found: Vec<_> = told.collect();
-    for input in Input::ALL {
-        for (partition, value) in (0..).zip(lag.partitions(input)) {
-            if value.is_none() && !lag.doubts.contains(&(input, partition, Doubt::NoLeader)) {
-                found.push((input, partition, "no-answer"));
+    let mut found: Vec<_> = lag.doubts.iter().map(|(of, doubt)| (*of, word(doubt))).collect();
+    for (topic, lags) in lag.partitions.iter().enumerate() {
+        for (partition, value) in (0..).zip(lags) {
+            let of = TopicPartition { topic, partition };
+            if value.is_none() && !lag.doubts.contains(&(of, Doubt::NoLeader)) {
+                found.push((of, "no-answer"));
             }
-            if lag.only(partition as usize) == Some(input) {
-                found.push((input, partition, "only-one-topic"));
-            }
+        }
+    }
+    for task in 0..lag.task_count() {
+        if !lag.only(task).is_empty() {
+            found.extend(lag.task_partitions(task).into_iter().map(|of| (of, "only-one-topic")));
         }
     }
     found
 }
 
-fn partition_labels(input: Input, partition: u32) -> [(&'static str, String); 2] {
-    [("topic", input.topic().to_owned()), ("partition", partition.to_string())]
+fn partition_labels(lag: &Lag, of: TopicPartition) -> [(&'static str, String); 2] {
+    [("topic", lag.topics.name(of.topic).to_owned()), ("partition", of.partition.to_string())]
 }
 
 #[cfg(test)]
@@ -259,12 +251,13 @@ mod tests {
     fn what_is_special_about_a_partition_has_a_gauge() {
         let (sources, publish) = sources();
         let mut special = sampled(&[(3, Some("kstreams-a")), (4, None), (5, None)]);
+        let of = |topic, partition| TopicPartition { topic, partition };
         let sample = special.sample.as_mut().unwrap();
-        sample.requests.push(None);
-        sample.requests[2].as_mut().unwrap().committed_offset = Some(10_000_000);
+        sample.offsets[0].push(None);
+        sample.offsets[0][2].as_mut().unwrap().committed_offset = Some(10_000_000);
         sample.doubts = vec![
-            (Input::Responses, 1, Doubt::Held { records: 882, since_ms: crate::testing::NOW_MS - 2_500 }),
-            (Input::Requests, 3, Doubt::NoLeader),
+            (of(1, 1), Doubt::Held { records: 882, since_ms: crate::testing::NOW_MS - 2_500 }),
+            (of(0, 3), Doubt::NoLeader),
         ];
         publish.sampled.send_replace(special);
         let text = scrape(sources);

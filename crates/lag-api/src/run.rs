@@ -8,6 +8,7 @@ use cluster::kubernetes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kafka::sampler;
+use model::topics::{Tasks, Topic, Topics};
 use process::{Clock, ConfigError, Readiness, Shutdown, Unavailable};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use crate::keda::Scaler;
 use crate::kubernetes::api_services::ApiServices;
 use crate::kubernetes::{front_proxy, pods};
 use crate::labels;
-use crate::look::{Pods, Sources};
+use crate::look::{Group, Pods, Sources};
 use crate::prometheus::LagCollector;
 use crate::served::{self, Served};
 use crate::tls::keeper::Keeper;
@@ -50,11 +51,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let https = bind(config.https_address, "--https-address").await?;
     let grpc = bind(config.grpc_address, "--grpc-address").await?;
 
-    let sampler = sampler::start(sampler::Config::new(&config.kafka), shutdown.token())
-        .map_err(|error| Unavailable::new(error.to_string()))?;
+    let group = Arc::new(Group { id: config.group, topics: Arc::new(topics(config.topics, config.joined)) });
+    let sampled = sampler::Config {
+        brokers: config.kafka,
+        group_id: group.id.clone(),
+        topics: Arc::clone(&group.topics),
+        interval: sampler::INTERVAL,
+    };
+    let sampler =
+        sampler::start(sampled, shutdown.token()).map_err(|error| Unavailable::new(error.to_string()))?;
     let (seen, pods) = watch::channel(Pods::default());
     let (believed, front_proxy) = watch::channel(None);
-    let sources = Sources { sampled: sampler.sampled, pods, clock: Clock::system() };
+    let sources = Sources { group, sampled: sampler.sampled, pods, clock: Clock::system() };
     let (readiness, served) = (Readiness::new(), Arc::new(Served::default()));
     let shown = Arc::new(Shown::default());
     let keeper = Keeper::new(
@@ -84,6 +92,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(serve_keda(grpc, sources, shutdown.clone()));
     tasks.spawn(serve_apis(https, shown, api, shutdown.clone()));
     process::all_end_together(tasks, &shutdown).await
+}
+
+/// The topics by their names; those of the demo where none is named.
+fn topics(names: Vec<String>, joined: bool) -> Topics {
+    if names.is_empty() {
+        return sampler::demo_topics();
+    }
+    let tasks = if joined { Tasks::Joined } else { Tasks::Single };
+    Topics { list: names.into_iter().map(Topic::new).collect(), tasks }
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -133,5 +150,21 @@ async fn until_stop(task: BoxFuture<'static, ()>, shutdown: Shutdown) -> anyhow:
     tokio::select! {
         () = shutdown.requested() => Ok(()),
         () = task => anyhow::bail!("a watch of the cluster has ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_have_the_order_in_which_they_are_named_and_the_demos_where_none_is() {
+        let named = topics(vec!["orders".to_owned(), "EU.Payments".to_owned()], false);
+        let metrics: Vec<String> = named.list.iter().map(Topic::pod_metric).collect();
+        assert_eq!(metrics, ["consumer_lag_orders", "consumer_lag_eu_payments"]);
+        assert_eq!(named.tasks, Tasks::Single);
+        assert_eq!(topics(vec!["orders".to_owned()], true).tasks, Tasks::Joined);
+        let demo: Vec<String> = topics(Vec::new(), false).list.iter().map(Topic::pod_metric).collect();
+        assert_eq!(demo, ["consumer_lag_game_frame_rq", "consumer_lag_game_frame_rs"]);
     }
 }

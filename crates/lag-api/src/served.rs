@@ -33,7 +33,7 @@ pub struct Answer {
     /// To whom.
     pub user: String,
     /// The metric's name.
-    pub metric: &'static str,
+    pub metric: String,
     /// When the log ends were read that it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled_ms: Option<Millis>,
@@ -81,7 +81,7 @@ impl Served {
         &self,
         user: &User,
         look: &Look,
-        metric: &'static str,
+        metric: &str,
         values: &Result<Vec<(&Pod, Option<u64>)>, Unknown>,
     ) {
         self.keep(user, look, metric, || match values {
@@ -91,13 +91,7 @@ impl Served {
     }
 
     /// Keeps an answer about the group, if it goes to the autoscaler.
-    pub fn group(
-        &self,
-        user: &User,
-        look: &Look,
-        metric: &'static str,
-        values: &Result<Vec<Series>, Unknown>,
-    ) {
+    pub fn group(&self, user: &User, look: &Look, metric: &str, values: &Result<Vec<Series>, Unknown>) {
         let value = |series: &Series| SeriesValue { labels: series.labels.clone(), value: series.value };
         self.keep(user, look, metric, || match values {
             Ok(values) => Values::Series(values.iter().map(value).collect()),
@@ -111,14 +105,14 @@ impl Served {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn keep(&self, user: &User, look: &Look, metric: &'static str, values: impl FnOnce() -> Values) {
+    fn keep(&self, user: &User, look: &Look, metric: &str, values: impl FnOnce() -> Values) {
         if !AUTOSCALERS.contains(&user.name.as_str()) {
             return;
         }
         let answer = Answer {
             at_ms: look.now_ms,
             user: user.name.clone(),
-            metric,
+            metric: metric.to_owned(),
             sampled_ms: look.sampled_ms(),
             values: values(),
         };
@@ -178,7 +172,7 @@ mod tests {
         publish.sampled.send_replace(sampled(&[(3, Some("a"))]));
         publish.pods.send_replace(pods(&["a"]));
         let (served, look) = (Served::default(), sources.look());
-        served.pods(&autoscaler(), &look, "lag", &look.pod_values(model::Input::Requests));
+        served.pods(&autoscaler(), &look, "lag", &look.pod_values("GAME-FRAME-RQ"));
         let json = serde_json::to_value(served.answers()).unwrap();
         let expected = serde_json::json!([{
             "at_ms": NOW_MS,

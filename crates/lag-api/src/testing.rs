@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use crate::auth::{Access, Attributes, FrontProxy, ReviewError, Reviews, User};
-use crate::look::{Pod, Pods, Sources};
+use crate::look::{self, Pod, Pods, Sources};
 
 /// The time of all tests: 2026-01-01T00:00:00Z.
 pub(crate) const NOW_MS: model::Millis = 1_767_225_600_000;
@@ -31,7 +31,9 @@ pub(crate) struct Publish {
 pub(crate) fn sources() -> (Sources, Publish) {
     let (sampled, samples) = watch::channel(Sampled::default());
     let (pods, seen) = watch::channel(Pods::default());
-    let sources = Sources { sampled: samples, pods: seen, clock: Clock::new(|| NOW_MS) };
+    let topics = Arc::new(kafka::sampler::demo_topics());
+    let group = Arc::new(look::Group { id: workload::topics::GROUP_ID.to_owned(), topics });
+    let sources = Sources { group, sampled: samples, pods: seen, clock: Clock::new(|| NOW_MS) };
     (sources, Publish { sampled, pods })
 }
 
@@ -48,12 +50,12 @@ pub(crate) fn sampled(partitions: &[(u64, Option<&str>)]) -> Sampled {
         })
     };
     let offsets: Vec<_> = partitions.iter().map(offsets).collect();
-    let owners = partitions.iter().map(|(_, owner)| owner.map(str::to_owned)).collect();
-    let group = Some(Group { state: "Stable".to_owned(), owners, members: Vec::new() });
+    let owners: Vec<_> = partitions.iter().map(|(_, owner)| owner.map(str::to_owned)).collect();
+    let group = Some(Group { state: "Stable".to_owned(), owners: vec![owners; 2], members: Vec::new() });
     let sample = Sample {
         sampled_ms: NOW_MS,
-        requests: offsets.clone(),
-        responses: offsets,
+        topics: Arc::new(kafka::sampler::demo_topics()),
+        offsets: vec![offsets; 2],
         doubts: Vec::new(),
         group,
     };

@@ -1,8 +1,8 @@
 //! What each metric says, from a view of the lag and the pods. Pure: the time comes in, and an unknown comes out as an
 //! error.
 
+use model::Millis;
 use model::scaling::{LagView, PodState, fresh, measure};
-use model::{Input, Millis};
 
 use crate::labels::Labels;
 
@@ -16,7 +16,7 @@ pub struct Unknown(pub String);
 pub enum GroupMetric {
     /// `kafka_lag`: a series per topic.
     Lag,
-    /// `kafka_lag_total`: both topics together, one series.
+    /// `kafka_lag_total`: all topics together, one series.
     Total,
     /// `kafka_lag_max_partition`: the largest lag of a partition, a series per topic.
     MaxPartition,
@@ -43,21 +43,6 @@ impl GroupMetric {
     }
 }
 
-/// The name of an input's lag per pod (`custom.metrics.k8s.io`): that of the demo's first version.
-#[must_use]
-pub const fn pod_metric(input: Input) -> &'static str {
-    match input {
-        Input::Requests => "consumer_lag_game_frame_rq",
-        Input::Responses => "consumer_lag_game_frame_rs",
-    }
-}
-
-/// The input whose lag per pod has that name.
-#[must_use]
-pub fn pod_metric_named(name: &str) -> Option<Input> {
-    Input::ALL.into_iter().find(|&input| pod_metric(input) == name)
-}
-
 /// One series of a metric of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
@@ -73,45 +58,47 @@ pub struct Series {
 /// When the sample is missing or old, or Kafka gave no answer for a partition: a part is not a total.
 pub fn group_values(
     metric: GroupMetric,
+    group_id: &str,
     view: Option<&LagView>,
     now_ms: Millis,
 ) -> Result<Vec<Series>, Unknown> {
     let lag = &fresh(view, now_ms).map_err(Unknown)?.lag;
-    let total = |input| match (lag.total(input), lag.unknown(input)) {
+    let total = |topic| match (lag.total(topic), lag.unknown(topic)) {
         (Some(total), None) => Ok(total),
         (_, reason) => Err(Unknown(reason.unwrap_or_else(|| "the lag is unknown".to_owned()))),
     };
     // The largest of a part may not be the largest.
-    let largest =
-        |input| total(input).map(|_| lag.partitions(input).iter().copied().flatten().max().unwrap_or(0));
-    let of_topic = |input: Input, value| Series { labels: series_labels(Some(input)), value };
+    let largest = |topic: usize| {
+        total(topic).map(|_| lag.partitions[topic].iter().copied().flatten().max().unwrap_or(0))
+    };
+    let of_topic =
+        |topic: usize, value| Series { labels: series_labels(group_id, Some(lag.topics.name(topic))), value };
+    let topics = 0..lag.topics.list.len();
     match metric {
-        GroupMetric::Lag => Input::ALL.into_iter().map(|input| Ok(of_topic(input, total(input)?))).collect(),
-        GroupMetric::MaxPartition => {
-            Input::ALL.into_iter().map(|input| Ok(of_topic(input, largest(input)?))).collect()
-        }
+        GroupMetric::Lag => topics.map(|topic| Ok(of_topic(topic, total(topic)?))).collect(),
+        GroupMetric::MaxPartition => topics.map(|topic| Ok(of_topic(topic, largest(topic)?))).collect(),
         GroupMetric::Total => {
-            let value = Input::ALL.into_iter().map(total).sum::<Result<u64, _>>()?;
-            Ok(vec![Series { labels: series_labels(None), value }])
+            let value = topics.map(total).sum::<Result<u64, _>>()?;
+            Ok(vec![Series { labels: series_labels(group_id, None), value }])
         }
     }
 }
 
 /// The labels of a series: the group, and the topic where it is one topic's.
 #[must_use]
-pub fn series_labels(input: Option<Input>) -> Labels {
-    let mut labels = Labels::from([("group".to_owned(), model::GROUP_ID.to_owned())]);
-    labels.extend(input.map(|input| ("topic".to_owned(), input.topic().to_owned())));
+pub fn series_labels(group_id: &str, topic: Option<&str>) -> Labels {
+    let mut labels = Labels::from([("group".to_owned(), group_id.to_owned())]);
+    labels.extend(topic.map(|topic| ("topic".to_owned(), topic.to_owned())));
     labels
 }
 
-/// The lag of each pod in one input, records, in the order of the pods; `None` for a pod that does not run. They add up
-/// to the group's lag of that input.
+/// The lag of each pod in one topic, records, in the order of the pods; `None` for a pod that does not run. They add up
+/// to the group's lag of that topic.
 ///
 /// # Errors
 /// When the lag or the owners are unknown, or no pod runs that could have it.
 pub fn pod_values(
-    input: Input,
+    topic: &str,
     view: Option<&LagView>,
     now_ms: Millis,
     pods: &[(&str, PodState)],
@@ -120,7 +107,7 @@ pub fn pod_values(
         return Err(Unknown("no pod runs that the lag could belong to".to_owned()));
     }
     let measured = measure(view, now_ms, pods);
-    let values: Vec<Option<u64>> = measured.pods.iter().map(|pod| pod.lag(input)).collect();
+    let values: Vec<Option<u64>> = measured.of_topic(topic).map(|(_, lag)| lag).collect();
     if values.iter().any(Option::is_some) {
         return Ok(values);
     }
@@ -136,34 +123,36 @@ mod tests {
     use super::*;
 
     const NOW_MS: Millis = 100_000;
+    const RQ: &str = "GAME-FRAME-RQ";
+    const RS: &str = "GAME-FRAME-RS";
 
     fn view(requests: &[Option<u64>], responses: &[Option<u64>], owners: Option<&[&str]>) -> LagView {
         let owner = |name: &&str| (!name.is_empty()).then(|| (*name).to_owned());
         let group = |owners: &[&str]| Group {
             state: "Stable".to_owned(),
-            owners: owners.iter().map(owner).collect(),
+            owners: vec![owners.iter().map(owner).collect(); 2],
             members: Vec::new(),
         };
         let lag = Lag {
             sampled_ms: NOW_MS,
-            requests: requests.to_vec(),
-            responses: responses.to_vec(),
-            ..Lag::default()
+            topics: kafka::sampler::demo_topics(),
+            partitions: vec![requests.to_vec(), responses.to_vec()],
+            lost: 0,
+            doubts: Vec::new(),
         };
         LagView { lag, group: owners.map(group) }
     }
 
     fn series(metric: GroupMetric, view: &LagView) -> Result<Vec<(Option<String>, u64)>, Unknown> {
-        let values = group_values(metric, Some(view), NOW_MS)?;
-        assert!(values.iter().all(|series| series.labels["group"] == model::GROUP_ID));
+        let values = group_values(metric, "my-app", Some(view), NOW_MS)?;
+        assert!(values.iter().all(|series| series.labels["group"] == "my-app"));
         Ok(values.into_iter().map(|series| (series.labels.get("topic").cloned(), series.value)).collect())
     }
 
     #[test]
     fn the_group_has_a_series_per_topic_and_a_total() {
         let view = view(&[Some(5), Some(7)], &[Some(1), Some(0)], None);
-        let topic = |input: Input| Some(input.topic().to_owned());
-        let [rq, rs] = Input::ALL.map(topic);
+        let [rq, rs] = [RQ, RS].map(|topic| Some(topic.to_owned()));
         assert_eq!(series(GroupMetric::Lag, &view).unwrap(), [(rq.clone(), 12), (rs.clone(), 1)]);
         assert_eq!(series(GroupMetric::MaxPartition, &view).unwrap(), [(rq, 7), (rs, 1)]);
         assert_eq!(series(GroupMetric::Total, &view).unwrap(), [(None, 13)]);
@@ -183,20 +172,20 @@ mod tests {
         let view = view(&[Some(5)], &[Some(1)], Some(&["a"]));
         let late = NOW_MS + model::scaling::MAX_AGE_MS + 1;
         for metric in GroupMetric::ALL {
-            assert!(group_values(metric, Some(&view), late).is_err());
-            assert!(group_values(metric, None, NOW_MS).is_err());
+            assert!(group_values(metric, "my-app", Some(&view), late).is_err());
+            assert!(group_values(metric, "my-app", None, NOW_MS).is_err());
         }
-        assert!(pod_values(Input::Requests, Some(&view), late, &[("a", Running)]).is_err());
-        assert!(pod_values(Input::Requests, None, NOW_MS, &[("a", Running)]).is_err());
+        assert!(pod_values(RQ, Some(&view), late, &[("a", Running)]).is_err());
+        assert!(pod_values(RQ, None, NOW_MS, &[("a", Running)]).is_err());
     }
 
     /// Whoever owns what, the values add up to the group's lag.
     fn check(owners: &[&str], pods: &[(&str, PodState)], expected: &[Option<u64>]) {
         let view = view(&[Some(5), Some(7), Some(11)], &[Some(0), Some(0), Some(2)], Some(owners));
-        let of = |input| pod_values(input, Some(&view), NOW_MS, pods).unwrap();
-        assert_eq!(of(Input::Requests), expected, "{owners:?} {pods:?}");
-        for (input, total) in [(Input::Requests, 23), (Input::Responses, 2)] {
-            assert_eq!(of(input).into_iter().flatten().sum::<u64>(), total, "{owners:?} {pods:?}");
+        let of = |topic| pod_values(topic, Some(&view), NOW_MS, pods).unwrap();
+        assert_eq!(of(RQ), expected, "{owners:?} {pods:?}");
+        for (topic, total) in [(RQ, 23), (RS, 2)] {
+            assert_eq!(of(topic).into_iter().flatten().sum::<u64>(), total, "{owners:?} {pods:?}");
         }
     }
 
@@ -213,24 +202,23 @@ mod tests {
     #[test]
     fn without_owners_or_without_a_pod_that_runs_there_is_no_value() {
         let unowned = view(&[Some(5)], &[Some(1)], None);
-        assert!(pod_values(Input::Requests, Some(&unowned), NOW_MS, &[("a", Running)]).is_err());
+        assert!(pod_values(RQ, Some(&unowned), NOW_MS, &[("a", Running)]).is_err());
         let owned = view(&[Some(5)], &[Some(1)], Some(&["a"]));
         for pods in [&[][..], &[("a", Gone), ("b", Pending)]] {
-            assert!(pod_values(Input::Requests, Some(&owned), NOW_MS, pods).is_err(), "{pods:?}");
+            assert!(pod_values(RQ, Some(&owned), NOW_MS, pods).is_err(), "{pods:?}");
         }
     }
 
     #[test]
-    fn an_input_that_is_known_does_not_suffer_from_the_other() {
+    fn a_topic_that_is_known_does_not_suffer_from_the_other() {
         let view = view(&[None], &[Some(1)], Some(&["a"]));
-        assert!(pod_values(Input::Requests, Some(&view), NOW_MS, &[("a", Running)]).is_err());
-        assert_eq!(pod_values(Input::Responses, Some(&view), NOW_MS, &[("a", Running)]), Ok(vec![Some(1)]));
+        assert!(pod_values(RQ, Some(&view), NOW_MS, &[("a", Running)]).is_err());
+        assert_eq!(pod_values(RS, Some(&view), NOW_MS, &[("a", Running)]), Ok(vec![Some(1)]));
     }
 
     #[test]
     fn names_lead_back_to_their_metrics() {
         assert!(GroupMetric::ALL.iter().all(|&metric| GroupMetric::named(metric.name()) == Some(metric)));
-        assert!(Input::ALL.iter().all(|&input| pod_metric_named(pod_metric(input)) == Some(input)));
-        assert_eq!((GroupMetric::named("lag"), pod_metric_named("lag")), (None, None));
+        assert_eq!(GroupMetric::named("lag"), None);
     }
 }

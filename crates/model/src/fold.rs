@@ -11,13 +11,14 @@ mod ownership;
 use crate::Millis;
 use crate::clocks::Clocks;
 use crate::dead_letters::DeadLetters;
+use crate::history;
 use crate::history::{Event, History, Life, Marker, Point, Second};
-use crate::lag::{Doubt, Outage, Sample, Sampled};
+use crate::lag::{Doubt, Outage, PartitionOffsets, Sample, Sampled};
 use crate::load::LoadSettings;
 use crate::rates::RateWindow;
-use crate::snapshot::{Cluster, Lag, Players, Progress, Rates, Snapshot, Source};
-use crate::wire::{Picture, Tick};
-use crate::{Input, history};
+use crate::snapshot::{Cluster, Lag, Players, Progress, Rates, Source};
+use crate::topics::Topics;
+use crate::wire::{Picture, Snapshot, Tick};
 
 use arrears::Arrears;
 use markers::MarkerIds;
@@ -162,7 +163,7 @@ impl Fold {
                 return;
             }
             let point = fold.point(at_ms);
-            fold.picture.history.push_point(point);
+            fold.picture.history.push_point(point.clone());
             let mut second = std::mem::take(&mut fold.second);
             second.point = point;
             for life in fold.picture.history.lives.iter().filter(|life| life.ended_ms.is_none()) {
@@ -182,7 +183,7 @@ impl Fold {
         let touched =
             |wanted: &Touched| self.touched.iter().any(|(at_ms, what)| *at_ms > seq && what == wanted);
         Tick {
-            points: history.points.iter().filter(|point| point.at_ms > seq).copied().collect(),
+            points: history.points.iter().filter(|point| point.at_ms > seq).cloned().collect(),
             markers: history.markers.iter().filter(|m| touched(&Touched::Marker(m.id))).cloned().collect(),
             lives: history.lives.iter().filter(|l| touched(&Touched::Life(l.pod.clone()))).cloned().collect(),
             ..Tick::whole(&self.picture.snapshot)
@@ -199,7 +200,7 @@ impl Fold {
         let history = &self.picture.history;
         let is_new = |wanted: &Touched| self.touched.contains(&(at_ms, wanted.clone()));
         Tick {
-            points: history.points.back().filter(|point| point.at_ms == at_ms).copied().into_iter().collect(),
+            points: history.points.back().filter(|point| point.at_ms == at_ms).cloned().into_iter().collect(),
             markers: history.markers.iter().filter(|m| is_new(&Touched::Marker(m.id))).cloned().collect(),
             lives: history.lives.iter().filter(|l| is_new(&Touched::Life(l.pod.clone()))).cloned().collect(),
             ..Tick::between(&before, &self.picture.snapshot)
@@ -307,17 +308,18 @@ impl Fold {
     fn rates_at(&mut self, at_ms: Millis) -> Option<Rates> {
         let rates = self.rates.rates()?;
         let target = self.picture.snapshot.load.as_ref().map(|load| load.target(at_ms));
-        Some(Rates { asked: self.arrears.look(at_ms, target, rates.frames), ..rates })
+        Some(Rates {
+            asked: self.arrears.look(at_ms, target, rates.by_topic.first().copied().unwrap_or(0)),
+            ..rates
+        })
     }
 
     fn point(&self, at_ms: Millis) -> Point {
         let now = &self.picture.snapshot;
-        let total = |input| now.lag.as_ref().and_then(|lag| lag.total(input));
         let count = |pods: usize| u32::try_from(pods).unwrap_or(u32::MAX);
         Point {
             at_ms,
-            requests: total(Input::Requests),
-            responses: total(Input::Responses),
+            lag: now.lag.as_ref().map(Lag::totals).unwrap_or_default(),
             produced: now.rates.as_ref().map(|rates| rates.produced),
             consumed: now.rates.as_ref().map(|rates| rates.consumed),
             desired: now.cluster.as_ref().map(|cluster| cluster.desired),
@@ -328,7 +330,7 @@ impl Fold {
 }
 
 impl Cluster {
-    /// Records of one input that the current pods may have before the autoscaler adds one: the line in the chart.
+    /// Records of one topic that the current pods may have before the autoscaler adds one: the line in the chart.
     #[must_use]
     pub fn allowed(&self) -> Option<u64> {
         let target = self.policy.metrics.iter().map(|metric| metric.target).min()?;
@@ -336,25 +338,24 @@ impl Cluster {
     }
 }
 
-/// The lag of both inputs that a sample means, with what makes it doubtful.
+/// The lag that a sample means, with what makes it doubtful.
 #[must_use]
 pub fn lag(sample: &Sample) -> Lag {
-    let mut lost = 0;
-    let mut doubts = sample.doubts.clone();
-    let [requests, responses] = Input::ALL.map(|input| {
-        let partitions = (0..).zip(sample.offsets(input));
-        let lags = partitions.map(|(partition, offsets)| {
-            let of_partition = offsets.as_ref()?.lag();
-            lost += of_partition.lost;
-            // A commit that is gone is news; that there is none follows from it.
-            let is_gone = doubts.contains(&(input, partition, Doubt::Gone));
-            let doubt = of_partition.doubt.filter(|doubt| !(is_gone && *doubt == Doubt::New));
-            doubts.extend(doubt.map(|doubt| (input, partition, doubt)));
-            Some(of_partition.lag)
-        });
-        lags.collect()
-    });
-    Lag { sampled_ms: sample.sampled_ms, requests, responses, lost, doubts }
+    let Sample { sampled_ms, topics, offsets, doubts, group: _ } = sample;
+    let (mut lost, mut doubts) = (0, doubts.clone());
+    let mut partitions: Vec<Vec<_>> =
+        offsets.iter().map(|offsets| Vec::with_capacity(offsets.len())).collect();
+    for (of, offsets) in sample.partitions() {
+        let of_partition = offsets.as_ref().map(PartitionOffsets::lag);
+        partitions[of.topic].push(of_partition.map(|known| known.lag));
+        let Some(known) = of_partition else { continue };
+        lost += known.lost;
+        // A commit that is gone is news; that there is none follows from it.
+        let is_gone = doubts.contains(&(of, Doubt::Gone));
+        let doubt = known.doubt.filter(|doubt| !(is_gone && *doubt == Doubt::New));
+        doubts.extend(doubt.map(|doubt| (of, doubt)));
+    }
+    Lag { sampled_ms: *sampled_ms, topics: Topics::clone(topics), partitions, lost, doubts }
 }
 
 #[cfg(test)]

@@ -12,17 +12,14 @@ use crate::snapshot::{EndReason, Phase, Pod};
 pub const KEPT_MS: Millis = 600_000;
 
 /// One second's summary. What is unknown is absent; a second without a sample has no point at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Point {
     /// When.
     #[serde(rename = "t")]
     pub at_ms: Millis,
-    /// Total lag of the requests.
-    #[serde(rename = "rq", default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<u64>,
-    /// Total lag of the responses.
-    #[serde(rename = "rs", default, skip_serializing_if = "Option::is_none")]
-    pub responses: Option<u64>,
+    /// Total lag by topic.
+    #[serde(rename = "lag", default, skip_serializing_if = "Vec::is_empty")]
+    pub lag: Vec<Option<u64>>,
     /// Records appended per second.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub produced: Option<u32>,
@@ -146,7 +143,7 @@ pub enum Event {
     },
     /// Partitions changed hands.
     Rebalance {
-        /// How many pairs of partitions have another owner.
+        /// How many tasks have another owner.
         moved: u32,
     },
     /// A rolling upgrade began.

@@ -4,10 +4,12 @@
 //! with it as a flag.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Input, Millis};
+use crate::Millis;
+use crate::topics::{TopicPartition, Topics};
 
 /// What Kafka said about one partition of a topic, for one consumer group. Fetched in this order: commit, high
 /// watermark, start, end.
@@ -100,30 +102,36 @@ fn distance(from: i64, to: i64) -> u64 {
     u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
-/// One sample of a group: both inputs, all partitions, and who owns them.
+/// One sample of a group: all partitions of its topics, and who owns them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// When the log ends were read.
     pub sampled_ms: Millis,
-    /// Offsets of `GAME-FRAME-RQ`, indexed by partition; `None` where Kafka gave no answer for that partition. Empty
-    /// while nobody knows how many partitions there are.
-    pub requests: Vec<Option<PartitionOffsets>>,
-    /// Offsets of `GAME-FRAME-RS`, likewise. The number of partitions may differ.
-    pub responses: Vec<Option<PartitionOffsets>>,
+    /// The topics of the group; what follows has their order.
+    pub topics: Arc<Topics>,
+    /// Offsets by topic, indexed by partition; `None` where Kafka gave no answer for that partition. A topic has none
+    /// while nobody knows how many there are.
+    pub offsets: Vec<Vec<Option<PartitionOffsets>>>,
     /// What is special about single partitions and is not seen from their offsets of this moment.
-    pub doubts: Vec<(Input, u32, Doubt)>,
+    pub doubts: Vec<(TopicPartition, Doubt)>,
     /// The group as its coordinator describes it; `None` while that is unknown.
     pub group: Option<Group>,
 }
 
 impl Sample {
-    /// The offsets of one input, indexed by partition.
+    /// How many partitions each topic has.
     #[must_use]
-    pub fn offsets(&self, input: Input) -> &[Option<PartitionOffsets>] {
-        match input {
-            Input::Requests => &self.requests,
-            Input::Responses => &self.responses,
-        }
+    pub fn counts(&self) -> Vec<usize> {
+        self.offsets.iter().map(Vec::len).collect()
+    }
+
+    /// Every partition of every topic, with its offsets.
+    pub fn partitions(&self) -> impl Iterator<Item = (TopicPartition, Option<PartitionOffsets>)> {
+        self.offsets.iter().enumerate().flat_map(|(topic, offsets)| {
+            (0..)
+                .zip(offsets)
+                .map(move |(partition, offsets)| (TopicPartition { topic, partition }, *offsets))
+        })
     }
 }
 
@@ -133,7 +141,7 @@ pub const HELD_MS: Millis = 1_000;
 /// What a sampler remembers from one sample to the next.
 #[derive(Debug, Default)]
 pub struct Memory {
-    partitions: BTreeMap<(Input, u32), Remembered>,
+    partitions: BTreeMap<TopicPartition, Remembered>,
 }
 
 /// What is remembered of one partition.
@@ -148,16 +156,14 @@ struct Remembered {
 impl Memory {
     /// Adds the doubts that only a look back tells: commits that are gone, and transactions that stay open.
     pub fn look(&mut self, sample: &mut Sample) {
-        for input in Input::ALL {
-            let known = (0..).zip(sample.offsets(input).iter().copied());
-            let known: Vec<_> =
-                known.filter_map(|(partition, offsets)| Some((partition, offsets?))).collect();
-            for (partition, offsets) in known {
-                let remembered = self.partitions.entry((input, partition)).or_default();
-                let doubts = [remembered.gone(&offsets), remembered.held(&offsets, sample.sampled_ms)];
-                sample.doubts.extend(doubts.into_iter().flatten().map(|doubt| (input, partition, doubt)));
-            }
+        let known = sample.partitions().filter_map(|(partition, offsets)| Some((partition, offsets?)));
+        let mut found = Vec::new();
+        for (partition, offsets) in known {
+            let remembered = self.partitions.entry(partition).or_default();
+            let doubts = [remembered.gone(&offsets), remembered.held(&offsets, sample.sampled_ms)];
+            found.extend(doubts.into_iter().flatten().map(|doubt| (partition, doubt)));
         }
+        sample.doubts.extend(found);
     }
 }
 
@@ -194,28 +200,38 @@ pub struct Group {
     /// As Kafka spells it: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Assigning`, `Reconciling`,
     /// `Empty`, `Dead`, `Unknown`.
     pub state: String,
-    /// The owning member's `client.id`, which is the pod's name, indexed by partition. A pair of partitions is owned
-    /// when both its inputs belong to the same member; where only one input has the partition, its owner owns the pair.
-    pub owners: Vec<Option<String>>,
-    /// The members that own partitions of the inputs, pods or not.
+    /// The owning member's `client.id`, by topic and indexed by partition; `None` while nobody owns it.
+    pub owners: Vec<Vec<Option<String>>>,
+    /// The members that own partitions of these topics, pods or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
 }
 
-/// A member of a group, by what it owns of the two inputs.
+/// A member of a group, by what it owns of the group's topics.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
     /// Its `client.id`: the name, if it is a pod.
     pub client_id: String,
     /// The address that it came from, for example `10.244.0.7`.
     pub host: String,
-    /// How many partitions of `GAME-FRAME-RQ` it owns.
-    pub requests: u32,
-    /// How many partitions of `GAME-FRAME-RS` it owns.
-    pub responses: u32,
+    /// How many partitions it owns, by topic.
+    pub partitions: Vec<u32>,
 }
 
 impl Group {
+    /// The owner of each task: the member that owns all its partitions.
+    #[must_use]
+    pub fn task_owners(&self, topics: &Topics) -> Vec<Option<String>> {
+        let counts: Vec<usize> = self.owners.iter().map(Vec::len).collect();
+        let owner = |partitions: Vec<TopicPartition>| {
+            let mut owners =
+                partitions.iter().map(|of| self.owners[of.topic][of.partition as usize].as_ref());
+            let first = owners.next()??;
+            owners.all(|owner| owner == Some(first)).then(|| first.clone())
+        };
+        topics.tasks(&counts).into_iter().map(owner).collect()
+    }
+
     /// Whether the group is between two assignments.
     #[must_use]
     pub fn is_rebalancing(&self) -> bool {
@@ -247,6 +263,7 @@ pub struct Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::{Tasks, Topic};
 
     fn offsets(committed_offset: Option<i64>, start: i64, end: i64) -> PartitionOffsets {
         PartitionOffsets {
@@ -294,7 +311,13 @@ mod tests {
     }
 
     fn sample(sampled_ms: Millis, offsets: Option<PartitionOffsets>) -> Sample {
-        Sample { sampled_ms, requests: vec![offsets], responses: vec![], doubts: vec![], group: None }
+        Sample {
+            sampled_ms,
+            topics: crate::testing::joined(),
+            offsets: vec![vec![offsets], vec![]],
+            doubts: vec![],
+            group: None,
+        }
     }
 
     /// Looks at samples a quarter of a second apart; the doubts of each.
@@ -303,8 +326,9 @@ mod tests {
         let look = |(number, offsets): (u64, &Option<PartitionOffsets>)| {
             let mut sample = sample(number * 250, *offsets);
             memory.look(&mut sample);
-            assert!(sample.doubts.iter().all(|(input, of, _)| (*input, *of) == (Input::Requests, 0)));
-            sample.doubts.into_iter().map(|(_, _, doubt)| doubt).collect()
+            let only = TopicPartition { topic: 0, partition: 0 };
+            assert!(sample.doubts.iter().all(|(of, _)| *of == only));
+            sample.doubts.into_iter().map(|(_, doubt)| doubt).collect()
         };
         (0..).zip(samples).map(look).collect()
     }
@@ -343,5 +367,20 @@ mod tests {
             .map(|n| Some(PartitionOffsets { high_watermark: Some(n + 5), ..offsets(Some(n), 0, n) }))
             .collect();
         assert!(looks(&short).iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_task_is_owned_by_whoever_owns_all_its_partitions() {
+        let owners = |names: &[&str]| {
+            names.iter().map(|name| (!name.is_empty()).then(|| (*name).to_owned())).collect::<Vec<_>>()
+        };
+        let group = Group {
+            state: "Stable".to_owned(),
+            owners: vec![owners(&["a", "a", "b", "b"]), owners(&["a", "b", "b"])],
+            members: Vec::new(),
+        };
+        let topics = |tasks| Topics { list: ["rq", "rs"].map(Topic::new).to_vec(), tasks };
+        assert_eq!(group.task_owners(&topics(Tasks::Joined)), owners(&["a", "", "b", "b"]));
+        assert_eq!(group.task_owners(&topics(Tasks::Single)), owners(&["a", "a", "b", "b", "a", "b", "b"]));
     }
 }

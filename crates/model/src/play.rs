@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Input, Millis};
+use crate::Millis;
 
 /// The fighters that a player chooses from; a name is never typed.
 pub const FIGHTERS: [&str; 24] = [
@@ -157,9 +157,9 @@ pub struct PhoneTick {
     /// By the server's clock.
     #[serde(rename = "t")]
     pub at_ms: Millis,
-    /// The input that is further behind, and how far; `None` while unknown.
+    /// What the records are called of which the lag is largest, and that lag; `None` while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag: Option<(Input, u64)>,
+    pub lag: Option<(String, u64)>,
     /// Pods that are ready; `None` while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<u32>,

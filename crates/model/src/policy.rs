@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Input, Millis};
+use crate::Millis;
 
 /// The most pods that the show has colours, lives and partitions for.
 pub const MAX_REPLICAS: u32 = 12;
@@ -16,7 +16,7 @@ pub struct Policy {
     pub min: u32,
     /// `maxReplicas`
     pub max: u32,
-    /// One metric an input: its lag, averaged over the pods.
+    /// One metric a topic: its lag, averaged over the pods.
     pub metrics: Vec<Metric>,
     /// How far the ratio of value and target may be from 1 before anything changes.
     pub tolerance: f64,
@@ -27,10 +27,10 @@ pub struct Policy {
 }
 
 /// A metric of type Pods with a target of type `AverageValue`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metric {
-    /// Whose lag it is.
-    pub input: Input,
+    /// The topic whose lag it is, by name.
+    pub topic: String,
     /// Lag that a pod may have, records.
     pub target: u64,
 }
@@ -94,21 +94,33 @@ impl Policy {
     }
 }
 
+/// The lag that a pod may have where nobody has said another number, records.
+pub const DEFAULT_TARGET: u64 = 5_000;
+
 impl Default for Policy {
-    /// Kubernetes' defaults, but for a scale-in window of 30 s, so that an audience sees pods leave.
+    /// Kubernetes' defaults, but for a scale-in window of 30 s, so that an audience sees pods leave. Nothing is
+    /// measured.
     fn default() -> Self {
-        let metrics = Input::ALL.map(|input| Metric { input, target: 5_000 }).to_vec();
         let percent = Limit { amount: Amount::Percent(100), period_ms: 15_000 };
         let pods = Limit { amount: Amount::Pods(4), period_ms: 15_000 };
         Self {
             enabled: true,
             min: 1,
             max: 4,
-            metrics,
+            metrics: Vec::new(),
             tolerance: 0.1,
             up: Rules { stabilization_ms: 0, select: Select::Max, limits: vec![pods, percent] },
             down: Rules { stabilization_ms: 30_000, select: Select::Max, limits: vec![percent] },
         }
+    }
+}
+
+impl Policy {
+    /// The same defaults, with the lag of each of these topics.
+    #[must_use]
+    pub fn on_lag_of<'a>(topics: impl IntoIterator<Item = &'a str>) -> Self {
+        let metric = |topic: &str| Metric { topic: topic.to_owned(), target: DEFAULT_TARGET };
+        Self { metrics: topics.into_iter().map(metric).collect(), ..Self::default() }
     }
 }
 
@@ -118,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_policy_says_why() {
-        let policy = Policy::default();
+        let policy = Policy::on_lag_of(["a", "b"]);
         assert_eq!(policy.problem(MAX_REPLICAS), None);
         let limit = Limit { amount: Amount::Pods(1), period_ms: 0 };
         for (wrong, word) in [

@@ -1,10 +1,12 @@
 //! Records per second, from the slopes of log ends and committed offsets over the last two seconds.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::Millis;
 use crate::lag::{PartitionOffsets, Sample};
 use crate::snapshot::Rates;
+use crate::topics::{TopicPartition, Topics};
 
 /// How far back the slopes reach.
 const WINDOW_MS: Millis = 2_000;
@@ -14,6 +16,7 @@ const STALE_MS: Millis = 1_000;
 /// The samples of the last two seconds.
 #[derive(Debug, Clone, Default)]
 pub struct RateWindow {
+    topics: Arc<Topics>,
     samples: VecDeque<Positions>,
     /// When the newest sample was taken, whole or not.
     newest_ms: Millis,
@@ -22,9 +25,10 @@ pub struct RateWindow {
 #[derive(Debug, Clone)]
 struct Positions {
     at_ms: Millis,
-    frames: i64,
-    produced: i64,
-    committed: Vec<i64>,
+    /// The sum of a topic's log ends, by topic.
+    ends: Vec<i64>,
+    /// By topic, indexed by partition.
+    committed: Vec<Vec<i64>>,
 }
 
 impl RateWindow {
@@ -32,6 +36,7 @@ impl RateWindow {
     /// all that comes, the rates become unknown.
     pub fn push(&mut self, sample: &Sample) {
         self.newest_ms = sample.sampled_ms;
+        self.topics = Arc::clone(&sample.topics);
         let Some(positions) = Positions::of(sample) else { return };
         let reaches = positions.at_ms.saturating_sub(WINDOW_MS);
         while self.samples.len() > 1 && self.samples.get(1).is_some_and(|next| next.at_ms <= reaches) {
@@ -54,19 +59,29 @@ impl RateWindow {
         }
         let elapsed_ms = last.at_ms.checked_sub(first.at_ms).filter(|elapsed| *elapsed > 0)?;
         let per_second = |from: i64, to: i64| rate(to.saturating_sub(from), elapsed_ms);
-        // A partition that was added since is read from its first record on.
-        let from = |partition| first.committed.get(partition).copied().unwrap_or(0);
-        let by_partition: Vec<u32> = last
-            .committed
+        // What was added since is read from its first record on.
+        let by_topic = last.ends.iter().enumerate();
+        let by_topic =
+            by_topic.map(|(topic, to)| per_second(first.ends.get(topic).copied().unwrap_or(0), *to));
+        let counts: Vec<usize> = last.committed.iter().map(Vec::len).collect();
+        let position = |positions: &Positions, partitions: &[TopicPartition]| {
+            let of_one = |of: &TopicPartition| {
+                let committed = positions.committed.get(of.topic)?.get(of.partition as usize)?;
+                Some(*committed)
+            };
+            partitions.iter().filter_map(of_one).sum::<i64>()
+        };
+        let by_task: Vec<u32> = self
+            .topics
+            .tasks(&counts)
             .iter()
-            .enumerate()
-            .map(|(partition, to)| per_second(from(partition), *to))
+            .map(|partitions| per_second(position(first, partitions), position(last, partitions)))
             .collect();
         Some(Rates {
-            produced: per_second(first.produced, last.produced),
-            consumed: by_partition.iter().sum(),
-            frames: per_second(first.frames, last.frames),
-            by_partition,
+            produced: per_second(first.ends.iter().sum(), last.ends.iter().sum()),
+            consumed: by_task.iter().sum(),
+            by_topic: by_topic.collect(),
+            by_task,
             asked: None,
         })
     }
@@ -74,23 +89,17 @@ impl RateWindow {
 
 impl Positions {
     fn of(sample: &Sample) -> Option<Self> {
-        let (requests, responses) = (&sample.requests, &sample.responses);
-        if requests.is_empty() || responses.is_empty() {
+        if sample.offsets.is_empty() || sample.offsets.iter().any(Vec::is_empty) {
             return None;
         }
-        let ends = |half: &[Option<PartitionOffsets>]| {
-            half.iter().map(|offsets| Some(offsets.as_ref()?.log_end_offset)).sum::<Option<i64>>()
+        let ends = |offsets: &Vec<Option<PartitionOffsets>>| {
+            offsets.iter().map(|offsets| Some(offsets.as_ref()?.log_end_offset)).sum::<Option<i64>>()
         };
-        // A partition that only one input has counts by that one.
-        let position = |half: &[Option<PartitionOffsets>], partition: usize| match half.get(partition) {
-            Some(offsets) => offsets.as_ref().map(PartitionOffsets::position),
-            None => Some(0),
-        };
-        let committed = (0..requests.len().max(responses.len()))
-            .map(|partition| Some(position(requests, partition)? + position(responses, partition)?))
-            .collect::<Option<Vec<i64>>>()?;
-        let frames = ends(requests)?;
-        Some(Self { at_ms: sample.sampled_ms, frames, produced: frames + ends(responses)?, committed })
+        let position = |offsets: &Option<PartitionOffsets>| offsets.as_ref().map(PartitionOffsets::position);
+        let committed = |offsets: &Vec<Option<PartitionOffsets>>| offsets.iter().map(position).collect();
+        let committed = sample.offsets.iter().map(committed).collect::<Option<Vec<Vec<i64>>>>()?;
+        let ends = sample.offsets.iter().map(ends).collect::<Option<Vec<i64>>>()?;
+        Some(Self { at_ms: sample.sampled_ms, ends, committed })
     }
 }
 
@@ -112,8 +121,8 @@ mod tests {
         });
         Sample {
             sampled_ms: at_ms,
-            requests: vec![offsets; 2],
-            responses: vec![offsets; 2],
+            topics: crate::testing::joined(),
+            offsets: vec![vec![offsets; 2]; 2],
             doubts: Vec::new(),
             group: None,
         }
@@ -135,8 +144,8 @@ mod tests {
         }
         let rates = window.rates().unwrap();
         assert_eq!(rates.produced, 16_000, "four partitions, 1,000 records each a tick, four ticks a second");
-        assert_eq!(rates.frames, 8_000);
-        assert_eq!(rates.by_partition, vec![80, 80]);
+        assert_eq!(rates.by_topic, [8_000, 8_000]);
+        assert_eq!(rates.by_task, vec![80, 80]);
         assert_eq!(rates.consumed, 160);
     }
 
@@ -145,7 +154,7 @@ mod tests {
         let mut window = RateWindow::default();
         window.push(&sample(0, 0, 0));
         let mut hole = sample(250, 5, 5);
-        hole.responses[1] = None;
+        hole.offsets[1][1] = None;
         window.push(&hole);
         assert_eq!(window.rates(), None);
     }
@@ -156,7 +165,7 @@ mod tests {
         for tick in 0..20_u64 {
             let mut sample = sample(tick * 250, 10 * i64::try_from(tick).unwrap(), 1_000);
             if tick > 8 {
-                sample.requests[0] = None;
+                sample.offsets[0][0] = None;
             }
             window.push(&sample);
             assert_eq!(window.rates().is_some(), (1..=12).contains(&tick), "{tick}");
@@ -164,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_added_counts_at_once_also_where_the_other_input_has_none() {
+    fn a_partition_that_is_added_counts_at_once_also_where_the_other_topic_has_none() {
         let mut window = RateWindow::default();
         window.push(&sample(0, 10, 10));
         let mut grown = sample(1_000, 10, 10);
-        grown.requests.push(Some(PartitionOffsets {
+        grown.offsets[0].push(Some(PartitionOffsets {
             committed_offset: Some(30),
             log_start_offset: 0,
             log_end_offset: 50,
@@ -176,8 +185,8 @@ mod tests {
         }));
         window.push(&grown);
         let rates = window.rates().unwrap();
-        assert_eq!((rates.by_partition, rates.consumed), (vec![0, 0, 30], 30));
-        assert_eq!((rates.frames, rates.produced), (50, 50));
+        assert_eq!((rates.by_task, rates.consumed), (vec![0, 0, 30], 30));
+        assert_eq!((rates.by_topic, rates.produced), (vec![50, 0], 50));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use sentence::{Emphasis, Span};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Input, Millis};
+use crate::Millis;
 
 /// What the autoscaler decided at one sync, with the numbers it used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,17 +29,17 @@ pub struct Decision {
     pub current: u32,
     /// Replicas after.
     pub desired: u32,
-    /// One an input, in the policy's order.
+    /// One a metric, in the policy's order.
     pub readings: Vec<Reading>,
     /// What came of it.
     pub verdict: Verdict,
 }
 
 /// What one metric said.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Whose lag.
-    pub input: Input,
+    /// The topic whose lag it is, by name.
+    pub topic: String,
     /// The sum over the pods; `None` while it is unknown.
     pub total: Option<u64>,
     /// Pods that had a value.

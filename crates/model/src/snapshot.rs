@@ -1,47 +1,15 @@
-//! The state of the show at one instant, as the page shows it: current values only; the past is in [`crate::history`].
+//! The parts of the picture at one instant, as the page shows them: current values only; the past is in
+//! [`crate::history`], and [`crate::wire::Snapshot`] lists the parts.
 
 use serde::{Deserialize, Serialize};
 
-use crate::clocks::Clocks;
-use crate::dead_letters::DeadLetters;
+use crate::Millis;
 use crate::figures;
 use crate::hpa::Hpa;
 use crate::lag::{Doubt, Outage};
-use crate::load::LoadSettings;
 use crate::policy::Policy;
 use crate::scaling::Decision;
-use crate::{DEPLOYMENT, GROUP_ID, Input, Millis};
-
-/// Everything that is true now. An unknown is `None`, never 0.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// When this was folded, by the server's clock.
-    pub at_ms: Millis,
-    /// Which Kafka and which cluster this shows.
-    pub source: Source,
-    /// Lag per input and partition; `None` until the first sample.
-    pub lag: Option<Lag>,
-    /// Who owns which partition; `None` until the coordinator was asked.
-    pub ownership: Option<Ownership>,
-    /// Records per second; `None` until two samples can be compared.
-    pub rates: Option<Rates>,
-    /// Pods and replicas; `None` until the cluster was seen.
-    pub cluster: Option<Cluster>,
-    /// What the generator is asked to do; `None` until the control topic was read.
-    pub load: Option<LoadSettings>,
-    /// What the application could not make use of; `None` until its log was read.
-    #[serde(default)]
-    pub dead_letters: Option<DeadLetters>,
-    /// Clocks that are far from the server's.
-    #[serde(default)]
-    pub clocks: Clocks,
-    /// The people who play.
-    pub players: Players,
-    /// What outside does not answer, so that its part of this is old.
-    pub outages: Outages,
-    /// A command that takes its time, while it runs.
-    pub progress: Option<Progress>,
-}
+use crate::topics::{Tasks, TopicPartition, Topics};
 
 /// What outside does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,6 +38,10 @@ pub struct Progress {
 /// Where the picture comes from; the page says it in a chip.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Source {
+    /// The consumer group whose lag this is.
+    pub group: String,
+    /// The Deployment whose pods work on it.
+    pub deployment: String,
     /// For example `Kafka 4.3`; empty until the broker was asked.
     pub kafka: String,
     /// For example `local pods` or `Kubernetes 1.37`.
@@ -80,24 +52,22 @@ pub struct Source {
     pub transaction_hold_ms: Option<Millis>,
 }
 
-/// Lag of both inputs, indexed by partition.
+/// Lag of a group, by topic and partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Lag {
     /// When the log ends were read.
     pub sampled_ms: Millis,
-    /// Records behind in `GAME-FRAME-RQ`; `None` where Kafka gave no answer. Empty while nobody knows how many
-    /// partitions there are; the two inputs may have different numbers.
-    #[serde(rename = "rq")]
-    pub requests: Vec<Option<u64>>,
-    /// Records behind in `GAME-FRAME-RS`.
-    #[serde(rename = "rs")]
-    pub responses: Vec<Option<u64>>,
-    /// Records that were deleted before the group read them, over both inputs.
+    /// The topics of the group; what follows has their order.
+    pub topics: Topics,
+    /// Records behind by topic, indexed by partition; `None` where Kafka gave no answer. A topic has none while nobody
+    /// knows how many partitions there are; topics may have different numbers of them.
+    pub partitions: Vec<Vec<Option<u64>>>,
+    /// Records that were deleted before the group read them, in all topics.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u64,
     /// What to say beside single figures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub doubts: Vec<(Input, u32, Doubt)>,
+    pub doubts: Vec<(TopicPartition, Doubt)>,
 }
 
 fn is_zero(value: &u64) -> bool {
@@ -105,97 +75,136 @@ fn is_zero(value: &u64) -> bool {
 }
 
 impl Lag {
-    /// The lags of one input, indexed by partition.
+    /// Total lag of a topic; `None` as soon as one partition is unknown, since a part is not a total.
     #[must_use]
-    pub fn partitions(&self, input: Input) -> &[Option<u64>] {
-        match input {
-            Input::Requests => &self.requests,
-            Input::Responses => &self.responses,
-        }
-    }
-
-    /// Total lag of one input; `None` as soon as one partition is unknown, since a part is not a total.
-    #[must_use]
-    pub fn total(&self, input: Input) -> Option<u64> {
-        let lags = self.partitions(input);
+    pub fn total(&self, topic: usize) -> Option<u64> {
+        let lags = self.partitions.get(topic)?;
         (!lags.is_empty()).then(|| lags.iter().copied().sum::<Option<u64>>()).flatten()
     }
 
-    /// The input with the larger total lag, and that lag: the one that decides. Requests where they are equal.
+    /// The total lag of every topic.
     #[must_use]
-    pub fn worst(&self) -> Option<(Input, u64)> {
-        let requests = self.total(Input::Requests)?;
-        let responses = self.total(Input::Responses)?;
-        Some(if responses > requests { (Input::Responses, responses) } else { (Input::Requests, requests) })
+    pub fn totals(&self) -> Vec<Option<u64>> {
+        (0..self.partitions.len()).map(|topic| self.total(topic)).collect()
     }
 
-    /// How many partitions there are, by the input that has more of them; 0 while nobody knows.
+    /// The topic with the largest total lag, and that lag: the one that decides. The first of them where they are
+    /// equal; `None` while one is unknown, which may be larger.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.requests.len().max(self.responses.len())
+    pub fn worst(&self) -> Option<(usize, u64)> {
+        let totals = self.totals().into_iter().enumerate();
+        let totals = totals.map(|(topic, total)| Some((topic, total?))).collect::<Option<Vec<_>>>()?;
+        totals.into_iter().rev().max_by_key(|(_, total)| *total)
     }
 
-    /// Requests and responses of one pair of partitions together. A partition that only one input has is known by that
-    /// one; one that neither has is unknown.
+    /// How many partitions each topic has.
     #[must_use]
-    pub fn pair(&self, partition: usize) -> Option<u64> {
-        if partition >= self.count() {
+    pub fn counts(&self) -> Vec<usize> {
+        self.partitions.iter().map(Vec::len).collect()
+    }
+
+    /// How many tasks there are; 0 while nobody knows.
+    #[must_use]
+    pub fn task_count(&self) -> usize {
+        self.topics.task_count(&self.counts())
+    }
+
+    /// The lag of one task, over its partitions. A joined task whose partition a topic does not have is known by the
+    /// other topics; one with a topic of which nothing is known is unknown.
+    #[must_use]
+    pub fn task(&self, task: usize) -> Option<u64> {
+        let is_unknown = |lags: &Vec<Option<u64>>| lags.is_empty();
+        if self.topics.tasks == Tasks::Joined && self.partitions.iter().any(is_unknown) {
             return None;
         }
-        let half = |lags: &[Option<u64>]| match lags.get(partition) {
-            Some(lag) => *lag,
-            None => (!lags.is_empty()).then_some(0),
-        };
-        Some(half(&self.requests)? + half(&self.responses)?)
+        let partitions = self.task_partitions(task);
+        let lag = |of: &TopicPartition| self.partitions[of.topic][of.partition as usize];
+        (!partitions.is_empty()).then(|| partitions.iter().map(lag).sum::<Option<u64>>()).flatten()
     }
 
-    /// The only input that has this partition, where the other one has fewer partitions.
+    /// The lag of every task.
     #[must_use]
-    pub fn only(&self, partition: usize) -> Option<Input> {
-        let is_missing = |lags: &[Option<u64>]| !lags.is_empty() && partition >= lags.len();
-        match (is_missing(&self.requests), is_missing(&self.responses)) {
-            (false, true) => Some(Input::Requests),
-            (true, false) => Some(Input::Responses),
-            _ => None,
+    pub fn tasks(&self) -> Vec<Option<u64>> {
+        (0..self.task_count()).map(|task| self.task(task)).collect()
+    }
+
+    /// The partitions of one task, of those that exist.
+    #[must_use]
+    pub fn task_partitions(&self, task: usize) -> Vec<TopicPartition> {
+        let counts = self.counts();
+        match self.topics.tasks {
+            Tasks::Joined => {
+                let has = |(_, count): &(usize, &usize)| task < **count;
+                let partition = u32::try_from(task).unwrap_or(u32::MAX);
+                let topics = counts.iter().enumerate().filter(has);
+                topics.map(|(topic, _)| TopicPartition { topic, partition }).collect()
+            }
+            Tasks::Single => {
+                let mut before = 0;
+                for (topic, count) in counts.into_iter().enumerate() {
+                    if task < before + count {
+                        let partition = u32::try_from(task - before).unwrap_or(u32::MAX);
+                        return vec![TopicPartition { topic, partition }];
+                    }
+                    before += count;
+                }
+                Vec::new()
+            }
         }
     }
 
-    /// What to say beside the figures of one pair of partitions.
-    pub fn doubts(&self, partition: u32) -> impl Iterator<Item = (Input, Doubt)> {
-        self.doubts
-            .iter()
-            .filter(move |(_, of, _)| *of == partition)
-            .map(|(input, _, doubt)| (*input, *doubt))
+    /// The topics that do have the partition of a joined task, where others do not.
+    #[must_use]
+    pub fn only(&self, task: usize) -> Vec<usize> {
+        if self.topics.tasks == Tasks::Single || self.partitions.iter().any(Vec::is_empty) {
+            return Vec::new();
+        }
+        let having: Vec<usize> = self.task_partitions(task).into_iter().map(|of| of.topic).collect();
+        if having.len() < self.partitions.len() { having } else { Vec::new() }
     }
 
-    /// Why the total of an input is unknown, with the partitions by number; `None` where it is known.
+    /// What to say beside the figures of one task.
+    pub fn doubts(&self, task: usize) -> impl Iterator<Item = (TopicPartition, Doubt)> {
+        let counts = self.counts();
+        self.doubts.iter().filter(move |(of, _)| self.topics.task(&counts, *of) == task).copied()
+    }
+
+    /// Why the total of a topic is unknown, with the partitions by number; `None` where it is known.
     #[must_use]
-    pub fn unknown(&self, input: Input) -> Option<String> {
-        let topic = input.topic();
-        let lags = self.partitions(input);
+    pub fn unknown(&self, topic: usize) -> Option<String> {
+        let name = self.topics.name(topic);
+        let lags = self.partitions.get(topic).map(Vec::as_slice).unwrap_or_default();
         if lags.is_empty() {
-            return Some(format!("nobody knows how many partitions {topic} has"));
+            return Some(format!("nobody knows how many partitions {name} has"));
         }
-        let has_no_leader = |partition| self.doubts.contains(&(input, partition, Doubt::NoLeader));
+        let has_no_leader =
+            |partition| self.doubts.contains(&(TopicPartition { topic, partition }, Doubt::NoLeader));
         let unknown = (0..).zip(lags).filter(|(_, lag)| lag.is_none()).map(|(partition, _)| partition);
         let (leaderless, silent): (Vec<u32>, Vec<u32>) =
             unknown.partition(|&partition| has_no_leader(partition));
         let said = |partitions: &[u32], verb: &str| {
-            (!partitions.is_empty()).then(|| format!("{verb} {topic} {}", figures::ranges(partitions)))
+            (!partitions.is_empty()).then(|| format!("{verb} {name} {}", figures::ranges(partitions)))
         };
         let said = [said(&leaderless, "no leader for"), said(&silent, "no answer for")];
         let said: Vec<String> = said.into_iter().flatten().collect();
         (!said.is_empty()).then(|| said.join(", "))
     }
+
+    /// Why totals are unknown, topic by topic; `None` where all are known.
+    #[must_use]
+    pub fn unknowns(&self) -> Option<String> {
+        let said: Vec<String> = (0..self.topics.list.len()).filter_map(|topic| self.unknown(topic)).collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
 }
 
-/// Who owns which pair of partitions.
+/// Who owns which task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ownership {
     /// The group's state as Kafka spells it.
     pub state: String,
-    /// Indexed by partition.
-    pub partitions: Vec<Owner>,
+    /// By task.
+    pub tasks: Vec<Owner>,
     /// Members of the group that own partitions and are no pods of the application.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<OtherMember>,
@@ -208,23 +217,24 @@ pub struct OtherMember {
     pub name: String,
     /// The address that it came from.
     pub host: String,
-    /// How many partitions of both inputs it owns.
+    /// How many partitions of the group's topics it owns.
     pub partitions: u32,
 }
 
 impl OtherMember {
     /// Who it is, in a sentence without a full stop.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, source: &Source) -> String {
         let Self { name, host, partitions } = self;
         let owns = figures::plural(*partitions, "partition");
+        let Source { group, deployment, .. } = source;
         format!(
-            "`{name}` (from {host}) is a member of {GROUP_ID} and owns {owns}: it is not a pod of {DEPLOYMENT}"
+            "`{name}` (from {host}) is a member of {group} and owns {owns}: it is not a pod of {deployment}"
         )
     }
 }
 
-/// The owner of one pair of partitions.
+/// The owner of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Owner {
     /// The pod's name; `None` while nobody owns it, as far as the coordinator knows.
@@ -238,7 +248,7 @@ pub struct Owner {
     pub handover: Option<Handover>,
 }
 
-/// A pair of partitions found a new pod that works on it.
+/// A task found a new pod that works on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
     /// When the new owner's first progress was seen.
@@ -247,17 +257,17 @@ pub struct Handover {
     pub took_ms: Millis,
 }
 
-/// Records per second over the last two seconds, both inputs together unless said otherwise.
+/// Records per second over the last two seconds, all topics together unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rates {
     /// Records appended.
     pub produced: u32,
     /// Records whose offsets were committed.
     pub consumed: u32,
-    /// Requests appended, which is frames: compare with the load's target.
-    pub frames: u32,
-    /// Records consumed, indexed by partition.
-    pub by_partition: Vec<u32>,
+    /// Records appended, by topic.
+    pub by_topic: Vec<u32>,
+    /// Records consumed, by task.
+    pub by_task: Vec<u32>,
     /// Frames per second that the generator is asked for, while it has made fewer for some seconds; otherwise `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<u32>,
@@ -423,28 +433,51 @@ mod tests {
     use super::*;
 
     fn lag(requests: &[Option<u64>], responses: &[Option<u64>]) -> Lag {
-        Lag { requests: requests.to_vec(), responses: responses.to_vec(), ..Lag::default() }
+        Lag {
+            sampled_ms: 0,
+            topics: Topics::clone(&crate::testing::joined()),
+            partitions: vec![requests.to_vec(), responses.to_vec()],
+            lost: 0,
+            doubts: Vec::new(),
+        }
     }
 
     #[test]
-    fn a_partition_of_one_input_only_counts_and_is_named() {
+    fn a_partition_of_one_topic_only_counts_and_is_named() {
         let lag = lag(&[Some(1), Some(2), Some(3)], &[Some(10), Some(20)]);
-        assert_eq!((lag.pair(1), lag.pair(2), lag.pair(3)), (Some(22), Some(3), None));
-        assert_eq!((lag.only(1), lag.only(2), lag.only(3)), (None, Some(Input::Requests), None));
-        assert_eq!((lag.count(), lag.total(Input::Requests)), (3, Some(6)));
+        assert_eq!((lag.task(1), lag.task(2), lag.task(3)), (Some(22), Some(3), None));
+        assert_eq!((lag.only(1), lag.only(2), lag.only(3)), (vec![], vec![0], vec![]));
+        assert_eq!((lag.task_count(), lag.total(0)), (3, Some(6)));
+    }
+
+    #[test]
+    fn partitions_that_are_not_joined_have_a_figure_each() {
+        let mut lag = lag(&[Some(1), None], &[Some(10)]);
+        lag.topics.tasks = Tasks::Single;
+        lag.doubts = vec![(TopicPartition { topic: 1, partition: 0 }, Doubt::Ahead)];
+        assert_eq!(lag.tasks(), [Some(1), None, Some(10)]);
+        assert_eq!((lag.doubts(2).count(), lag.doubts(0).count(), lag.only(1)), (1, 0, vec![]));
+        assert_eq!((lag.worst(), lag.totals()), (None, vec![None, Some(10)]));
+    }
+
+    #[test]
+    fn the_topic_with_the_largest_total_is_the_worst_and_the_first_of_equals() {
+        assert_eq!(lag(&[Some(1)], &[Some(2)]).worst(), Some((1, 2)));
+        assert_eq!(lag(&[Some(2)], &[Some(2)]).worst(), Some((0, 2)));
     }
 
     #[test]
     fn a_total_that_is_unknown_names_its_partitions() {
         let mut lag = lag(&[None, None, None, Some(3), None], &[]);
-        lag.doubts = vec![(Input::Requests, 4, Doubt::NoLeader), (Input::Responses, 1, Doubt::NoLeader)];
-        assert_eq!(lag.pair(3), None, "the other half may exist");
+        let of = |topic, partition| TopicPartition { topic, partition };
+        lag.doubts = vec![(of(0, 4), Doubt::NoLeader), (of(1, 1), Doubt::NoLeader)];
+        assert_eq!(lag.task(3), None, "the other topic may have such a partition");
         assert_eq!(
-            lag.unknown(Input::Requests).unwrap(),
+            lag.unknown(0).unwrap(),
             "no leader for GAME-FRAME-RQ 4, no answer for GAME-FRAME-RQ 0 to 2"
         );
-        assert!(lag.unknown(Input::Responses).unwrap().contains("how many partitions GAME-FRAME-RS has"));
-        lag.responses = vec![Some(0)];
-        assert_eq!((lag.unknown(Input::Responses), lag.total(Input::Responses)), (None, Some(0)));
+        assert!(lag.unknown(1).unwrap().contains("how many partitions GAME-FRAME-RS has"));
+        lag.partitions[1] = vec![Some(0)];
+        assert_eq!((lag.unknown(1), lag.total(1)), (None, Some(0)));
     }
 }

@@ -12,9 +12,9 @@ use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use kafka::rdkafka::topic_partition_list::Offset;
 use kafka::{Brokers, client, topics};
-use model::Input;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::complaint::Complaint;
 use crate::names::Names;

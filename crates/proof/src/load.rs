@@ -12,10 +12,10 @@ mod malformed;
 
 use std::collections::BTreeSet;
 
-use model::Input;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use workload::Input;
 use workload::{FrameHeader, Hit};
 
 /// How much event time a load covers, ms.

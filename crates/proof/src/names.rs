@@ -1,6 +1,6 @@
 //! The topics and the group of one schedule: nobody else's.
 
-use model::Input;
+use workload::Input;
 
 /// What belongs to one schedule in Kafka begins with this name.
 #[derive(Debug, Clone)]

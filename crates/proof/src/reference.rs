@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
-use model::Input;
+use workload::Input;
 use workload::{FrameHeader, GameSession, Hit, Machine, Zone, avro};
 
 use crate::log::Record;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kafka::Brokers;
-use model::Input;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::broker::{self, Replicas};
 use crate::clock::now_ms;

@@ -11,8 +11,8 @@ use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::rdkafka::error::KafkaResult;
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionListElem};
 use kafka::{Brokers, client, groups};
-use model::Input;
 use tokio::task::JoinHandle;
+use workload::Input;
 
 use crate::broker;
 use crate::names::Names;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use kafka::rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use kafka::{Brokers, client};
-use model::Input;
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::load::Planned;
 use crate::names::Names;

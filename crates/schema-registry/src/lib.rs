@@ -49,9 +49,9 @@ pub struct Topics {
 impl Default for Topics {
     fn default() -> Self {
         Self {
-            requests: model::REQUESTS.to_owned(),
-            responses: model::RESPONSES.to_owned(),
-            sessions: model::SESSIONS.to_owned(),
+            requests: workload::topics::REQUESTS.to_owned(),
+            responses: workload::topics::RESPONSES.to_owned(),
+            sessions: workload::topics::SESSIONS.to_owned(),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use model::Input;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use workload::Input;
 
 /// The partitions that the group has given to this pod: requests, responses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

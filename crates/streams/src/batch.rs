@@ -1,8 +1,8 @@
 //! What goes out in one transaction: sessions, blocks of state, dead letters, and the offsets that they belong to.
 
-use model::Input;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use workload::EventTime;
+use workload::Input;
 use workload::sessions::Output;
 
 /// A record that was left out, to be kept as it came.

@@ -41,16 +41,16 @@ pub struct Config {
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub admin_address: Option<SocketAddr>,
     /// The consumer group
-    #[arg(long, hide = true, default_value = model::GROUP_ID)]
+    #[arg(long, hide = true, default_value = workload::topics::GROUP_ID)]
     pub group: String,
     /// The topic of the requests
-    #[arg(long, hide = true, default_value = model::REQUESTS)]
+    #[arg(long, hide = true, default_value = workload::topics::REQUESTS)]
     pub requests: String,
     /// The topic of the responses
-    #[arg(long, hide = true, default_value = model::RESPONSES)]
+    #[arg(long, hide = true, default_value = workload::topics::RESPONSES)]
     pub responses: String,
     /// The topic of the sessions
-    #[arg(long, hide = true, default_value = model::SESSIONS)]
+    #[arg(long, hide = true, default_value = workload::topics::SESSIONS)]
     pub sessions: String,
     /// Where the schemas are
     #[command(flatten)]

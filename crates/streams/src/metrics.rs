@@ -1,11 +1,11 @@
 //! What `/metrics` tells of a pod. The names of the four gauges of lag and lead are those of the first version.
 
-use model::Input;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use workload::Input;
 use workload::fold::Counts;
 
 use crate::assignment::index;
@@ -269,16 +269,16 @@ impl Metrics {
         self.duplicates.inc_by(counts.duplicates);
         self.closed.inc_by(counts.closed);
         let expired = |topic, count| self.expired.get_or_create(&TopicLabels { topic }).inc_by(count);
-        expired(model::REQUESTS, counts.expired_requests);
-        expired(model::RESPONSES, counts.expired_responses);
+        expired(workload::topics::REQUESTS, counts.expired_requests);
+        expired(workload::topics::RESPONSES, counts.expired_responses);
         let late = |topic, count| {
             // A partition without late records has no line.
             if count > 0 {
                 self.late.get_or_create(&LateLabels { topic, partition }).inc_by(count);
             }
         };
-        late(model::REQUESTS, counts.late_requests);
-        late(model::RESPONSES, counts.late_responses);
+        late(workload::topics::REQUESTS, counts.late_requests);
+        late(workload::topics::RESPONSES, counts.late_responses);
     }
 
     /// Shows where this pod stands in a partition.

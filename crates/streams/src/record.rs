@@ -2,7 +2,7 @@
 //! is passed in: records too far in the future are refused, and those a little ahead do not move the time of the
 //! others.
 
-use model::Input;
+use workload::Input;
 use workload::avro::{Codec, DecodeError};
 use workload::fold::{Counts, GRACE_MS, Side, Taken};
 use workload::{EventTime, Fold, FrameHeader};

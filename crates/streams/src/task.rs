@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use model::Input;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use tracing::warn;
 use workload::EventTime;
+use workload::Input;
 use workload::avro::Codec;
 use workload::fold::{Ahead, Turn};
 

@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Input;
 use process::{Readiness, Shutdown};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 use workload::EventTime;
+use workload::Input;
 
 use crate::Config;
 use crate::assignment::{Assignment, index};

@@ -11,12 +11,14 @@ pub mod generator;
 pub mod hit;
 pub mod partition;
 pub mod sessions;
+pub mod topics;
 
 pub use fold::Fold;
 pub use frame::{Frame, FrameBody, FrameHeader, Machine, Zone};
 pub use hit::{Direction, Game, Hit, ImpactType, Key, Level};
 pub use partition::partition_for;
 pub use sessions::GameSession;
+pub use topics::Input;
 
 /// Event time: milliseconds since the epoch, as Avro's `long` and Kafka's timestamps have it.
 pub type EventTime = i64;

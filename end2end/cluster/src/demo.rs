@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::{Api, Client, Config};
 use model::Millis;
 use model::command::{Command, Outcome};
-use model::snapshot::{Cluster, Snapshot};
+use model::snapshot::Cluster;
+use model::wire::Snapshot;
 use process::Clock;
 
 use crate::page::Page;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use model::snapshot::{Cluster, Snapshot};
-use model::wire::Picture;
+use model::snapshot::Cluster;
+use model::wire::{Picture, Snapshot};
 use test_client::{Live, View};
 use tokio::sync::watch;
 

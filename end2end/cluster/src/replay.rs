@@ -19,6 +19,8 @@ pub struct Step {
 
 /// The names of the metrics, in the order in which the autoscaler asks.
 const METRICS: [&str; 2] = ["consumer_lag_game_frame_rq", "consumer_lag_game_frame_rs"];
+/// The topics whose lag they are.
+const TOPICS: [&str; 2] = ["GAME-FRAME-RQ", "GAME-FRAME-RS"];
 /// Both are asked for in one sync, one right after the other.
 const ONE_SYNC_MS: Millis = 500;
 
@@ -69,8 +71,12 @@ fn measured(requests: &Answer, responses: &Answer) -> Measured {
             "pending" => PodState::Pending,
             _ => PodState::Gone,
         },
-        requests: pod.value,
-        responses: value_of(pod),
+        lag: vec![pod.value, value_of(pod)],
     };
-    Measured { pods: pods.iter().map(readings).collect(), rebalancing: false, unknown: None }
+    Measured {
+        topics: TOPICS.map(str::to_owned).to_vec(),
+        pods: pods.iter().map(readings).collect(),
+        rebalancing: false,
+        unknown: None,
+    }
 }

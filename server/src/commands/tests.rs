@@ -2,6 +2,7 @@ use http::StatusCode;
 use model::snapshot::Progress;
 
 use super::*;
+use crate::demo;
 use crate::testing::{Stage, Visitor, stage, text};
 
 async fn outcome_of(stage: &Stage, presenter: &Visitor, command: &Command) -> Outcome {
@@ -84,11 +85,11 @@ async fn what_makes_no_sense_is_refused_and_asks_for_nothing() {
     let kill = Command::Kill { pod: Some("kstreams-z".into()), manner: Manner::Crash, confirmed: true };
     check(kill, refusal("There is no pod z any more."), &[]).await;
     for policy in [
-        Policy { min: 0, ..Policy::default() },
-        Policy { min: 3, max: 2, ..Policy::default() },
-        Policy { max: 13, ..Policy::default() },
-        Policy { metrics: Vec::new(), ..Policy::default() },
-        Policy { tolerance: 1.0, ..Policy::default() },
+        Policy { min: 0, ..demo::policy() },
+        Policy { min: 3, max: 2, ..demo::policy() },
+        Policy { max: 13, ..demo::policy() },
+        Policy { metrics: Vec::new(), ..demo::policy() },
+        Policy { tolerance: 1.0, ..demo::policy() },
     ] {
         let stage = stage();
         stage.pods(&["kstreams-a"]).await;

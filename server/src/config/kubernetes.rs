@@ -31,6 +31,7 @@ impl ClusterArgs {
             Some(access) => Ok(Some(KubernetesConfig {
                 namespace: self.namespace.unwrap_or_else(|| access.namespace()),
                 access,
+                topics: kafka::sampler::demo_topics().list,
                 crash_token: process::crash::token()?,
                 // Kubernetes tells a pod its name where the manifest asks for that.
                 own_pod: std::env::var("POD_NAME").ok(),

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use model::Millis;
 use model::fold::Fold;
 use model::history::KEPT_MS;
 use model::wire::{FrameId, Hello, Mode, Picture, Tick};
-use model::{Input, Millis};
 use tokio::sync::{broadcast, watch};
 
 use super::sse;
@@ -28,10 +28,11 @@ pub(super) struct Frame {
 }
 
 /// What phones are told of the show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PhoneNews {
     pub(super) at_ms: Millis,
-    pub(super) lag: Option<(Input, u64)>,
+    /// What the records are called of which the lag is largest, and that lag.
+    pub(super) lag: Option<(String, u64)>,
     pub(super) ready: Option<u32>,
     pub(super) desired: Option<u32>,
     pub(super) stale_since_ms: Option<Millis>,
@@ -110,7 +111,7 @@ impl Hub {
     }
 
     pub(super) fn news(&self) -> PhoneNews {
-        *self.news.borrow()
+        self.news.borrow().clone()
     }
 
     /// How a stream goes on for a page whose last frame was `last`.
@@ -157,7 +158,10 @@ fn news(picture: &Picture) -> PhoneNews {
     let count = |pods: usize| u32::try_from(pods).unwrap_or(u32::MAX);
     PhoneNews {
         at_ms: now.at_ms,
-        lag: now.lag.as_ref().and_then(model::snapshot::Lag::worst),
+        lag: now.lag.as_ref().and_then(|lag| {
+            let (topic, records) = lag.worst()?;
+            Some((lag.topics.noun(topic).to_owned(), records))
+        }),
         ready: now.cluster.as_ref().map(|cluster| count(cluster.ready())),
         desired: now.cluster.as_ref().map(|cluster| cluster.desired),
         stale_since_ms: now.outages.kafka.as_ref().map(|outage| outage.since_ms),

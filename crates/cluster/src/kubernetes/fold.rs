@@ -19,9 +19,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use model::snapshot::{Cluster, Replicas};
+use model::topics::Topic;
 use model::{DEPLOYMENT, Millis};
 
-pub(super) use autoscaler::{is_disabled, limits, metric_input, policy, rules};
+pub(super) use autoscaler::{is_disabled, is_lag_of, limits, policy, rules};
 
 /// The Deployment of the generator.
 const GENERATOR: &str = "datagen";
@@ -33,6 +34,8 @@ pub(super) const CAPACITY: &str = "CAPACITY";
 /// The objects of one namespace that the page is about.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Objects {
+    /// The topics of the group, whose lag metrics may be.
+    pub(super) topics: Vec<Topic>,
     pub(super) deployments: Vec<Arc<Deployment>>,
     pub(super) replica_sets: Vec<Arc<ReplicaSet>>,
     pub(super) pods: Vec<Arc<Pod>>,

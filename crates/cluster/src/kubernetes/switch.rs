@@ -8,10 +8,11 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use model::policy::{Amount, Policy, Rules, Select};
+use model::policy::{Amount, Metric, Policy, Rules, Select};
+use model::topics::Topic;
 use serde_json::{Value, json};
 
-use super::fold::{is_disabled, limits, metric_input, rules};
+use super::fold::{is_disabled, is_lag_of, limits, rules};
 use super::quantity;
 
 /// The behaviour that an autoscaler had before it was switched off, as JSON; `null` where it had none.
@@ -139,8 +140,8 @@ fn with_target(spec: &MetricSpec, policy: &Policy) -> Value {
     let pods = spec.pods.as_mut().map(|pods| (&pods.metric, &mut pods.target));
     let external = spec.external.as_mut().map(|external| (&external.metric, &mut external.target));
     for (metric, target) in pods.into_iter().chain(external) {
-        let input = metric_input(metric, None);
-        let wanted = policy.metrics.iter().find(|wanted| Some(wanted.input) == input);
+        let is_it = |wanted: &&Metric| is_lag_of(&Topic::new(&wanted.topic), metric, None);
+        let wanted = policy.metrics.iter().find(is_it);
         if let (Some(wanted), Some(value)) = (wanted, target.average_value.as_mut())
             && quantity::records(value) != Some(wanted.target)
         {
@@ -183,7 +184,11 @@ mod tests {
 
     fn policy_of(hpa: &HorizontalPodAutoscaler) -> Policy {
         let autoscalers = vec![std::sync::Arc::new(hpa.clone())];
-        super::super::fold::policy(&super::super::fold::Objects { autoscalers, ..Default::default() })
+        super::super::fold::policy(&super::super::fold::Objects {
+            topics: ["GAME-FRAME-RQ", "GAME-FRAME-RS"].map(Topic::new).to_vec(),
+            autoscalers,
+            ..Default::default()
+        })
     }
 
     #[track_caller]

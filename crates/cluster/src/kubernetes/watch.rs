@@ -23,6 +23,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use model::lag::Outage;
 use model::snapshot::Cluster;
+use model::topics::Topic;
 use model::{DEPLOYMENT, Millis};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
@@ -56,6 +57,7 @@ const STEADY: Duration = Duration::from_secs(5);
 pub(super) struct Watch<C> {
     pub(super) connect: C,
     pub(super) namespace: String,
+    pub(super) topics: Vec<Topic>,
     pub(super) clock: fn() -> Millis,
     pub(super) shared: Arc<Shared>,
     pub(super) observations: channel::Sender<Observation>,
@@ -160,10 +162,10 @@ where
                     Change::Listed => {
                         to_list = to_list.saturating_sub(1);
                         if to_list == 0 {
-                            self.publish(&stores.objects());
+                            self.publish(&stores.objects(&self.topics));
                         }
                     }
-                    Change::Object if to_list == 0 => self.publish(&stores.objects()),
+                    Change::Object if to_list == 0 => self.publish(&stores.objects(&self.topics)),
                     Change::Object => {}
                 },
                 Some(answer) = answers.next() => drop(answer?),
@@ -253,13 +255,14 @@ struct Stores {
 }
 
 impl Stores {
-    fn objects(&self) -> Objects {
+    fn objects(&self, topics: &[Topic]) -> Objects {
         fn all<K: Watched>(store: Option<&Store<K>>) -> Vec<Arc<K>> {
             store.map(Store::state).unwrap_or_default()
         }
         let Self { deployments, replica_sets, pods, autoscalers, events, scaled_objects, hidden_kinds } =
             self;
         Objects {
+            topics: topics.to_vec(),
             deployments: deployments.state(),
             replica_sets: all(replica_sets.as_ref()),
             pods: pods.state(),

@@ -205,7 +205,8 @@ impl Actor {
             measured: &measured,
         });
         if decision.desired != self.cluster.desired {
-            info!("New size: {}; reason: {}", decision.desired, decision.spoken());
+            let topics = self.lag.borrow().as_ref().map(|view| view.lag.topics.clone()).unwrap_or_default();
+            info!("New size: {}; reason: {}", decision.desired, decision.spoken(&topics));
         }
         self.cluster.desired = decision.desired;
         self.cluster.decision = Some(decision);

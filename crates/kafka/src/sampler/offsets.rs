@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Input;
 use model::lag::{Doubt, PartitionOffsets, Sample};
+use model::topics::{TopicPartition, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -22,7 +22,7 @@ use crate::{Error, now_ms};
 /// Log starts move only when old segments are deleted.
 const LOG_START_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What Kafka answered for each partition, requests first; `None` where it gave no usable answer.
+/// What Kafka answered for each partition, topic by topic; `None` where it gave no usable answer.
 type Answers<T> = Vec<Option<T>>;
 
 /// Asks for offsets, and holds the clients that do so.
@@ -44,7 +44,7 @@ struct Clients {
 struct LogStarts {
     asked: Instant,
     /// The partitions that were asked for.
-    counts: [usize; 2],
+    counts: Vec<usize>,
     answers: Answers<i64>,
 }
 
@@ -61,7 +61,7 @@ impl Clients {
 
 /// What one sample is made of.
 struct Asked {
-    counts: [usize; 2],
+    counts: Vec<usize>,
     began: Instant,
 }
 
@@ -74,7 +74,7 @@ impl Offsets {
 
     /// Asks Kafka; blocks. The group is what is known of it already.
     pub(super) fn sample(&mut self, group: Option<GroupDescription>) -> Result<Sample, Arc<Error>> {
-        let leaders = self.partitions.borrow().fresh().cloned()?;
+        let leaders = self.partitions.borrow().fresh()?.to_vec();
         if self.clients.renew()? {
             self.log_starts = None;
         }
@@ -83,17 +83,15 @@ impl Offsets {
         commits.poll(Duration::ZERO);
         logs.poll(Duration::ZERO);
         let asked = Asked {
-            counts: leaders.each_ref().map(|leaders| leaders.as_ref().map_or(0, Vec::len)),
+            counts: leaders.iter().map(|leaders| leaders.as_ref().map_or(0, Vec::len)).collect(),
             began: Instant::now(),
         };
         let sample = self.ask(&asked, &leaders, group);
         // A partition without a leader has no answer to give: another client would not get one either.
         let is_whole = sample.as_ref().is_ok_and(|sample| {
-            Input::ALL.into_iter().all(|input| {
-                (0..).zip(sample.offsets(input)).all(|(partition, offsets)| {
-                    offsets.is_some() || sample.doubts.contains(&(input, partition, Doubt::NoLeader))
-                })
-            })
+            let mut partitions = sample.partitions();
+            partitions
+                .all(|(of, offsets)| offsets.is_some() || sample.doubts.contains(&(of, Doubt::NoLeader)))
         });
         self.clients.note(asked.began, Answered::whole(is_whole));
         Ok(sample?)
@@ -102,11 +100,11 @@ impl Offsets {
     fn ask(
         &mut self,
         asked: &Asked,
-        leaders: &[Option<Leaders>; 2],
+        leaders: &[Option<Leaders>],
         group: Option<GroupDescription>,
     ) -> Result<Sample, Error> {
-        if asked.counts == [0, 0] {
-            return Err(Error::TopicMissing { topic: self.config.inputs[0].clone() });
+        if asked.counts.iter().all(|count| *count == 0) {
+            return Err(Error::TopicMissing { topic: self.config.topics.name(0).to_owned() });
         }
         let committed = self.committed_offsets(asked)?;
         // Before the stable ends: what lies between the two is then in a transaction, however quickly records come.
@@ -114,19 +112,23 @@ impl Offsets {
         let log_ends = self.log_offsets(asked, &self.clients.get().logs, Offset::End)?;
         let sampled_ms = now_ms();
         let log_starts = self.log_starts(asked)?;
-        let mut requests = combine(&committed, log_starts, &log_ends, &high_watermarks);
-        let responses = requests.split_off(asked.counts[0]);
-        let doubts = without_leader(leaders, [&requests, &responses]);
+        let mut answers = combine(&committed, log_starts, &log_ends, &high_watermarks).into_iter();
+        let of_topic = |&count: &usize| answers.by_ref().take(count).collect();
+        let offsets: Vec<Vec<_>> = asked.counts.iter().map(of_topic).collect();
+        let topics = Arc::clone(&self.config.topics);
+        let mut sample = Sample { sampled_ms, topics, offsets, doubts: Vec::new(), group: None };
+        sample.doubts = without_leader(leaders, &sample);
         // Of the partitions of this sample: those known when the group answered may have been others, or none yet.
-        let group = group.map(|group| group.owners(&self.config.inputs, asked.counts));
-        Ok(Sample { sampled_ms, requests, responses, doubts, group })
+        sample.group = group.map(|group| group.owners(&sample.topics, &asked.counts));
+        Ok(sample)
     }
 
     /// The group's commits: `Some(None)` where there is none.
     fn committed_offsets(&self, asked: &Asked) -> Result<Answers<Option<i64>>, Error> {
-        let Config { brokers, group_id, inputs, .. } = &*self.config;
+        let Config { brokers, group_id, topics, .. } = &*self.config;
         let commits = &self.clients.get().commits;
-        let answer = commits.committed_offsets(partitions(inputs, asked.counts), client::SAMPLE_TIMEOUT);
+        let answer =
+            commits.committed_offsets(partitions(names(topics), &asked.counts), client::SAMPLE_TIMEOUT);
         let answer = answer.map_err(|source| {
             if self.is_silence(asked, &source) {
                 return Error::CoordinatorSilent { group_id: group_id.clone(), source };
@@ -147,8 +149,8 @@ impl Offsets {
         consumer: &BaseConsumer<Tracing>,
         which: Offset,
     ) -> Result<Answers<i64>, Error> {
-        let Config { brokers, inputs, .. } = &*self.config;
-        let answer = list_offsets(consumer, inputs, asked.counts, which, client::SAMPLE_TIMEOUT);
+        let Config { brokers, topics, .. } = &*self.config;
+        let answer = list_offsets(consumer, names(topics), &asked.counts, which, client::SAMPLE_TIMEOUT);
         let answer = answer.map_err(|source| {
             if self.is_silence(asked, &source) {
                 return Error::LeadersSilent(source);
@@ -173,7 +175,7 @@ impl Offsets {
             Some(fresh) => fresh,
             None => LogStarts {
                 asked: Instant::now(),
-                counts: asked.counts,
+                counts: asked.counts.clone(),
                 answers: self.log_offsets(asked, &self.clients.get().logs, Offset::Beginning)?,
             },
         };
@@ -182,28 +184,27 @@ impl Offsets {
 }
 
 /// The unknown partitions that have no leader.
-fn without_leader(
-    leaders: &[Option<Leaders>; 2],
-    offsets: [&[Option<PartitionOffsets>]; 2],
-) -> Vec<(Input, u32, Doubt)> {
-    let of_input = |(input, (leaders, offsets)): (Input, (&Option<Leaders>, &[Option<PartitionOffsets>]))| {
-        let has_leader = leaders.iter().flatten().copied();
-        let unknown = offsets.iter().map(Option::is_none);
-        let partitions = (0..).zip(has_leader.zip(unknown));
-        let lacking = partitions.filter(|(_, (has_leader, is_unknown))| !has_leader && *is_unknown);
-        lacking.map(|(partition, _)| (input, partition, Doubt::NoLeader)).collect::<Vec<_>>()
+fn without_leader(leaders: &[Option<Leaders>], sample: &Sample) -> Vec<(TopicPartition, Doubt)> {
+    let has_leader = |of: TopicPartition| {
+        let leaders = leaders.get(of.topic).and_then(Option::as_ref);
+        leaders.is_none_or(|leaders| leaders.get(of.partition as usize).copied().unwrap_or(true))
     };
-    Input::ALL.into_iter().zip(leaders.iter().zip(offsets)).flat_map(of_input).collect()
+    let lacking = sample.partitions().filter(|(of, offsets)| offsets.is_none() && !has_leader(*of));
+    lacking.map(|(of, _)| (of, Doubt::NoLeader)).collect()
+}
+
+fn names(topics: &Topics) -> impl Iterator<Item = &str> {
+    topics.list.iter().map(|topic| topic.name.as_str())
 }
 
 /// The first or the last offset of every partition, in one request a leader.
 ///
 /// `ListOffsets` takes times, and librdkafka hands its logical offsets (`End` is -1, `Beginning` is -2) through to
 /// the broker, to which the same numbers mean "latest" and "earliest". That is not documented; a test holds it.
-pub(crate) fn list_offsets<const N: usize>(
+pub(crate) fn list_offsets<'a>(
     consumer: &BaseConsumer<Tracing>,
-    topics: &[String; N],
-    counts: [usize; N],
+    topics: impl Iterator<Item = &'a str>,
+    counts: &[usize],
     which: Offset,
     timeout: Duration,
 ) -> KafkaResult<TopicPartitionList> {
@@ -213,9 +214,9 @@ pub(crate) fn list_offsets<const N: usize>(
 }
 
 /// All partitions, topic by topic, of which each has so many.
-fn partitions<const N: usize>(topics: &[String; N], counts: [usize; N]) -> TopicPartitionList {
+fn partitions<'a>(topics: impl Iterator<Item = &'a str>, counts: &[usize]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(counts.iter().sum());
-    for (topic, count) in topics.iter().zip(counts) {
+    for (topic, &count) in topics.zip(counts) {
         for partition in 0..i32::try_from(count).unwrap_or(i32::MAX) {
             list.add_partition(topic, partition);
         }
@@ -274,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_asked_for_input_by_input() {
-        let list = partitions(&["rq".to_owned(), "rs".to_owned()], [2, 1]);
+    fn partitions_are_asked_for_topic_by_topic() {
+        let list = partitions(["rq", "rs"].into_iter(), &[2, 1]);
         let asked: Vec<(String, i32)> =
             list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
         let expected = [("rq", 0), ("rq", 1), ("rs", 0)];
@@ -286,7 +287,14 @@ mod tests {
     fn only_an_unknown_partition_is_told_to_have_no_leader() {
         let known = Some(PartitionOffsets::default());
         let leaders = [Some(vec![true, false, false]), None];
-        let doubts = without_leader(&leaders, [&[None, None, known], &[]]);
-        assert_eq!(doubts, [(Input::Requests, 1, Doubt::NoLeader)]);
+        let sample = Sample {
+            sampled_ms: 1,
+            topics: Arc::default(),
+            offsets: vec![vec![None, None, known], vec![]],
+            doubts: Vec::new(),
+            group: None,
+        };
+        let doubts = without_leader(&leaders, &sample);
+        assert_eq!(doubts, [(TopicPartition { topic: 0, partition: 1 }, Doubt::NoLeader)]);
     }
 }

@@ -1,8 +1,9 @@
-//! The partitions of both inputs, asked for on a thread of their own: a slow answer never delays a sample.
+//! The partitions of the topics, asked for on a thread of their own: a slow answer never delays a sample.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model::topics::Topic;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::watch;
 
@@ -18,11 +19,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// What was known so long ago may be wrong by now: no total is made of it.
 const MAX_AGE: Duration = Duration::from_secs(10);
 
-/// What is known of the partitions of both inputs.
+/// What is known of the partitions of the topics.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Partitions {
-    /// Requests, responses; `None` while the topic is not there.
-    pub(super) leaders: [Option<Leaders>; 2],
+    /// By topic; `None` while the topic is not there, and none at all before the first answer.
+    pub(super) leaders: Vec<Option<Leaders>>,
     /// When Kafka answered last.
     answered: Option<Instant>,
     /// Why it did not answer the last time.
@@ -41,7 +42,7 @@ impl Partitions {
     }
 
     /// What is known, unless it is too old.
-    pub(super) fn fresh(&self) -> Result<&[Option<Leaders>; 2], Arc<Error>> {
+    pub(super) fn fresh(&self) -> Result<&[Option<Leaders>], Arc<Error>> {
         let is_fresh = self.answered.is_some_and(|answered| answered.elapsed() < MAX_AGE);
         match &self.trouble {
             Some(trouble) if !is_fresh => Err(Arc::clone(trouble)),
@@ -83,7 +84,10 @@ pub(super) fn follow(config: &Config, partitions: &watch::Sender<Partitions>, en
                 missed(partitions, error);
             }
         }
-        let is_known = partitions.borrow().leaders.iter().all(Option::is_some);
+        let is_known = {
+            let leaders = &partitions.borrow().leaders;
+            !leaders.is_empty() && leaders.iter().all(Option::is_some)
+        };
         let next = Instant::now() + if is_known { REFRESH } else { ASK_AGAIN.min(config.interval) };
         while Instant::now() < next && !ended() {
             std::thread::sleep(next.saturating_duration_since(Instant::now()).min(ASK_AGAIN));
@@ -91,17 +95,17 @@ pub(super) fn follow(config: &Config, partitions: &watch::Sender<Partitions>, en
     }
 }
 
-fn ask(config: &Config, consumer: &BaseConsumer<Tracing>) -> Result<[Option<Leaders>; 2], Error> {
-    let [requests, responses] = &config.inputs;
-    let ask = |topic: &str| {
-        layout::leaders(consumer, topic, client::SAMPLE_TIMEOUT)
+fn ask(config: &Config, consumer: &BaseConsumer<Tracing>) -> Result<Vec<Option<Leaders>>, Error> {
+    let ask = |topic: &Topic| {
+        layout::leaders(consumer, &topic.name, client::SAMPLE_TIMEOUT)
             .map_err(|source| client::unanswered(&config.brokers, consumer, source, Error::FetchMetadata))
     };
-    Ok([ask(requests)?, ask(responses)?])
+    config.topics.list.iter().map(ask).collect()
 }
 
-fn answered(config: &Config, partitions: &watch::Sender<Partitions>, leaders: [Option<Leaders>; 2]) {
-    for ((topic, before), now) in config.inputs.iter().zip(&partitions.borrow().leaders).zip(&leaders) {
+fn answered(config: &Config, partitions: &watch::Sender<Partitions>, leaders: Vec<Option<Leaders>>) {
+    for ((topic, before), now) in config.topics.list.iter().zip(&partitions.borrow().leaders).zip(&leaders) {
+        let topic = &topic.name;
         match (before.as_ref().map(Vec::len), now.as_ref().map(Vec::len)) {
             (Some(before), Some(now)) if before != now => {
                 tracing::info!(topic, before, now, "the number of partitions has changed");

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::Input;
 use model::figures::ranges;
 use model::lag::{Doubt, Sample};
 
 /// What was said and is not over.
 #[derive(Debug, Default)]
-pub(super) struct Telling(BTreeMap<(Kind, Input), Vec<u32>>);
+pub(super) struct Telling(BTreeMap<(Kind, usize), Vec<u32>>);
 
 /// What there is to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,46 +46,45 @@ impl Kind {
             Self::Held => "an open transaction holds records back: nobody can read them until it ends",
             Self::NoLeader => "partitions have no leader: their lag is unknown",
             Self::NoAnswer => "Kafka gives no answer for partitions: their lag is unknown",
-            Self::Only => "the other input has no such partitions: what is in them is never joined",
+            Self::Only => "not every topic has these partitions: what is in them is never joined",
         }
     }
 }
 
 impl Telling {
     /// Logs what began and what ended since the last sample.
-    pub(super) fn tell(&mut self, sample: &Sample, inputs: &[String; 2]) {
+    pub(super) fn tell(&mut self, sample: &Sample) {
         let found = find(sample);
-        for ((kind, input), partitions) in &found {
-            let before = self.0.get(&(*kind, *input)).map(Vec::as_slice).unwrap_or_default();
+        for ((kind, place), partitions) in &found {
+            let before = self.0.get(&(*kind, *place)).map(Vec::as_slice).unwrap_or_default();
             if partitions.iter().any(|partition| !before.contains(partition)) {
-                let topic = &inputs[*input as usize];
+                let topic = sample.topics.name(*place);
                 tracing::warn!(topic, partitions = ranges(partitions), "{}", kind.sentence());
             }
         }
-        for (kind, input) in self.0.keys().filter(|key| !found.contains_key(key)) {
-            tracing::info!(topic = inputs[*input as usize], "over: {}", kind.sentence());
+        for (kind, place) in self.0.keys().filter(|key| !found.contains_key(key)) {
+            tracing::info!(topic = sample.topics.name(*place), "over: {}", kind.sentence());
         }
         self.0 = found;
     }
 }
 
-fn find(sample: &Sample) -> BTreeMap<(Kind, Input), Vec<u32>> {
+fn find(sample: &Sample) -> BTreeMap<(Kind, usize), Vec<u32>> {
     let lag = model::fold::lag(sample);
-    let mut found: BTreeMap<(Kind, Input), Vec<u32>> = BTreeMap::new();
-    for (input, partition, doubt) in &lag.doubts {
+    let mut found: BTreeMap<(Kind, usize), Vec<u32>> = BTreeMap::new();
+    for (of, doubt) in &lag.doubts {
         if let Some(kind) = Kind::of(*doubt) {
-            found.entry((kind, *input)).or_default().push(*partition);
+            found.entry((kind, of.topic)).or_default().push(of.partition);
         }
     }
-    for input in Input::ALL {
-        for (partition, lag_of_partition) in (0..).zip(lag.partitions(input)) {
-            let has_leader = !lag.doubts.contains(&(input, partition, Doubt::NoLeader));
-            if lag_of_partition.is_none() && has_leader {
-                found.entry((Kind::NoAnswer, input)).or_default().push(partition);
-            }
-            if lag.only(partition as usize) == Some(input) {
-                found.entry((Kind::Only, input)).or_default().push(partition);
-            }
+    for (of, offsets) in sample.partitions() {
+        if offsets.is_none() && !lag.doubts.contains(&(of, Doubt::NoLeader)) {
+            found.entry((Kind::NoAnswer, of.topic)).or_default().push(of.partition);
+        }
+    }
+    for task in 0..lag.task_count() {
+        for topic in lag.only(task) {
+            found.entry((Kind::Only, topic)).or_default().push(u32::try_from(task).unwrap_or(u32::MAX));
         }
     }
     found
@@ -94,9 +92,13 @@ fn find(sample: &Sample) -> BTreeMap<(Kind, Input), Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::lag::PartitionOffsets;
+    use model::topics::TopicPartition;
 
     use super::*;
+    use crate::sampler::demo_topics;
 
     #[test]
     fn all_that_is_special_is_found_with_its_partitions() {
@@ -108,24 +110,28 @@ mod tests {
                 high_watermark: None,
             })
         };
+        let of = |topic, partition| TopicPartition { topic, partition };
         let sample = Sample {
             sampled_ms: 1,
-            requests: vec![offsets(Some(20)), offsets(None), None, None, offsets(Some(9))],
-            responses: vec![offsets(None), offsets(None), offsets(None)],
+            topics: Arc::new(demo_topics()),
+            offsets: vec![
+                vec![offsets(Some(20)), offsets(None), None, None, offsets(Some(9))],
+                vec![offsets(None), offsets(None), offsets(None)],
+            ],
             doubts: vec![
-                (Input::Requests, 2, Doubt::NoLeader),
-                (Input::Requests, 4, Doubt::Held { records: 7, since_ms: 1 }),
-                (Input::Responses, 0, Doubt::Gone),
+                (of(0, 2), Doubt::NoLeader),
+                (of(0, 4), Doubt::Held { records: 7, since_ms: 1 }),
+                (of(1, 0), Doubt::Gone),
             ],
             group: None,
         };
         let expected = [
-            ((Kind::Gone, Input::Responses), vec![0]),
-            ((Kind::Ahead, Input::Requests), vec![0]),
-            ((Kind::Held, Input::Requests), vec![4]),
-            ((Kind::NoLeader, Input::Requests), vec![2]),
-            ((Kind::NoAnswer, Input::Requests), vec![3]),
-            ((Kind::Only, Input::Requests), vec![3, 4]),
+            ((Kind::Gone, 1), vec![0]),
+            ((Kind::Ahead, 0), vec![0]),
+            ((Kind::Held, 0), vec![4]),
+            ((Kind::NoLeader, 0), vec![2]),
+            ((Kind::NoAnswer, 0), vec![3]),
+            ((Kind::Only, 0), vec![3, 4]),
         ];
         assert_eq!(find(&sample), expected.into());
     }

@@ -21,7 +21,7 @@ async fn who_follows_the_control_topic_sees_what_is_and_what_comes() {
     assert_eq!((control.load, control.policy), (None, None));
 
     let writer = ControlWriter::with_topic(&made.brokers, "test", &topic).unwrap();
-    let policy = Policy { max: 7, ..Policy::default() };
+    let policy = Policy { max: 7, ..Policy::on_lag_of(["rq"]) };
     writer.set_policy(&policy).await.unwrap();
     for base in [100, 200] {
         writer.set_load(&LoadSettings { base, ..LoadSettings::default() }).await.unwrap();

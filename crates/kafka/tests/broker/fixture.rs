@@ -1,5 +1,6 @@
 //! A broker and topics of our own, and what most tests do with them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use kafka::rdkafka::util::Timeout;
 use kafka::topics::Topic;
 use kafka::{Brokers, client, topics};
+use model::topics::{Tasks, Topics};
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -112,4 +114,10 @@ impl Made {
 /// A topic for records, with few partitions.
 pub(crate) fn records(name: &str) -> Topic {
     Topic { partitions: PARTITIONS, ..Topic::records(name) }
+}
+
+/// Topics that one application joins.
+pub(crate) fn joined(names: &[String; 2]) -> Arc<Topics> {
+    let list = names.iter().map(model::topics::Topic::new).collect();
+    Arc::new(Topics { list, tasks: Tasks::Joined })
 }

@@ -11,7 +11,7 @@ use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use kafka::{Brokers, Controls, client};
 use model::controls::{KafkaControls, Refusal};
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, unique, within};
+use crate::fixture::{LIMIT, Made, PARTITIONS, joined, unique, within};
 
 /// A member of a group, which polls on a thread of its own until it is dropped.
 pub(crate) struct Joined {
@@ -81,7 +81,8 @@ async fn a_group_is_described_with_its_members_and_their_pairs() {
     };
     let group = describe(&made.brokers, &group_id, assigned).await;
     assert!(group.members.iter().all(|member| member.host.starts_with('/')), "{group:?}");
-    let owners = group.owners(&inputs, [PARTITIONS as usize; 2]).owners;
+    let topics = joined(&inputs);
+    let owners = group.owners(&topics, &[PARTITIONS as usize; 2]).task_owners(&topics);
     let count = |pod: &str| owners.iter().flatten().filter(|owner| *owner == pod).count();
     let mut counts = [count("pod-a"), count("pod-b")];
     counts.sort_unstable();

@@ -90,11 +90,12 @@ async fn who_has_the_secret_and_the_ca_produces_and_samples() {
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
     let group_id = unique("group");
-    let config = Config { group_id, inputs, ..Config::new(&brokers) };
+    let topics = crate::fixture::joined(&inputs);
+    let config = Config { group_id, topics, ..Config::of_the_demo(&brokers) };
     let mut sampled = sampler::start(config, cancel).unwrap().sampled;
     let known = |sampled: &model::lag::Sampled| {
         let sample = sampled.sample.as_ref();
-        sample.is_some_and(|sample| sample.requests[1].is_some_and(|offsets| offsets.log_end_offset == 1))
+        sample.is_some_and(|sample| sample.offsets[0][1].is_some_and(|offsets| offsets.log_end_offset == 1))
     };
     within("a sample", sampled.wait_for(known)).await.unwrap();
     made.delete().await;

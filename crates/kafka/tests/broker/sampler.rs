@@ -9,18 +9,17 @@ use kafka::rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use kafka::rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use kafka::sampler::{self, Config, Timings};
 use kafka::{Brokers, client};
-use model::Input;
 use model::lag::{PartitionOffsets, Sample, Sampled};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{LIMIT, Made, PARTITIONS, records, unique, within};
+use crate::fixture::{LIMIT, Made, PARTITIONS, joined, records, unique, within};
 
 pub(crate) fn config(brokers: &Brokers, group_id: &str, inputs: &[String; 2]) -> Config {
     Config {
         group_id: group_id.to_owned(),
-        inputs: inputs.clone(),
+        topics: joined(inputs),
         interval: Duration::from_millis(50),
-        ..Config::new(brokers)
+        ..Config::of_the_demo(brokers)
     }
 }
 
@@ -32,7 +31,7 @@ async fn sample(config: Config, expected: impl Fn(&Sample) -> bool) -> Sample {
     let good = |sampled: &Sampled| {
         sampled.sample.as_ref().is_some_and(|sample| {
             if let Some(group) = &sample.group {
-                assert_eq!(group.owners.len(), sample.requests.len().max(sample.responses.len()));
+                assert!(group.owners.iter().map(Vec::len).eq(sample.counts()));
             }
             expected(sample)
         })
@@ -68,10 +67,10 @@ async fn the_sampler_reads_commits_starts_and_ends_of_both_inputs() {
     let sample = sample(config, |sample| sample.group.is_some()).await;
     let requests = [offsets(None, 0, 0), offsets(Some(7), 3, 10), offsets(None, 0, 0)];
     let responses = [offsets(None, 0, 0), offsets(None, 0, 0), offsets(None, 0, 4)];
-    assert_eq!(sample.offsets(Input::Requests), requests);
-    assert_eq!(sample.offsets(Input::Responses), responses);
+    assert_eq!(sample.offsets[0], requests);
+    assert_eq!(sample.offsets[1], responses);
     let group = sample.group.unwrap();
-    assert_eq!((group.state.as_str(), group.owners), ("Empty", vec![None; 3]));
+    assert_eq!((group.state.as_str(), group.owners), ("Empty", vec![vec![None; 3]; 2]));
     made.delete().await;
 }
 
@@ -83,15 +82,14 @@ async fn a_topic_that_appears_later_is_found() {
     let _end = cancel.clone().drop_guard();
     let config = config(&requests.brokers, &unique("group"), &inputs);
     let mut sampled = sampler::start(config, cancel).unwrap().sampled;
-    let all = |sampled: &Sampled, input, known: fn(&Option<PartitionOffsets>) -> bool| {
-        sampled.sample.as_ref().is_some_and(|sample| sample.offsets(input).iter().all(known))
+    let all = |sampled: &Sampled, topic: usize, known: fn(&Option<PartitionOffsets>) -> bool| {
+        sampled.sample.as_ref().is_some_and(|sample| sample.offsets[topic].iter().all(known))
     };
-    let half = sampled.wait_for(|sampled| {
-        all(sampled, Input::Requests, Option::is_some) && all(sampled, Input::Responses, Option::is_none)
-    });
+    let half =
+        sampled.wait_for(|sampled| all(sampled, 0, Option::is_some) && all(sampled, 1, Option::is_none));
     drop(within("a sample of one topic", half).await.unwrap());
     let responses = Made::new(&[records(&inputs[1])]).await;
-    let whole = sampled.wait_for(|sampled| all(sampled, Input::Responses, Option::is_some));
+    let whole = sampled.wait_for(|sampled| all(sampled, 1, Option::is_some));
     drop(within("a sample of both topics", whole).await.unwrap());
     requests.delete().await;
     responses.delete().await;
@@ -105,8 +103,8 @@ async fn an_open_transaction_neither_stops_the_sampler_nor_counts() {
     let producer = open_transaction(&made, &inputs[0], 0).await;
 
     let config = config(&made.brokers, &group_id, &inputs);
-    let sample = sample(config, |sample| sample.offsets(Input::Requests)[0].is_some()).await;
-    let held = sample.offsets(Input::Requests)[0].unwrap();
+    let sample = sample(config, |sample| sample.offsets[0][0].is_some()).await;
+    let held = sample.offsets[0][0].unwrap();
     assert_eq!((held.log_end_offset, held.high_watermark), (2, Some(3)), "the last stable offset is the end");
     tokio::task::spawn_blocking(move || producer.abort_transaction(LIMIT).unwrap()).await.unwrap();
     made.delete().await;

@@ -7,9 +7,9 @@ use kafka::rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use kafka::sampler::Timings;
 use kafka::topics::Topic;
 use kafka::{Brokers, control, dead_letters, sampler, sessions};
-use model::Input;
 use model::lag::{Doubt, Sample, Sampled};
 use model::load::LoadSettings;
+use model::topics::TopicPartition;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -45,9 +45,10 @@ impl Sampling {
     }
 }
 
-fn doubts(sample: &Sample, input: Input, partition: u32) -> Vec<Doubt> {
+fn doubts(sample: &Sample, topic: usize, partition: u32) -> Vec<Doubt> {
     let lag = model::fold::lag(sample);
-    lag.doubts(partition).filter(|(of, _)| *of == input).map(|(_, doubt)| doubt).collect()
+    let of = TopicPartition { topic, partition };
+    lag.doubts.iter().filter(|(told, _)| *told == of).map(|(_, doubt)| *doubt).collect()
 }
 
 #[tokio::test]
@@ -55,19 +56,19 @@ async fn partitions_that_are_added_are_counted_also_those_of_one_input_only() {
     let (made, inputs) = Made::inputs().await;
     let group_id = unique("group");
     let mut sampling = Sampling::start(&made.brokers, &group_id, &inputs);
-    let total = |sample: &Sample| model::fold::lag(sample).total(Input::Requests);
+    let total = |sample: &Sample| model::fold::lag(sample).total(0);
     sampling.until("the first sample", |sample| total(sample) == Some(0)).await;
-    let counts = |sample: &Sample| (sample.requests.len(), sample.responses.len());
+    let counts = |sample: &Sample| (sample.offsets[0].len(), sample.offsets[1].len());
 
     made.grow(&inputs[0], 5).await;
     made.produce(&inputs[0], 4, 7).await;
     let sample = sampling.until("the new partitions", |sample| total(sample) == Some(7)).await;
     assert_eq!(counts(&sample), (5, 3));
-    assert_eq!(model::fold::lag(&sample).only(4), Some(Input::Requests));
+    assert_eq!(model::fold::lag(&sample).only(4), vec![0]);
 
     let pod = Joined::new(&made.brokers, "pod-a", &group_id, &inputs);
     let owns = |sample: &Sample| {
-        let owners = sample.group.iter().flat_map(|group| &group.owners);
+        let owners = sample.group.iter().flat_map(|group| group.task_owners(&sample.topics));
         owners.filter(|owner| owner.as_deref() == Some("pod-a")).count()
     };
     sampling.until("an owner for each", |sample| owns(sample) == 5).await;
@@ -84,10 +85,10 @@ async fn a_commit_beyond_the_end_is_never_a_lag_of_zero() {
     made.produce(&inputs[0], 1, 4).await;
     commit(&made, &group_id, &inputs[0], 1, 10_000_000);
     let mut sampling = Sampling::start(&made.brokers, &group_id, &inputs);
-    let sample = sampling.until("a sample", |sample| !sample.requests.is_empty()).await;
-    assert_eq!(sample.requests[1], offsets(Some(10_000_000), 0, 4));
-    assert_eq!(model::fold::lag(&sample).requests[1], Some(4));
-    assert_eq!(doubts(&sample, Input::Requests, 1), [Doubt::Ahead]);
+    let sample = sampling.until("a sample", |sample| !sample.offsets[0].is_empty()).await;
+    assert_eq!(sample.offsets[0][1], offsets(Some(10_000_000), 0, 4));
+    assert_eq!(model::fold::lag(&sample).partitions[0][1], Some(4));
+    assert_eq!(doubts(&sample, 0, 1), [Doubt::Ahead]);
     made.delete().await;
 }
 
@@ -99,20 +100,20 @@ async fn what_an_open_transaction_holds_is_told_until_it_ends() {
     let producer = open_transaction(&made, &inputs[0], 1).await;
     made.produce(&inputs[0], 1, 5).await;
     let held = |sample: &Sample| {
-        doubts(sample, Input::Requests, 1).into_iter().find_map(|doubt| match doubt {
+        doubts(sample, 0, 1).into_iter().find_map(|doubt| match doubt {
             Doubt::Held { records, since_ms } => Some((records, since_ms)),
             _ => None,
         })
     };
     let sample =
         sampling.until("what is held", |sample| held(sample).is_some_and(|(records, _)| records == 6)).await;
-    assert_eq!(model::fold::lag(&sample).requests[1], Some(2), "what nobody can read is no lag");
+    assert_eq!(model::fold::lag(&sample).partitions[0][1], Some(2), "what nobody can read is no lag");
     let (_, since_ms) = held(&sample).unwrap();
     assert!(sample.sampled_ms >= since_ms + model::lag::HELD_MS);
     tokio::task::spawn_blocking(move || producer.abort_transaction(LIMIT).unwrap()).await.unwrap();
     let sample = sampling.until("the end of it", |sample| held(sample).is_none()).await;
     // The marker of the aborted transaction has an offset of its own.
-    assert_eq!(model::fold::lag(&sample).requests[1], Some(9));
+    assert_eq!(model::fold::lag(&sample).partitions[0][1], Some(9));
     made.delete().await;
 }
 
@@ -123,20 +124,20 @@ async fn commits_that_are_gone_are_told_from_those_that_never_were() {
     made.produce(&inputs[0], 1, 5).await;
     commit(&made, &group_id, &inputs[0], 1, 3);
     let mut sampling = Sampling::start(&made.brokers, &group_id, &inputs);
-    let lag = |sample: &Sample| model::fold::lag(sample).requests.get(1).copied().flatten();
+    let lag = |sample: &Sample| model::fold::lag(sample).partitions[0].get(1).copied().flatten();
     sampling.until("the commit", |sample| lag(sample) == Some(2)).await;
     made.admin().delete_groups(&[&group_id], &AdminOptions::new()).await.unwrap();
     let gone = sampling.until("no commit", |sample| lag(sample) == Some(5)).await;
-    assert_eq!(doubts(&gone, Input::Requests, 1), [Doubt::Gone]);
-    assert_eq!(doubts(&gone, Input::Requests, 0), [Doubt::New], "there was none before");
+    assert_eq!(doubts(&gone, 0, 1), [Doubt::Gone]);
+    assert_eq!(doubts(&gone, 0, 0), [Doubt::New], "there was none before");
     commit(&made, &group_id, &inputs[0], 1, 4);
     let back = sampling.until("a commit", |sample| lag(sample) == Some(1)).await;
-    assert_eq!(doubts(&back, Input::Requests, 1), []);
+    assert_eq!(doubts(&back, 0, 1), []);
 
     // A topic that is made anew takes its commits with it.
     made.make_anew(&records(&inputs[0])).await;
     let anew = sampling.until("the new topic", |sample| lag(sample) == Some(0)).await;
-    assert_eq!(doubts(&anew, Input::Requests, 1), [Doubt::Gone]);
+    assert_eq!(doubts(&anew, 0, 1), [Doubt::Gone]);
     made.delete().await;
 }
 
@@ -154,8 +155,8 @@ async fn a_member_that_is_no_pod_is_told_with_what_it_owns() {
     let both = |sample: &Sample| member(sample, "pod-a").is_some() && member(sample, "other-app").is_some();
     let sample = sampling.until("both members", both).await;
     let (pod_owns, other_owns) = (member(&sample, "pod-a").unwrap(), member(&sample, "other-app").unwrap());
-    assert_eq!(pod_owns.requests + other_owns.requests, PARTITIONS);
-    assert_eq!((pod_owns.responses, other_owns.responses), (PARTITIONS, 0));
+    assert_eq!(pod_owns.partitions[0] + other_owns.partitions[0], PARTITIONS);
+    assert_eq!((pod_owns.partitions[1], other_owns.partitions[1]), (PARTITIONS, 0));
     assert_eq!(other_owns.host, "127.0.0.1");
     tokio::task::spawn_blocking(move || drop((pod, other))).await.unwrap();
     made.delete().await;
@@ -183,8 +184,8 @@ async fn a_coordinator_that_is_away_is_named_and_asked_again_once_it_is_back() {
     let (cluster, brokers) = two_brokers(&inputs);
     cluster.coordinator(MockCoordinator::Group(group_id.clone()), 2).unwrap();
     let mut sampling = Sampling::start(&brokers, &group_id, &inputs);
-    let whole = |sample: &Sample| sample.requests.iter().all(Option::is_some);
-    sampling.until("a sample", |sample| !sample.requests.is_empty() && whole(sample)).await;
+    let whole = |sample: &Sample| sample.offsets[0].iter().all(Option::is_some);
+    sampling.until("a sample", |sample| !sample.offsets[0].is_empty() && whole(sample)).await;
     cluster.broker_down(2).unwrap();
     let reason = sampling.reason("coordinator").await;
     assert!(!reason.contains("start it"), "another broker answers: {reason}");
@@ -200,16 +201,17 @@ async fn partitions_that_have_a_leader_go_on_and_the_others_are_named() {
     let inputs = [unique("rq"), unique("rs")];
     let (cluster, brokers) = two_brokers(&inputs);
     let mut sampling = Sampling::start(&brokers, &unique("group"), &inputs);
-    let whole = |sample: &Sample| sample.requests.len() == 3 && sample.requests.iter().all(Option::is_some);
+    let whole =
+        |sample: &Sample| sample.offsets[0].len() == 3 && sample.offsets[0].iter().all(Option::is_some);
     sampling.until("a sample", whole).await;
     cluster.partition_leader(&inputs[0], 1, None).unwrap();
-    let sample = sampling.until("one partition unknown", |sample| sample.requests[1].is_none()).await;
-    assert!(sample.requests[0].is_some() && sample.requests[2].is_some());
-    let named = |sample: &Sample| doubts(sample, Input::Requests, 1) == [Doubt::NoLeader];
+    let sample = sampling.until("one partition unknown", |sample| sample.offsets[0][1].is_none()).await;
+    assert!(sample.offsets[0][0].is_some() && sample.offsets[0][2].is_some());
+    let named = |sample: &Sample| doubts(sample, 0, 1) == [Doubt::NoLeader];
     let sample = sampling.until("the reason", named).await;
     let lag = model::fold::lag(&sample);
-    assert_eq!((lag.total(Input::Requests), lag.total(Input::Responses)), (None, Some(0)));
-    assert_eq!(lag.unknown(Input::Requests).unwrap(), "no leader for GAME-FRAME-RQ 1");
+    assert_eq!((lag.total(0), lag.total(1)), (None, Some(0)));
+    assert_eq!(lag.unknown(0).unwrap(), format!("no leader for {} 1", inputs[0]));
     cluster.partition_leader(&inputs[0], 1, Some(1)).unwrap();
     sampling.until("all of them again", whole).await;
 }

@@ -10,7 +10,7 @@ use super::status::Failure;
 use super::{Api, CUSTOM, Selectors, User, timestamp};
 use crate::labels;
 use crate::look::Pod;
-use crate::values::{pod_metric, pod_metric_named, series_labels};
+use crate::values::series_labels;
 
 /// Means all pods, in the place of one's name.
 const ALL_PODS: &str = "*";
@@ -24,7 +24,9 @@ pub(super) async fn of_pods(
 ) -> Result<Json<Value>, Failure> {
     let selector = labels::parse(&selectors.label_selector)?;
     let metric_selector = labels::parse(&selectors.metric_label_selector)?;
-    let input = pod_metric_named(&metric)
+    let group = &api.sources.group;
+    let topic = group
+        .topic_of(&metric)
         .filter(|_| namespace == api.namespace)
         .ok_or_else(|| Failure::NoSuchMetric { metric: metric.clone(), namespace: namespace.clone() })?;
     let look = api.sources.look();
@@ -32,12 +34,12 @@ pub(super) async fn of_pods(
         ALL_PODS => labels::selects(&selector, &pod.labels),
         name => pod.name == name,
     };
-    let is_series_selected = labels::selects(&metric_selector, &series_labels(Some(input)));
-    let values = look.pod_values(input).map(|mut values| {
+    let is_series_selected = labels::selects(&metric_selector, &series_labels(&group.id, Some(&topic.name)));
+    let values = look.pod_values(&topic.name).map(|mut values| {
         values.retain(|(pod, _)| is_series_selected && is_selected(pod));
         values
     });
-    api.served.pods(&user, &look, pod_metric(input), &values);
+    api.served.pods(&user, &look, &metric, &values);
     let values = values.map_err(|unknown| Failure::Unknown { metric: metric.clone(), unknown })?;
     let timestamp = timestamp(look.sampled_ms().unwrap_or(look.now_ms));
     let item = |pod: &Pod, value: u64| {

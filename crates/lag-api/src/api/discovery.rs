@@ -1,13 +1,15 @@
 //! What there is: groups, their versions, and the metrics in them.
 
+use std::sync::Arc;
+
 use axum::Json;
-use axum::extract::Path;
-use model::Input;
+use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
+use super::Api;
 use super::status::Failure;
 use super::{CUSTOM, EXTERNAL};
-use crate::values::{GroupMetric, pod_metric};
+use crate::values::GroupMetric;
 
 pub(super) async fn groups() -> Json<Value> {
     Json(json!({
@@ -26,15 +28,17 @@ pub(super) async fn group(Path(group): Path<String>) -> Result<Json<Value>, Fail
 }
 
 pub(super) async fn resources(
+    State(api): State<Arc<Api>>,
     Path((group, version)): Path<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     let resources: Vec<Value> = match (group.as_str(), version.as_str()) {
         EXTERNAL => {
             GroupMetric::ALL.map(|metric| resource(metric.name(), "ExternalMetricValueList")).to_vec()
         }
-        CUSTOM => Input::ALL
-            .map(|input| resource(&format!("pods/{}", pod_metric(input)), "MetricValueList"))
-            .to_vec(),
+        CUSTOM => {
+            let topics = api.sources.group.topics.list.iter();
+            topics.map(|topic| resource(&format!("pods/{}", topic.pod_metric()), "MetricValueList")).collect()
+        }
         _ => return Err(Failure::NoSuchPath),
     };
     Ok(Json(json!({

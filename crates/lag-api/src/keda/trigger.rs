@@ -3,7 +3,7 @@
 use tonic::Status;
 
 use super::proto::ScaledObjectRef;
-use crate::look::Look;
+use crate::look::{Group, Look};
 use crate::values::GroupMetric;
 
 /// A trigger's metadata, checked.
@@ -17,7 +17,7 @@ pub(super) struct Trigger {
 }
 
 impl Trigger {
-    pub(super) fn read(object: &ScaledObjectRef) -> Result<Self, Status> {
+    pub(super) fn read(object: &ScaledObjectRef, group: &Group) -> Result<Self, Status> {
         let entry = |key: &str| object.scaler_metadata.get(key).map(String::as_str);
         let records = |key: &str| {
             let read = |text: &str| {
@@ -36,7 +36,7 @@ impl Trigger {
         };
         let topic = entry("topic").map(str::to_owned);
         if let Some(topic) = &topic
-            && (metric == GroupMetric::Total || model::Input::ALL.iter().all(|input| input.topic() != topic))
+            && (metric == GroupMetric::Total || group.topics.list.iter().all(|known| known.name != *topic))
         {
             return Err(Status::invalid_argument(format!("{} has no topic {topic:?}", metric.name())));
         }

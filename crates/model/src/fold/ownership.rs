@@ -1,4 +1,4 @@
-//! Who works on which pair of partitions, and for how long nobody did.
+//! Who works on which task, and for how long nobody did.
 //!
 //! The owner is the coordinator's word. Whether the owner still lives is the cluster's: between a pod's death and the
 //! coordinator's notice a partition has an owner and yet nobody works on it. That hole begins when the pod died and
@@ -8,6 +8,7 @@ use crate::Millis;
 use crate::history::Life;
 use crate::lag::{Member, Sample};
 use crate::snapshot::{Handover, Lag, OtherMember, Owner, Ownership, Phase, Pod};
+use crate::topics::{Tasks, TopicPartition};
 
 /// The state of a group whose coordinator does not answer, in Kafka's own word.
 const UNKNOWN: &str = "Unknown";
@@ -26,9 +27,11 @@ pub(super) struct Pods<'a> {
 /// What must be remembered from observation to observation.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    /// The last pod that owned each pair, also while nobody does.
+    /// How many partitions each topic had, for which the tasks below are.
+    counts: Vec<usize>,
+    /// The last pod that owned each task, also while nobody does.
     last: Vec<Option<String>>,
-    /// How far the group has come in each pair, and when that last rose.
+    /// How far the group has come in each task, and when that last rose.
     progress: Vec<Progress>,
     /// Members that are no pods, and when each was first seen.
     others: Vec<(OtherMember, Millis)>,
@@ -41,7 +44,7 @@ struct Progress {
 }
 
 impl Owners {
-    /// The next state of all pairs. `sample` is `None` when only the cluster changed.
+    /// The next state of all tasks. `sample` is `None` when only the cluster changed.
     pub(super) fn next(
         &mut self,
         before: Option<&Ownership>,
@@ -50,37 +53,38 @@ impl Owners {
         pods: &Pods<'_>,
         now_ms: Millis,
     ) -> Option<Ownership> {
+        let before = before.map(|before| self.in_their_places(before, sample));
         sample.into_iter().for_each(|sample| self.progressed(sample));
-        let group = sample.and_then(|sample| sample.group.as_ref());
-        if let Some(group) = group {
+        let group = sample.and_then(|sample| sample.group.as_ref().map(|group| (group, &*sample.topics)));
+        if let Some((group, _)) = group {
             self.others(&group.members, pods, now_ms);
         }
-        let (state, mut owners) = match (group, before) {
-            (Some(group), _) => (group.state.clone(), group.owners.clone()),
+        let (state, mut owners) = match (group, &before) {
+            (Some((group, topics)), _) => (group.state.clone(), group.task_owners(topics)),
             (None, Some(before)) => {
                 // The last owners are shown on, and it is said that they are not known to be the owners any more.
                 let state = if sample.is_some() { UNKNOWN } else { &before.state };
-                (state.to_owned(), before.partitions.iter().map(|owner| owner.pod.clone()).collect())
+                (state.to_owned(), before.tasks.iter().map(|owner| owner.pod.clone()).collect())
             }
             (None, None) => return None,
         };
         // A partition that was added is nobody's until the group has shared it out.
-        owners.resize(owners.len().max(lag.map_or(0, Lag::count)), None);
-        let partitions = (0..).zip(&owners).map(|(partition, pod)| {
-            let known = before.and_then(|before| before.partitions.get(partition));
-            let works = self.works(partition, &owners, lag, pods.now);
+        owners.resize(owners.len().max(lag.map_or(0, Lag::task_count)), None);
+        let tasks = (0..).zip(&owners).map(|(task, pod)| {
+            let known = before.as_ref().and_then(|before| before.tasks.get(task));
+            let works = self.works(task, &owners, lag, pods.now);
             owner(known, pod.clone(), works, now_ms)
         });
-        let partitions = partitions.collect();
+        let tasks = tasks.collect();
         let others = self.others.iter().filter(|(_, since_ms)| since_ms + OTHER_MS <= now_ms);
-        Some(Ownership { state, partitions, others: others.map(|(other, _)| other.clone()).collect() })
+        Some(Ownership { state, tasks, others: others.map(|(other, _)| other.clone()).collect() })
     }
 
-    /// How many pairs have another owner than the last one they had.
+    /// How many tasks have another owner than the last one they had.
     pub(super) fn moved(&mut self, after: &Ownership) -> u32 {
-        self.last.resize(after.partitions.len(), None);
+        self.last.resize(after.tasks.len(), None);
         let mut moved = 0;
-        for (last, owner) in self.last.iter_mut().zip(&after.partitions) {
+        for (last, owner) in self.last.iter_mut().zip(&after.tasks) {
             if owner.pod.is_some() && owner.pod != *last {
                 moved += u32::from(last.is_some());
                 last.clone_from(&owner.pod);
@@ -89,16 +93,33 @@ impl Owners {
         moved
     }
 
+    /// Moves what is known of each task to its place among the tasks of this sample: where partitions are worked on by
+    /// themselves, one that is added to a topic moves those of the topics behind it.
+    fn in_their_places(&mut self, before: &Ownership, sample: Option<&Sample>) -> Ownership {
+        let mut before = before.clone();
+        let Some(sample) = sample.filter(|sample| sample.counts() != self.counts) else { return before };
+        let counts = sample.counts();
+        let former = sample.topics.tasks(&self.counts);
+        if sample.topics.tasks == Tasks::Single && !former.is_empty() {
+            let places: Vec<usize> =
+                former.iter().map(|partitions| sample.topics.task(&counts, partitions[0])).collect();
+            before.tasks = moved(std::mem::take(&mut before.tasks), &places);
+            self.last = moved(std::mem::take(&mut self.last), &places);
+            self.progress = moved(std::mem::take(&mut self.progress), &places);
+        }
+        self.counts = counts;
+        before
+    }
+
     fn progressed(&mut self, sample: &Sample) {
-        let count = sample.requests.len().max(sample.responses.len());
-        self.progress.resize(count.max(self.progress.len()), Progress::default());
-        for (partition, progress) in self.progress.iter_mut().enumerate() {
-            let halves = [&sample.requests, &sample.responses].map(|half| half.get(partition));
-            let positions = halves
-                .into_iter()
-                .flatten()
-                .map(|offsets| Some(offsets.as_ref()?.committed_offset.unwrap_or(0)));
-            let Some(position) = positions.sum::<Option<i64>>() else { continue };
+        let tasks = sample.topics.tasks(&sample.counts());
+        self.progress.resize(tasks.len().max(self.progress.len()), Progress::default());
+        for (progress, partitions) in self.progress.iter_mut().zip(tasks) {
+            let committed = |of: TopicPartition| {
+                let offsets = sample.offsets[of.topic][of.partition as usize].as_ref()?;
+                Some(offsets.committed_offset.unwrap_or(0))
+            };
+            let Some(position) = partitions.into_iter().map(committed).sum::<Option<i64>>() else { continue };
             if progress.position.is_some_and(|before| before < position) {
                 progress.risen_ms = Some(sample.sampled_ms);
             }
@@ -113,8 +134,8 @@ impl Owners {
             now.iter().any(|pod| pod.name == name) || pods.lives.iter().any(|life| life.pod == name)
         };
         let before = std::mem::take(&mut self.others);
-        for Member { client_id, host, requests, responses } in members {
-            let partitions = requests + responses;
+        for Member { client_id, host, partitions } in members {
+            let partitions = partitions.iter().sum();
             if partitions == 0 || is_pod(client_id) {
                 continue;
             }
@@ -125,38 +146,47 @@ impl Owners {
         }
     }
 
-    /// Since when nobody works for the owner of a pair; `Ok` when somebody does.
+    /// Since when nobody works for the owner of a task; `Ok` when somebody does.
     fn works(
         &self,
-        partition: usize,
+        task: usize,
         owners: &[Option<String>],
         lag: Option<&Lag>,
         pods: Option<&[Pod]>,
     ) -> Result<(), Option<Millis>> {
-        let Some(name) = owners.get(partition).and_then(Option::as_ref) else { return Err(None) };
+        let Some(name) = owners.get(task).and_then(Option::as_ref) else { return Err(None) };
         let Some(pods) = pods else { return Ok(()) };
         let Some(pod) = pods.iter().find(|pod| pod.name == *name) else { return Err(None) };
         match pod.phase {
             Phase::Crashed { .. } | Phase::Pending => Err(Some(pod.phase_since_ms)),
             // A pod that starts again has the name of the dead member that the coordinator still counts: it is at work
             // where commits rise. One that is not ready may wait for a single partition, and work on all the others.
-            Phase::Starting if !self.is_at_work(partition, pod, owners, lag) => Err(Some(pod.phase_since_ms)),
+            Phase::Starting if !self.is_at_work(task, pod, owners, lag) => Err(Some(pod.phase_since_ms)),
             Phase::Starting | Phase::Ready | Phase::Terminating { .. } => Ok(()),
         }
     }
 
-    /// Whether the group has come further in this pair since its pod is starting; or, where there is nothing to read,
-    /// in another pair of the same pod.
-    fn is_at_work(&self, partition: usize, pod: &Pod, owners: &[Option<String>], lag: Option<&Lag>) -> bool {
-        let has_risen = |partition: usize| {
-            let risen_ms = self.progress.get(partition).and_then(|progress| progress.risen_ms);
+    /// Whether the group has come further in this task since its pod is starting; or, where there is nothing to read, in
+    /// another task of the same pod.
+    fn is_at_work(&self, task: usize, pod: &Pod, owners: &[Option<String>], lag: Option<&Lag>) -> bool {
+        let has_risen = |task: usize| {
+            let risen_ms = self.progress.get(task).and_then(|progress| progress.risen_ms);
             risen_ms.is_some_and(|risen_ms| risen_ms > pod.phase_since_ms + LAST_COMMIT_MS)
         };
-        let is_done = || lag.and_then(|lag| lag.pair(partition)) == Some(0);
+        let is_done = || lag.and_then(|lag| lag.task(task)) == Some(0);
         let others =
             || (0..owners.len()).any(|other| owners[other].as_deref() == Some(&pod.name) && has_risen(other));
-        has_risen(partition) || (is_done() && others())
+        has_risen(task) || (is_done() && others())
     }
+}
+
+/// Puts each value into its place; the places between are as nobody knows them.
+fn moved<T: Default + Clone>(values: Vec<T>, places: &[usize]) -> Vec<T> {
+    let mut moved = vec![T::default(); places.iter().max().map_or(0, |last| last + 1)];
+    for (value, &place) in values.into_iter().zip(places) {
+        moved[place] = value;
+    }
+    moved
 }
 
 fn owner(

@@ -6,6 +6,9 @@ use crate::lag::{Group, PartitionOffsets};
 use crate::load::{Burst, Running, Shape};
 use crate::policy::Policy;
 use crate::snapshot::{EndReason, Phase, Pod};
+use crate::testing::joined;
+use crate::topics::TopicPartition;
+use crate::wire::Part;
 
 const START: Millis = 1_000_000;
 
@@ -20,16 +23,16 @@ fn sample(at_ms: Millis, committed: i64, end: i64, owner: Option<&str>) -> Sampl
         log_end_offset: end,
         high_watermark: Some(end),
     });
+    let count = usize::try_from(PARTITIONS).unwrap();
     let group = Group {
         state: "Stable".into(),
-        owners: vec![owner.map(String::from); usize::try_from(PARTITIONS).unwrap()],
+        owners: vec![vec![owner.map(String::from); count]; 2],
         members: Vec::new(),
     };
-    let all = vec![offsets; usize::try_from(PARTITIONS).unwrap()];
     let sample = Sample {
         sampled_ms: at_ms,
-        requests: all.clone(),
-        responses: all,
+        topics: joined(),
+        offsets: vec![vec![offsets; count]; 2],
         doubts: Vec::new(),
         group: Some(group),
     };
@@ -52,7 +55,14 @@ fn pod(name: &str, slot: u8, phase: Phase, since_ms: Millis) -> Pod {
 }
 
 fn cluster(desired: u32, pods: Vec<Pod>) -> Cluster {
-    Cluster { pods, desired, revision: 1, capacity: 2_000, policy: Policy::default(), ..Cluster::default() }
+    Cluster {
+        pods,
+        desired,
+        revision: 1,
+        capacity: 2_000,
+        policy: Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"]),
+        ..Cluster::default()
+    }
 }
 
 fn events(fold: &Fold) -> Vec<Event> {
@@ -141,47 +151,15 @@ fn tell_all(fold: &mut Fold, mut see: impl FnMut(&Fold, Tick)) {
 fn every_field_of_the_picture_reaches_the_page() {
     let mut fold = fold();
     let mut page = fold.picture().clone();
-    // How often a tick carried each field.
-    let mut carried = [0; 14];
+    let mut carried: Vec<Part> = Vec::new();
     tell_all(&mut fold, |fold, tick| {
-        let Tick {
-            at_ms: _,
-            source,
-            lag,
-            ownership,
-            rates,
-            cluster,
-            load,
-            dead_letters,
-            clocks,
-            players,
-            outages,
-            progress,
-            points,
-            markers,
-            lives,
-        } = &tick;
-        let fields = [
-            source.is_some(),
-            lag.is_some(),
-            ownership.is_some(),
-            rates.is_some(),
-            cluster.is_some(),
-            load.is_some(),
-            dead_letters.is_some(),
-            clocks.is_some(),
-            players.is_some(),
-            outages.is_some(),
-            progress.is_some(),
-            !points.is_empty(),
-            !markers.is_empty(),
-            !lives.is_empty(),
-        ];
-        carried.iter_mut().zip(fields).for_each(|(count, carried)| *count += u32::from(carried));
+        carried.extend(tick.parts());
         page.apply(serde_json::from_str(&serde_json::to_string(&tick).unwrap()).unwrap());
         assert_eq!(&page, fold.picture());
     });
-    assert!(carried.iter().all(|count| *count > 0), "{carried:?}");
+    carried.sort_unstable();
+    carried.dedup();
+    assert_eq!(carried, Part::ALL, "a part that the story does not touch is not tested");
     let mut pages = vec![Fold::new(1, Source::default(), History::default(), START).picture().clone()];
     let mut again = Fold::new(1, Source::default(), History::default(), START);
     tell_all(&mut again, |fold, _| pages.push(fold.picture().clone()));
@@ -244,7 +222,7 @@ fn a_seconds_point_has_totals_and_the_line_that_the_autoscaler_draws() {
     fold.sampled(START + 250, &sample(START + 250, 10, 30, Some("kstreams-a")));
     let (_, second) = fold.second(START + 400);
     let point = second.unwrap().point;
-    assert_eq!((point.requests, point.responses), (Some(240), Some(240)));
+    assert_eq!(point.lag, [Some(240), Some(240)]);
     assert_eq!((point.desired, point.ready, point.allowed), (Some(1), Some(1), Some(5_000)));
 }
 
@@ -305,7 +283,7 @@ fn kills_crashes_scale_steps_and_upgrades_are_marked_once() {
 #[test]
 fn a_dead_pods_partitions_are_idle_until_a_pod_that_lives_owns_them() {
     let mut fold = fold();
-    let owner = |fold: &Fold| fold.picture().snapshot.ownership.clone().unwrap().partitions[3].clone();
+    let owner = |fold: &Fold| fold.picture().snapshot.ownership.clone().unwrap().tasks[3].clone();
     fold.cluster(START, cluster(2, vec![pod("kstreams-a", 0, Phase::Ready, START)]));
     fold.sampled(START + 250, &sample(START + 250, 0, 0, Some("kstreams-a")));
     assert_eq!(owner(&fold).idle_since_ms, None);
@@ -328,7 +306,7 @@ fn a_dead_pods_partitions_are_idle_until_a_pod_that_lives_owns_them() {
 
 /// The pairs that nobody works on.
 fn idle(fold: &Fold) -> Vec<usize> {
-    let owners = fold.picture().snapshot.ownership.clone().unwrap().partitions;
+    let owners = fold.picture().snapshot.ownership.clone().unwrap().tasks;
     (0..owners.len()).filter(|&partition| owners[partition].idle_since_ms.is_some()).collect()
 }
 
@@ -344,16 +322,18 @@ fn a_pod_that_waits_for_one_partition_is_not_told_as_idle_in_the_others() {
         let sample = sampled.sample.as_mut().unwrap();
         let stuck = PartitionOffsets { log_end_offset: 1_000, ..PartitionOffsets::default() };
         let done = PartitionOffsets { committed_offset: Some(7), log_end_offset: 7, ..stuck };
-        for half in [&mut sample.requests, &mut sample.responses] {
+        for half in &mut sample.offsets {
             half.extend([Some(stuck), Some(done)]);
         }
-        sample.group.as_mut().unwrap().owners.resize(14, Some("kstreams-a".into()));
+        for owners in &mut sample.group.as_mut().unwrap().owners {
+            owners.resize(14, Some("kstreams-a".into()));
+        }
         fold.sampled(now, &sampled);
         // What a process that died had committed may be seen for another moment.
         let expected = if n <= 2 { (0..14).collect() } else { vec![12] };
         assert_eq!(idle(&fold), expected, "after {n} samples");
     }
-    assert_eq!(fold.picture().snapshot.lag.as_ref().unwrap().pair(12), Some(2_000));
+    assert_eq!(fold.picture().snapshot.lag.as_ref().unwrap().task(12), Some(2_000));
     fold.cluster(now + 10, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, now + 10)]));
     assert_eq!(idle(&fold), Vec::<usize>::new());
 }
@@ -366,12 +346,13 @@ fn a_partition_that_was_added_is_nobodys_until_the_group_has_shared_it_out() {
     fold.sampled(START + 250, &sampled);
     let grown = sampled.sample.as_mut().unwrap();
     grown.sampled_ms += 250;
-    grown.requests.push(grown.requests[0]);
+    let first = grown.offsets[0][0];
+    grown.offsets[0].push(first);
     fold.sampled(START + 500, &sampled);
     assert_eq!(idle(&fold), [12]);
     let lag = fold.picture().snapshot.lag.clone().unwrap();
-    assert_eq!((lag.total(Input::Requests), lag.total(Input::Responses)), (Some(260), Some(240)));
-    assert_eq!((lag.pair(12), lag.only(12)), (Some(20), Some(Input::Requests)));
+    assert_eq!((lag.total(0), lag.total(1)), (Some(260), Some(240)));
+    assert_eq!((lag.task(12), lag.only(12)), (Some(20), vec![0]));
 }
 
 #[test]
@@ -383,8 +364,7 @@ fn a_member_that_is_no_pod_is_named_once_the_cluster_has_had_its_time() {
         let member = |name: &str, requests, responses| crate::lag::Member {
             client_id: name.into(),
             host: "127.0.0.1".into(),
-            requests,
-            responses,
+            partitions: vec![requests, responses],
         };
         sampled.sample.as_mut().unwrap().group.as_mut().unwrap().members =
             vec![member("kstreams-dead", 3, 3), member("other-app", 6, 0), member("watcher", 0, 0)];
@@ -396,8 +376,10 @@ fn a_member_that_is_no_pod_is_named_once_the_cluster_has_had_its_time() {
     assert_eq!(others(&fold), []);
     fold.sampled(START + 2_250, &with(START + 2_250));
     let other = &others(&fold)[0];
+    let (group, deployment) = ("KINGOFSCALING-APP".into(), "kstreams".into());
+    let source = Source { group, deployment, ..Source::default() };
     assert_eq!(
-        other.sentence(),
+        other.sentence(&source),
         "`other-app` (from 127.0.0.1) is a member of KINGOFSCALING-APP and owns 6 partitions: it is not a pod of kstreams"
     );
     assert_eq!(others(&fold).len(), 1, "a pod that died and a member without partitions are no strangers");
@@ -426,22 +408,22 @@ fn what_a_sampler_found_special_is_in_the_picture_beside_the_figures() {
     let mut fold = fold();
     let mut sampled = sample(START + 250, 10, 30, None);
     let special = sampled.sample.as_mut().unwrap();
+    let of = |topic, partition| TopicPartition { topic, partition };
     let held = Doubt::Held { records: 882, since_ms: START };
-    special.requests[1].as_mut().unwrap().committed_offset = None;
-    special.requests[2].as_mut().unwrap().committed_offset = Some(10_000_000);
-    special.requests[3] = None;
-    special.doubts = vec![
-        (Input::Requests, 1, Doubt::Gone),
-        (Input::Requests, 3, Doubt::NoLeader),
-        (Input::Responses, 3, held),
-    ];
+    special.offsets[0][1].as_mut().unwrap().committed_offset = None;
+    special.offsets[0][2].as_mut().unwrap().committed_offset = Some(10_000_000);
+    special.offsets[0][3] = None;
+    special.doubts = vec![(of(0, 1), Doubt::Gone), (of(0, 3), Doubt::NoLeader), (of(1, 3), held)];
     fold.sampled(START + 250, &sampled);
     let lag = fold.picture().snapshot.lag.clone().unwrap();
     let doubts = |partition| lag.doubts(partition).map(|(_, doubt)| doubt).collect::<Vec<_>>();
     assert_eq!((doubts(1), doubts(2)), (vec![Doubt::Gone], vec![Doubt::Ahead]));
     assert_eq!(doubts(3), [Doubt::NoLeader, held]);
-    assert_eq!((lag.requests[1], lag.requests[2], lag.requests[3]), (Some(30), Some(30), None));
-    assert_eq!(lag.unknown(Input::Requests).unwrap(), "no leader for GAME-FRAME-RQ 3");
+    assert_eq!(
+        (lag.partitions[0][1], lag.partitions[0][2], lag.partitions[0][3]),
+        (Some(30), Some(30), None)
+    );
+    assert_eq!(lag.unknown(0).unwrap(), "no leader for GAME-FRAME-RQ 3");
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Autoscaler {
     /// One sync: how many replicas there should be, and why. The caller carries it out.
     pub fn evaluate(&mut self, look: &Look<'_>) -> Decision {
         let Look { now_ms, next_ms, policy, replicas: current, measured } = *look;
-        let read = |metric| proposal::read(metric, policy.tolerance, current, &measured.pods);
+        let read = |metric| proposal::read(metric, policy.tolerance, current, measured);
         let readings: Vec<Reading> = policy.metrics.iter().map(read).collect();
         let (desired, verdict) = self.decide(look, &readings);
         if desired != current {
@@ -114,7 +114,7 @@ mod tests {
     /// is the lag of requests and of responses in thousands, and what is expected then: replicas and verdict.
     #[track_caller]
     fn check(replicas: u32, change: impl FnOnce(&mut Policy), steps: &[(Lags, u32, Verdict)]) {
-        let mut policy = Policy::default();
+        let mut policy = Policy::on_lag_of(["rq", "rs"]);
         change(&mut policy);
         let mut autoscaler = Autoscaler::default();
         let mut current = replicas;
@@ -141,13 +141,13 @@ mod tests {
     enum Lags {
         /// Thousands of requests and of responses.
         Of(Option<u64>, Option<u64>),
-        /// Both inputs the same, while the group rebalances.
+        /// Both topics the same, while the group rebalances.
         Rebalancing(u64),
     }
 
     use Lags::{Of, Rebalancing};
 
-    /// Both inputs have the same lag.
+    /// Both topics have the same lag.
     fn both(thousands: u64) -> Lags {
         Of(Some(thousands), Some(thousands))
     }
@@ -159,13 +159,10 @@ mod tests {
                 Rebalancing(lag) => (Some(lag), Some(lag), true),
             };
             let each = |lag: Option<u64>| lag.map(|thousands| thousands * 1_000 / u64::from(pods));
-            let pod = PodReadings {
-                state: PodState::Running,
-                requests: each(requests),
-                responses: each(responses),
-            };
+            let pod = PodReadings { state: PodState::Running, lag: vec![each(requests), each(responses)] };
             let unknown = (requests.is_none() || responses.is_none()).then(|| "no answer".to_owned());
-            Measured { pods: vec![pod; pods as usize], rebalancing, unknown }
+            let topics = vec!["rq".to_owned(), "rs".to_owned()];
+            Measured { topics, pods: vec![pod; pods as usize], rebalancing, unknown }
         }
     }
 
@@ -277,7 +274,7 @@ mod tests {
     #[test]
     fn no_replicas_suspend_it_and_switching_it_off_makes_it_forget() {
         let measured = Measured::default();
-        let mut policy = Policy::default();
+        let mut policy = Policy::on_lag_of(["rq", "rs"]);
         let mut autoscaler = Autoscaler::default();
         let mut at = |policy: &Policy, now_ms, replicas, measured: &Measured| {
             autoscaler.evaluate(&Look { now_ms, next_ms: now_ms + 5_000, policy, replicas, measured })

@@ -1,24 +1,25 @@
 //! What one metric asks for: `calcPlainMetricReplicas` and `groupPods` of Kubernetes' replica calculator.
 
-use super::{PodReadings, PodState, Reading};
+use super::{Measured, PodState, Reading};
 use crate::policy::Metric;
 
 /// Kubernetes calculates in thousandths, with whole numbers: the mean is rounded down there.
 const MILLI: u128 = 1_000;
 
 /// Reads one metric over the pods, and what it alone asks for when there are `replicas` now.
-pub(super) fn read(metric: &Metric, tolerance: f64, replicas: u32, pods: &[PodReadings]) -> Reading {
-    let running = || pods.iter().filter(|pod| pod.state == PodState::Running);
-    let values: Vec<u64> = running().filter_map(|pod| pod.lag(metric.input)).collect();
+pub(super) fn read(metric: &Metric, tolerance: f64, replicas: u32, measured: &Measured) -> Reading {
+    let pods = measured.of_topic(&metric.topic);
+    let running = || pods.clone().filter(|(state, _)| *state == PodState::Running);
+    let values: Vec<u64> = running().filter_map(|(_, lag)| lag).collect();
     let known = !values.is_empty();
     let counted = Counted {
         total: values.iter().map(|value| u128::from(*value)).sum(),
         reporting: values.len(),
         missing: running().count() - values.len(),
-        pending: pods.iter().filter(|pod| pod.state == PodState::Pending).count(),
+        pending: pods.clone().filter(|(state, _)| *state == PodState::Pending).count(),
     };
     Reading {
-        input: metric.input,
+        topic: metric.topic.clone(),
         total: known.then(|| u64::try_from(counted.total).unwrap_or(u64::MAX)),
         pods: u32::try_from(counted.reporting).unwrap_or(u32::MAX),
         target: metric.target,
@@ -74,23 +75,28 @@ fn ceil(ratio: f64, pods: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Input;
+    use crate::scaling::PodReadings;
 
     /// A letter a pod: `p` pending, `t` terminating, `?` running without a value; a number is a running pod's lag.
-    fn pods(description: &str) -> Vec<PodReadings> {
+    fn pods(description: &str) -> Measured {
         let pod = |word: &str| {
             let state = match word {
                 "p" => PodState::Pending,
                 "t" => PodState::Gone,
                 _ => PodState::Running,
             };
-            PodReadings { state, requests: word.parse().ok(), responses: None }
+            PodReadings { state, lag: vec![word.parse().ok()] }
         };
-        description.split_whitespace().map(pod).collect()
+        Measured {
+            topics: vec!["a".to_owned()],
+            pods: description.split_whitespace().map(pod).collect(),
+            rebalancing: false,
+            unknown: None,
+        }
     }
 
     fn check(description: &str, replicas: u32, expected: Option<u32>) {
-        let metric = Metric { input: Input::Requests, target: 5_000 };
+        let metric = Metric { topic: "a".to_owned(), target: 5_000 };
         let reading = read(&metric, 0.1, replicas, &pods(description));
         assert_eq!(reading.proposal, expected, "{description} with {replicas} replicas");
     }

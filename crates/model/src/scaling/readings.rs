@@ -4,7 +4,6 @@
 //! counted pods: it is work that they will have to do, and dropping it would look like progress.
 
 use super::Millis;
-use crate::Input;
 use crate::figures;
 use crate::fold;
 use crate::lag::{Group, Sample};
@@ -16,7 +15,7 @@ pub const MAX_AGE_MS: Millis = 5_000;
 /// What the autoscaler reads: the lag of all partitions, and who owns them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LagView {
-    /// Lag of both inputs.
+    /// Lag of all topics.
     pub lag: Lag,
     /// The group; `None` while the coordinator's word is missing.
     pub group: Option<Group>,
@@ -31,25 +30,12 @@ impl LagView {
 }
 
 /// One pod, as the arithmetic sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodReadings {
     /// How it counts.
     pub state: PodState,
-    /// Its lag in `GAME-FRAME-RQ`, records; `None` while unknown.
-    pub requests: Option<u64>,
-    /// Its lag in `GAME-FRAME-RS`, records; `None` while unknown.
-    pub responses: Option<u64>,
-}
-
-impl PodReadings {
-    /// Its lag in one input, records.
-    #[must_use]
-    pub fn lag(&self, input: Input) -> Option<u64> {
-        match input {
-            Input::Requests => self.requests,
-            Input::Responses => self.responses,
-        }
-    }
+    /// Its lag by topic, records; `None` while unknown.
+    pub lag: Vec<Option<u64>>,
 }
 
 /// How Kubernetes' arithmetic counts a pod.
@@ -76,6 +62,8 @@ impl From<Phase> for PodState {
 /// All that one look at the group brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measured {
+    /// The topics whose lag it is, by name.
+    pub topics: Vec<String>,
     /// One a pod, in the order in which the pods were given.
     pub pods: Vec<PodReadings>,
     /// Whether the group is between two assignments.
@@ -100,29 +88,42 @@ pub fn fresh(view: Option<&LagView>, now_ms: Millis) -> Result<&LagView, String>
 /// Gives every pod the lag of the partitions that it owns, by the pods' names.
 ///
 /// With a view that is missing, older than [`MAX_AGE_MS`] or without owners, every reading is unknown; where Kafka gave
-/// no answer for a partition, the readings of that input are.
+/// no answer for a partition, the readings of that topic are.
 #[must_use]
 pub fn measure(view: Option<&LagView>, now_ms: Millis, pods: &[(&str, PodState)]) -> Measured {
     match usable(view, now_ms) {
         Err(reason) => {
-            let unknown = |&(_, state)| PodReadings { state, requests: None, responses: None };
-            Measured { pods: pods.iter().map(unknown).collect(), rebalancing: false, unknown: Some(reason) }
+            let unknown = |&(_, state): &(&str, PodState)| PodReadings { state, lag: Vec::new() };
+            let pods = pods.iter().map(unknown).collect();
+            Measured { topics: Vec::new(), pods, rebalancing: false, unknown: Some(reason) }
         }
         Ok((lag, group)) => {
-            let requests = share(lag.partitions(Input::Requests), &group.owners, pods);
-            let responses = share(lag.partitions(Input::Responses), &group.owners, pods);
-            let unknown: Vec<String> =
-                Input::ALL.into_iter().filter_map(|input| lag.unknown(input)).collect();
-            let unknown = (!unknown.is_empty()).then(|| unknown.join(", "));
-            let of = |shares: &Option<Vec<Option<u64>>>, pod: usize| shares.as_ref().and_then(|all| all[pod]);
+            let owners = |topic: usize| group.owners.get(topic).map(Vec::as_slice).unwrap_or_default();
+            let by_topic = lag.partitions.iter().enumerate();
+            let shares: Vec<Option<Vec<Option<u64>>>> =
+                by_topic.map(|(topic, lags)| share(lags, owners(topic), pods)).collect();
             let readings = |(pod, &(_, state)): (usize, &(&str, PodState))| PodReadings {
                 state,
-                requests: of(&requests, pod),
-                responses: of(&responses, pod),
+                lag: shares.iter().map(|shares| shares.as_ref().and_then(|all| all[pod])).collect(),
             };
-            let pods = pods.iter().enumerate().map(readings).collect();
-            Measured { pods, rebalancing: group.is_rebalancing(), unknown }
+            Measured {
+                topics: lag.topics.list.iter().map(|topic| topic.name.clone()).collect(),
+                pods: pods.iter().enumerate().map(readings).collect(),
+                rebalancing: group.is_rebalancing(),
+                unknown: lag.unknowns(),
+            }
         }
+    }
+}
+
+impl Measured {
+    /// Every pod with its lag in a topic; `None` where that is unknown.
+    pub fn of_topic<'a>(
+        &'a self,
+        topic: &str,
+    ) -> impl Iterator<Item = (PodState, Option<u64>)> + Clone + use<'a> {
+        let place = self.topics.iter().position(|known| known == topic);
+        self.pods.iter().map(move |pod| (pod.state, place.and_then(|place| *pod.lag.get(place)?)))
     }
 }
 
@@ -132,7 +133,7 @@ fn usable(view: Option<&LagView>, now_ms: Millis) -> Result<(&Lag, &Group), Stri
     Ok((&view.lag, group))
 }
 
-/// One input's lag by pod; `None` as soon as one partition is unknown, since a part is not a total. Pods that do not
+/// One topic's lag by pod; `None` as soon as one partition is unknown, since a part is not a total. Pods that do not
 /// run have no value.
 fn share(
     lags: &[Option<u64>],
@@ -166,30 +167,40 @@ mod tests {
     use PodState::{Gone, Pending, Running};
 
     use super::*;
+    use crate::topics::Topics;
 
     const PODS: [(&str, PodState); 4] = [("a", Running), ("b", Running), ("c", Gone), ("d", Pending)];
 
     fn view(lags: &[Option<u64>], owners: &[&str], state: &str) -> LagView {
-        let owners = owners.iter().map(|name| (!name.is_empty()).then(|| (*name).to_owned())).collect();
+        let owners: Vec<_> =
+            owners.iter().map(|name| (!name.is_empty()).then(|| (*name).to_owned())).collect();
         LagView {
             lag: Lag {
                 sampled_ms: 10_000,
-                requests: lags.to_vec(),
-                responses: vec![Some(0); 3],
-                ..Lag::default()
+                topics: Topics::clone(&crate::testing::joined()),
+                partitions: vec![lags.to_vec(), vec![Some(0); 3]],
+                lost: 0,
+                doubts: Vec::new(),
             },
-            group: Some(Group { state: state.to_owned(), owners, members: Vec::new() }),
+            group: Some(Group {
+                state: state.to_owned(),
+                owners: vec![owners.clone(), owners],
+                members: Vec::new(),
+            }),
         }
+    }
+
+    fn requests(measured: &Measured) -> Vec<Option<u64>> {
+        measured.of_topic("GAME-FRAME-RQ").map(|(_, lag)| lag).collect()
     }
 
     fn check(lags: &[Option<u64>], owners: &[&str], expected: [Option<u64>; 4]) {
         let measured = measure(Some(&view(lags, owners, "Stable")), 10_000, &PODS);
-        let requests: Vec<_> = measured.pods.iter().map(|pod| pod.requests).collect();
-        assert_eq!(requests, expected, "{lags:?} owned by {owners:?}");
+        assert_eq!(requests(&measured), expected, "{lags:?} owned by {owners:?}");
     }
 
     #[test]
-    fn a_pod_owes_the_lag_of_its_partitions() {
+    fn a_pod_has_the_lag_of_its_partitions() {
         check(&[Some(5), Some(7), Some(11)], &["a", "b", "a"], [Some(16), Some(7), None, None]);
     }
 
@@ -202,9 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn one_unknown_partition_makes_its_input_unknown_and_not_the_other() {
+    fn one_unknown_partition_makes_its_topic_unknown_and_not_the_other() {
         let measured = measure(Some(&view(&[Some(1), None], &["a", "b"], "Stable")), 10_000, &PODS);
-        assert_eq!((measured.pods[0].requests, measured.pods[0].responses), (None, Some(0)));
+        assert_eq!(measured.pods[0].lag, [None, Some(0)]);
         assert_eq!(measured.unknown.unwrap(), "no answer for GAME-FRAME-RQ 1");
     }
 
@@ -212,9 +223,9 @@ mod tests {
     fn an_old_sample_or_none_leaves_everything_unknown() {
         let fresh = view(&[Some(1)], &["a"], "Stable");
         let stale = measure(Some(&fresh), 10_000 + MAX_AGE_MS + 1, &PODS);
-        assert_eq!(stale.pods[0].requests, None);
+        assert_eq!(requests(&stale)[0], None);
         assert_eq!(stale.unknown.unwrap().replace('\u{a0}', " "), "the last sample is 5 s old");
-        assert_eq!(measure(Some(&fresh), 10_000 + MAX_AGE_MS, &PODS).pods[0].requests, Some(1));
+        assert_eq!(requests(&measure(Some(&fresh), 10_000 + MAX_AGE_MS, &PODS))[0], Some(1));
         assert!(measure(None, 10_000, &PODS).unknown.is_some());
         assert!(measure(Some(&LagView { group: None, ..fresh }), 10_000, &PODS).unknown.is_some());
     }
@@ -228,6 +239,6 @@ mod tests {
     #[test]
     fn with_no_running_pod_there_is_no_reading() {
         let measured = measure(Some(&view(&[Some(3)], &["c"], "Stable")), 10_000, &PODS[2..]);
-        assert!(measured.pods.iter().all(|pod| pod.requests.is_none()));
+        assert!(measured.pods.iter().all(|pod| pod.lag.iter().all(Option::is_none)));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Bound, Decision, Millis, Obstacle, Reading, Verdict};
 use crate::figures;
+use crate::topics::Topics;
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +25,20 @@ pub enum Emphasis {
 }
 
 impl Decision {
-    /// The sentence for the page: `Lag 101.8 k (requests) ÷ target 5 k a pod = 20.4 → 4 pods, the maximum.`
+    /// The sentence for the page, with what the records of the topics are called: `Lag 101.8 k (requests) ÷ target 5 k a pod = 20.4 → 4 pods, the maximum.`
     #[must_use]
-    pub fn sentence(&self) -> Vec<Span> {
-        self.tell(Voice::Written)
+    pub fn sentence(&self, topics: &Topics) -> Vec<Span> {
+        self.tell(Voice::Written, topics)
     }
 
     /// The same sentence for a screen reader, without signs and abbreviations.
     #[must_use]
-    pub fn spoken(&self) -> String {
-        self.tell(Voice::Spoken).into_iter().map(|span| span.text).collect()
+    pub fn spoken(&self, topics: &Topics) -> String {
+        self.tell(Voice::Spoken, topics).into_iter().map(|span| span.text).collect()
     }
 
-    fn tell(&self, voice: Voice) -> Vec<Span> {
-        let mut teller = Teller { voice, spans: Vec::new() };
+    fn tell(&self, voice: Voice, topics: &Topics) -> Vec<Span> {
+        let mut teller = Teller { voice, topics, spans: Vec::new() };
         let teller = &mut teller;
         match &self.verdict {
             Verdict::Off => {
@@ -87,7 +88,7 @@ impl Decision {
             }
             Verdict::Limited { recommended, .. } => {
                 let so_far = if self.desired == self.current { " stay" } else { " now" };
-                let teller = self.tell_wish(teller, *recommended).plain("; ").pods(self.desired);
+                let teller = self.tell_recommendation(teller, *recommended).plain("; ").pods(self.desired);
                 teller.plain(so_far).plain(", the policy allows no faster change.")
             }
         };
@@ -95,14 +96,14 @@ impl Decision {
     }
 
     /// There were more or fewer replicas than the policy's limits allow.
-    fn tell_correction<'t>(&self, teller: &'t mut Teller, by: Bound) -> &'t mut Teller {
+    fn tell_correction<'t, 'n>(&self, teller: &'t mut Teller<'n>, by: Bound) -> &'t mut Teller<'n> {
         let limit = if by == Bound::Max { "more than the maximum" } else { "fewer than the minimum" };
         let (there, are) =
             (figures::plural(self.current, "pod"), if self.current == 1 { "is" } else { "are" });
         teller.plain(&format!("{there} {are} {limit}")).gives().pods(self.desired).plain(".")
     }
 
-    fn tell_steady<'t>(&self, teller: &'t mut Teller) -> &'t mut Teller {
+    fn tell_steady<'t, 'n>(&self, teller: &'t mut Teller<'n>) -> &'t mut Teller<'n> {
         let Some(reading) = self.deciding() else { return teller.plain("Nothing to change.") };
         let rounded_up = reading.total.map(|total| total.div_ceil(reading.target.max(1)));
         if rounded_up == Some(u64::from(self.desired)) {
@@ -115,15 +116,15 @@ impl Decision {
         teller.plain(&near).pods(self.desired).plain(stay(self.desired))
     }
 
-    fn tell_stabilizing<'t>(
+    fn tell_stabilizing<'t, 'n>(
         &self,
-        teller: &'t mut Teller,
+        teller: &'t mut Teller<'n>,
         recommended: u32,
         left_ms: Option<Millis>,
-    ) -> &'t mut Teller {
+    ) -> &'t mut Teller<'n> {
         let left = left_ms.map(figures::duration);
         let stays = if self.desired == 1 { "stays" } else { "stay" };
-        let teller = self.tell_wish(teller, recommended).plain("; ").pods(self.desired);
+        let teller = self.tell_recommendation(teller, recommended).plain("; ").pods(self.desired);
         teller.plain(&match (self.desired == self.current, left) {
             (true, Some(left)) => format!(" {stays} for {left} more to be sure."),
             (true, None) => format!(" {stays} a while longer to be sure."),
@@ -132,23 +133,37 @@ impl Decision {
         })
     }
 
-    fn tell_blocked<'t>(&self, teller: &'t mut Teller, recommended: u32, by: Obstacle) -> &'t mut Teller {
+    fn tell_blocked<'t, 'n>(
+        &self,
+        teller: &'t mut Teller<'n>,
+        recommended: u32,
+        by: Obstacle,
+    ) -> &'t mut Teller<'n> {
         let obstacle = match (by, self.readings.iter().find(|reading| reading.total.is_none())) {
             (Obstacle::Rebalance, _) => ", but the group is rebalancing: ".to_owned(),
-            (_, Some(unknown)) => format!(", but the lag of the {} is unknown: ", unknown.input.noun()),
+            (_, Some(unknown)) => {
+                format!(", but the lag of the {} is unknown: ", teller.topics.noun_of(&unknown.topic))
+            }
             (_, None) => ", but a lag is unknown: ".to_owned(),
         };
-        self.tell_wish(teller, recommended).plain(&obstacle).pods(self.desired).plain(stay(self.desired))
+        self.tell_recommendation(teller, recommended)
+            .plain(&obstacle)
+            .pods(self.desired)
+            .plain(stay(self.desired))
     }
 
     /// The arithmetic and what it asks for, when that is not what happens. Nobody is ever asked to run 0 pods.
-    fn tell_wish<'t>(&self, teller: &'t mut Teller, recommended: u32) -> &'t mut Teller {
-        let wish = figures::plural(recommended.max(1), "pod");
+    fn tell_recommendation<'t, 'n>(
+        &self,
+        teller: &'t mut Teller<'n>,
+        recommended: u32,
+    ) -> &'t mut Teller<'n> {
+        let pods = figures::plural(recommended.max(1), "pod");
         let teller = teller.arithmetic(self.deciding()).gives();
         if recommended < self.current {
-            teller.plain(&format!("{wish} would be enough"))
+            teller.plain(&format!("{pods} would be enough"))
         } else {
-            teller.plain(&format!("{wish} asked for"))
+            teller.plain(&format!("{pods} asked for"))
         }
     }
 
@@ -181,12 +196,14 @@ enum Voice {
 }
 
 /// Puts a sentence together.
-struct Teller {
+struct Teller<'n> {
     voice: Voice,
+    /// What the records of the topics are called.
+    topics: &'n Topics,
     spans: Vec<Span>,
 }
 
-impl Teller {
+impl Teller<'_> {
     fn push(&mut self, text: String, emphasis: Emphasis) -> &mut Self {
         match self.spans.last_mut() {
             Some(last) if last.emphasis == emphasis => last.text.push_str(&text),
@@ -218,7 +235,7 @@ impl Teller {
     /// The division that everything follows from.
     fn arithmetic(&mut self, reading: Option<&Reading>) -> &mut Self {
         let Some(reading) = reading else { return self };
-        let (total, noun) = (reading.total.unwrap_or(0), reading.input.noun());
+        let (total, noun) = (reading.total.unwrap_or(0), self.topics.noun_of(&reading.topic).to_owned());
         let ratio = figures::ratio(quotient(reading));
         match self.voice {
             Voice::Written => {
@@ -237,11 +254,11 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Input;
+    use crate::testing::joined;
 
-    fn reading(input: Input, total: Option<u64>, pods: u32) -> Reading {
+    fn reading(topic: &str, total: Option<u64>, pods: u32) -> Reading {
         let proposal = total.map(|total| u32::try_from(total.div_ceil(5_000)).unwrap());
-        Reading { input, total, pods, target: 5_000, proposal }
+        Reading { topic: topic.to_owned(), total, pods, target: 5_000, proposal }
     }
 
     #[track_caller]
@@ -252,10 +269,10 @@ mod tests {
         expected: &str,
     ) -> Decision {
         let readings =
-            vec![reading(Input::Requests, lags.0, change.0), reading(Input::Responses, lags.1, change.0)];
+            vec![reading("GAME-FRAME-RQ", lags.0, change.0), reading("GAME-FRAME-RS", lags.1, change.0)];
         let (current, desired) = change;
         let decision = Decision { at_ms: 1_000, next_ms: Some(6_000), current, desired, readings, verdict };
-        let written: String = decision.sentence().into_iter().map(|span| span.text).collect();
+        let written: String = decision.sentence(&joined()).into_iter().map(|span| span.text).collect();
         assert_eq!(written.replace('\u{a0}', " "), expected);
         decision
     }
@@ -273,11 +290,11 @@ mod tests {
             "Lag 101.8 k (requests) ÷ target 5 k a pod = 20.4 → 4 pods, the maximum.",
         );
         let emphases: Vec<_> =
-            decision.sentence().into_iter().map(|span| (span.text, span.emphasis)).collect();
+            decision.sentence(&joined()).into_iter().map(|span| (span.text, span.emphasis)).collect();
         assert_eq!(emphases[1], ("101.8\u{a0}k".to_owned(), Emphasis::Lag));
         assert_eq!(emphases[3], ("4 pods".to_owned(), Emphasis::Pods));
         assert_eq!(
-            decision.spoken(),
+            decision.spoken(&joined()),
             "Lag of 101.8 thousand requests, divided by the target of 5 thousand a pod, is 20.4: 4 pods, the maximum."
         );
     }

@@ -6,8 +6,8 @@ use anyhow::{Result, bail, ensure};
 use kafka::rdkafka::admin::{AdminOptions, NewPartitions};
 use kafka::rdkafka::consumer::BaseConsumer;
 use kafka::{Brokers, client, topics};
-use model::Input;
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::broker::{self, Progress};
 use crate::log::{self, Record};

@@ -9,10 +9,10 @@ use kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use kafka::rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use kafka::rdkafka::topic_partition_list::Offset;
 use kafka::{Brokers, client};
-use model::Input;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::broker::{self, ANSWER};
 use crate::names::Names;

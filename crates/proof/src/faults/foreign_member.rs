@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use kafka::{Brokers, client};
-use model::Input;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::names::Names;
 use crate::schedule::Protocol;

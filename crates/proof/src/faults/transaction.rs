@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use kafka::rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use kafka::{Brokers, client};
-use model::Input;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
+use workload::Input;
 
 use crate::names::Names;
 use crate::schedule::Ending;

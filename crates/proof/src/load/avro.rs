@@ -1,9 +1,9 @@
 //! Avro by hand, for what the application's own encoder cannot write.
 
-use model::Input;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use workload::Hit;
+use workload::Input;
 
 /// `C3 01` and the fingerprint of the schema.
 const PREAMBLE: usize = 10;

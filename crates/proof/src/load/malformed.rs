@@ -1,9 +1,9 @@
 //! Malformed records of every kind. Many have a `ts` far ahead: one that were not left out would make everything after
 //! it late.
 
-use model::Input;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use workload::Input;
 use workload::{FrameHeader, Hit};
 
 use super::{Bytes, avro};

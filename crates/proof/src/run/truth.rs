@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use kafka::Brokers;
-use model::Input;
+use workload::Input;
 
 use crate::log::{self, Record};
 use crate::names::Names;

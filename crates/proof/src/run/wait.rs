@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kafka::Brokers;
-use model::Input;
 use tokio::time::Instant;
+use workload::Input;
 
 use crate::broker::Progress;
 use crate::complaint::Complaint;

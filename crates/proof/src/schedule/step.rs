@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use model::Input;
+use workload::Input;
 
 /// A step and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::Input;
 use rand::RngExt;
+use workload::Input;
 
 use super::draft::{Draft, LASTS_MS};
 use super::step::{Action, Change, Disturbance, Ending};

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use kafka::client::{self, Answered};
 use kafka::{Brokers, topics};
-use model::Input;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 use workload::Fold;
+use workload::Input;
 use workload::sessions::Limits;
 
 use super::commits::{self, Commits, Plan};

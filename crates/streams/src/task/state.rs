@@ -1,10 +1,10 @@
 //! The work on a task: its state, and what came of records since the last commit.
 
 use anyhow::Context as _;
-use model::Input;
 use rdkafka::Offset;
 use tracing::debug;
 use workload::EventTime;
+use workload::Input;
 use workload::avro::Codec;
 use workload::fold::{Block, Counts, Size, Turn};
 

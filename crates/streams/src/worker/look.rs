@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::Input;
 use tracing::{info, warn};
+use workload::Input;
 
 use super::{End, Worker, event_time};
 use crate::assignment::index;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const A_WHILE: Duration = Duration::from_secs(60);
 
 async fn shows(demo: &Demo, what: &str, is_so: impl Fn(&Cluster) -> bool) {
-    let is_so = |now: &model::snapshot::Snapshot| now.cluster.as_ref().is_some_and(&is_so).then_some(());
+    let is_so = |now: &model::wire::Snapshot| now.cluster.as_ref().is_some_and(&is_so).then_some(());
     demo.page.until(what, A_WHILE, is_so).await;
 }
 

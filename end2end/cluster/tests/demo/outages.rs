@@ -12,7 +12,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use model::command::Command;
 use model::controls::Manner;
-use model::snapshot::Snapshot;
+use model::wire::Snapshot;
 use serde_json::json;
 
 use crate::keda;

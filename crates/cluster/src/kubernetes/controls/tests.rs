@@ -23,12 +23,17 @@ fn controls(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> (Contr
     *lock(&shared.client) = Some(client);
     let config = KubernetesConfig {
         access: Access::Kubeconfig(Kubeconfig::new(Vec::new(), None)),
+        topics: Vec::new(),
         namespace: "king".into(),
         crash_token: Some("tiger".into()),
         own_pod: Some("server-1-a".into()),
         clock: || NOW,
     };
-    let cluster = Cluster { desired: 2, policy: Policy::default(), ..Cluster::default() };
+    let cluster = Cluster {
+        desired: 2,
+        policy: Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"]),
+        ..Cluster::default()
+    };
     let observation = Observation { cluster: Some(cluster), ..Observation::default() };
     let controls = Controls::new(config, shared, watch::channel(observation).1);
     (controls, log)
@@ -169,7 +174,10 @@ async fn a_policy_that_came_too_late_is_made_for_the_newer_version() {
         _ if asked.path.ends_with("scaledobjects") => failure(404, "NotFound"),
         _ => whole(list(&[autoscaler(&json!({ "metadata": { "resourceVersion": patches.to_string() } }))])),
     });
-    controls.set_policy(Policy { enabled: false, ..Policy::default() }).await.unwrap();
+    controls
+        .set_policy(Policy { enabled: false, ..Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"]) })
+        .await
+        .unwrap();
     let log = log.lock().unwrap();
     let versions: Vec<&Value> = log
         .iter()
@@ -184,8 +192,14 @@ async fn without_an_autoscaler_off_is_done_and_on_says_what_is_missing() {
     let (controls, _) = controls(|asked| {
         if asked.path.ends_with("scaledobjects") { failure(404, "NotFound") } else { whole(list(&[])) }
     });
-    controls.set_policy(Policy { enabled: false, ..Policy::default() }).await.unwrap();
-    check_refused(controls.set_policy(Policy::default()).await, "no HorizontalPodAutoscaler");
+    controls
+        .set_policy(Policy { enabled: false, ..Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"]) })
+        .await
+        .unwrap();
+    check_refused(
+        controls.set_policy(Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"])).await,
+        "no HorizontalPodAutoscaler",
+    );
 }
 
 #[tokio::test]
@@ -200,7 +214,7 @@ async fn a_paused_scaled_object_is_woken_by_its_annotation() {
         _ if asked.path.ends_with("scaledobjects") => whole(list(std::slice::from_ref(&object))),
         _ => whole(list(&[])),
     });
-    controls.set_policy(Policy::default()).await.unwrap();
+    controls.set_policy(Policy::on_lag_of(["GAME-FRAME-RQ", "GAME-FRAME-RS"])).await.unwrap();
     let asked = log.lock().unwrap().pop().unwrap();
     assert!(asked.path.ends_with("/scaledobjects/kstreams"));
     assert!(asked.body["metadata"]["annotations"]["autoscaling.keda.sh/paused"].is_null());

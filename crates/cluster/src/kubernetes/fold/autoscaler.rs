@@ -6,9 +6,10 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use kube::ResourceExt;
 use kube::core::DynamicObject;
+use model::Millis;
 use model::hpa::{Condition, Hpa, HpaEvent};
 use model::policy::{Amount, Limit, MAX_REPLICAS, Metric, Policy, Rules, Select};
-use model::{Input, Millis};
+use model::topics::Topic;
 use serde_json::Value;
 
 use super::{Objects, millis};
@@ -28,7 +29,10 @@ pub(in crate::kubernetes) fn policy(objects: &Objects) -> Policy {
     match (objects.autoscaler(), object) {
         (Some(hpa), _) => {
             let enabled = !is_disabled(hpa) && !object.is_some_and(is_paused);
-            hpa.spec.as_ref().map_or_else(nothing, |spec| Policy { enabled, ..written(hpa, spec, object) })
+            hpa.spec.as_ref().map_or_else(nothing, |spec| Policy {
+                enabled,
+                ..written(hpa, spec, object, &objects.topics)
+            })
         }
         // KEDA deletes the autoscaler of a ScaledObject that is paused, and has yet to make that of a new one.
         (None, Some(object)) => {
@@ -99,6 +103,7 @@ fn written(
     hpa: &HorizontalPodAutoscaler,
     spec: &HorizontalPodAutoscalerSpec,
     object: Option<&DynamicObject>,
+    topics: &[Topic],
 ) -> Policy {
     let kept = hpa.annotations().get(FORMER_BEHAVIOR).filter(|_| is_disabled(hpa));
     let kept: Option<Option<HorizontalPodAutoscalerBehavior>> =
@@ -111,7 +116,7 @@ fn written(
         // Kubernetes' default.
         min: spec.min_replicas.map_or(1, |min| u32::try_from(min).unwrap_or(0)),
         max: u32::try_from(spec.max_replicas).unwrap_or(0),
-        metrics: spec.metrics.iter().flatten().filter_map(|spec| metric(spec, object)).collect(),
+        metrics: spec.metrics.iter().flatten().filter_map(|spec| metric(spec, object, topics)).collect(),
         tolerance: tolerance.and_then(quantity::number).unwrap_or(DEFAULT_TOLERANCE),
         up,
         down,
@@ -126,28 +131,32 @@ fn nothing() -> Policy {
 }
 
 /// A metric whose target is a lag a pod; others (of CPU, say) are none of the show's.
-fn metric(spec: &MetricSpec, object: Option<&DynamicObject>) -> Option<Metric> {
+fn metric(spec: &MetricSpec, object: Option<&DynamicObject>, topics: &[Topic]) -> Option<Metric> {
     let pods = spec.pods.as_ref().map(|pods| (&pods.metric, &pods.target));
     let external = spec.external.as_ref().map(|external| (&external.metric, &external.target));
     let (identifier, target) = pods.or(external)?;
     let target = quantity::records(target.average_value.as_ref()?)?;
-    Some(Metric { input: metric_input(identifier, object)?, target })
+    let topic = topics.iter().find(|topic| is_lag_of(topic, identifier, object))?;
+    Some(Metric { topic: topic.name.clone(), target })
 }
 
-/// The input whose lag a metric is: named by a label `topic`, by the trigger of the ScaledObject that it belongs to, or
-/// in the metric's own name.
-pub(in crate::kubernetes) fn metric_input(
+/// Whether a metric is the lag of a topic: which is named by a label `topic`, by the trigger of the ScaledObject that the
+/// metric belongs to, or in the metric's own name.
+pub(in crate::kubernetes) fn is_lag_of(
+    topic: &Topic,
     identifier: &MetricIdentifier,
     object: Option<&DynamicObject>,
-) -> Option<Input> {
+) -> bool {
     let labels = identifier.selector.as_ref().and_then(|selector| selector.match_labels.as_ref());
-    let topic = labels.and_then(|labels| labels.get("topic")).map(String::as_str);
-    let topic = topic.or_else(|| trigger_topic(trigger_of(identifier, object?)?));
-    let name = identifier.name.to_lowercase().replace('-', "_");
-    Input::ALL.into_iter().find(|input| match topic {
-        Some(topic) => topic == input.topic(),
-        None => name.contains(&input.topic().to_lowercase().replace('-', "_")),
-    })
+    let named = labels.and_then(|labels| labels.get("topic")).map(String::as_str);
+    match named.or_else(|| trigger_topic(trigger_of(identifier, object?)?)) {
+        Some(named) => named == topic.name,
+        None => {
+            let own = topic.pod_metric();
+            let name = identifier.name.to_lowercase().replace('-', "_");
+            name.contains(own.trim_start_matches("consumer_lag_"))
+        }
+    }
 }
 
 /// The rules for growing and for shrinking, with Kubernetes' defaults.
@@ -210,11 +219,10 @@ fn trigger_topic(trigger: &Value) -> Option<&str> {
     trigger["metadata"]["topic"].as_str()
 }
 
-/// What a trigger that asks lag-api for one input wants.
+/// What a trigger that asks lag-api for one topic wants.
 fn trigger_metric(trigger: &Value) -> Option<Metric> {
-    let topic = trigger_topic(trigger)?;
-    let input = Input::ALL.into_iter().find(|input| input.topic() == topic)?;
-    Some(Metric { input, target: trigger["metadata"]["target"].as_str()?.parse().ok()? })
+    let topic = trigger_topic(trigger)?.to_owned();
+    Some(Metric { topic, target: trigger["metadata"]["target"].as_str()?.parse().ok()? })
 }
 
 /// Beyond which lag there must be a pod, by the triggers that ask lag-api; `None` where none says it.

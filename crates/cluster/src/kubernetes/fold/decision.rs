@@ -6,12 +6,13 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::core::DynamicObject;
+use model::Millis;
 use model::policy::{Metric, Policy};
 use model::scaling::{Bound, Decision, Reading, Verdict};
-use model::{Input, Millis};
+use model::topics::Topic;
 
 use super::autoscaler::activation;
-use super::{Objects, count, limits, metric_input, millis};
+use super::{Objects, count, is_lag_of, limits, millis};
 use crate::kubernetes::quantity;
 
 /// The decision; `None` until the controller has looked.
@@ -19,11 +20,12 @@ pub(super) fn of(hpa: &HorizontalPodAutoscaler, objects: &Objects, policy: &Poli
     let status = hpa.status.as_ref().filter(|status| status.conditions.is_some())?;
     let current = count(status.current_replicas);
     let desired = count(Some(status.desired_replicas));
-    let mean = |input| mean(status, input, objects.scaled_object()).filter(|_| current > 0);
+    let mean =
+        |topic: &str| mean(status, &Topic::new(topic), objects.scaled_object()).filter(|_| current > 0);
     let readings: Vec<Reading> = policy
         .metrics
         .iter()
-        .map(|metric| reading(*metric, mean(metric.input), current, policy.tolerance))
+        .map(|metric| reading(metric, mean(&metric.topic), current, policy.tolerance))
         .collect();
     let verdict = match verdict(status, policy, current, desired, &readings) {
         Verdict::Off => Verdict::Off,
@@ -45,10 +47,11 @@ fn suspended(objects: &Objects) -> Verdict {
 }
 
 /// The status tells a mean over the pods that were counted; their number times that is the lag, but for a rounding.
-fn reading(metric: Metric, mean: Option<f64>, pods: u32, tolerance: f64) -> Reading {
-    let Metric { input, target } = metric;
+fn reading(metric: &Metric, mean: Option<f64>, pods: u32, tolerance: f64) -> Reading {
+    let Metric { topic, target } = metric;
+    let target = *target;
     Reading {
-        input,
+        topic: topic.clone(),
         total: mean.map(|mean| whole(mean * f64::from(pods))),
         pods,
         target,
@@ -59,12 +62,16 @@ fn reading(metric: Metric, mean: Option<f64>, pods: u32, tolerance: f64) -> Read
     }
 }
 
-fn mean(status: &HorizontalPodAutoscalerStatus, input: Input, object: Option<&DynamicObject>) -> Option<f64> {
+fn mean(
+    status: &HorizontalPodAutoscalerStatus,
+    topic: &Topic,
+    object: Option<&DynamicObject>,
+) -> Option<f64> {
     let value: Option<&Quantity> = status.current_metrics.iter().flatten().find_map(|metric| {
         let pods = metric.pods.as_ref().map(|pods| (&pods.metric, &pods.current));
         let external = metric.external.as_ref().map(|external| (&external.metric, &external.current));
         let (identifier, current) = pods.or(external)?;
-        (metric_input(identifier, object) == Some(input)).then_some(current.average_value.as_ref()).flatten()
+        is_lag_of(topic, identifier, object).then_some(current.average_value.as_ref()).flatten()
     });
     value.and_then(quantity::number).filter(|mean| *mean >= 0.0)
 }

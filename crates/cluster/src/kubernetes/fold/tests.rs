@@ -5,6 +5,8 @@ use model::snapshot::{EndReason, Phase, Pod as Shown};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use model::topics::Topic;
+
 use super::*;
 use crate::kubernetes::testing::{NOW, at, autoscaler, deployment, merge, object, pod, replica_set};
 
@@ -15,6 +17,7 @@ fn all<K: DeserializeOwned>(values: Vec<Value>) -> Vec<Arc<K>> {
 /// Revision 2 wants `replicas` pods, revision 1 none any more.
 fn objects(replicas: u32, pods: Vec<Value>) -> Objects {
     Objects {
+        topics: ["GAME-FRAME-RQ", "GAME-FRAME-RS"].map(Topic::new).to_vec(),
         deployments: all(vec![deployment(replicas)]),
         replica_sets: all(vec![replica_set(1, 0), replica_set(2, replicas)]),
         pods: all(pods),
@@ -365,8 +368,8 @@ fn external_metrics_are_told_apart_by_their_topic() {
     let mut objects = objects(1, Vec::new());
     objects.autoscalers = all(vec![autoscaler(&spec)]);
     let metrics = fold(&objects, seen(None)).unwrap().policy.metrics;
-    let told: Vec<_> = metrics.iter().map(|metric| (metric.input, metric.target)).collect();
-    assert_eq!(told, [(model::Input::Responses, 100_000), (model::Input::Requests, 100_000)]);
+    let told: Vec<_> = metrics.iter().map(|metric| (metric.topic.as_str(), metric.target)).collect();
+    assert_eq!(told, [("GAME-FRAME-RS", 100_000), ("GAME-FRAME-RQ", 100_000)]);
 }
 
 #[test]
@@ -429,9 +432,9 @@ fn a_metric_of_keda_is_the_lag_of_its_triggers_topic() {
             "currentMetrics": [current("s0-kafka_lag", "1500"), current("s2-kafka_lag", "700")],
         },
     }))]);
-    let expected = [(model::Input::Requests, 3_000), (model::Input::Responses, 4_000)];
+    let expected = [("GAME-FRAME-RQ".to_owned(), 3_000), ("GAME-FRAME-RS".to_owned(), 4_000)];
     let told = |cluster: &Cluster| -> Vec<_> {
-        cluster.policy.metrics.iter().map(|metric| (metric.input, metric.target)).collect()
+        cluster.policy.metrics.iter().map(|metric| (metric.topic.clone(), metric.target)).collect()
     };
     let cluster = fold(&objects, seen(None)).unwrap();
     assert_eq!(told(&cluster), expected);

@@ -16,8 +16,14 @@ fn watch(clients: impl Fn(usize) -> Client + Send + Sync + 'static) -> channel::
         let client = clients(number.fetch_add(1, Ordering::SeqCst));
         async move { Ok(Connection { client, renew_at: None }) }
     };
-    let watch =
-        Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), observations };
+    let watch = Watch {
+        connect,
+        namespace: "king".into(),
+        topics: Vec::new(),
+        clock: || NOW,
+        shared: Arc::default(),
+        observations,
+    };
     tokio::spawn(watch.run());
     observation
 }
@@ -145,8 +151,14 @@ async fn credentials_that_end_are_replaced_before_that_and_it_is_no_outage() {
             if number == 1 { Err(Error::Credentials) } else { Ok(Connection { client, renew_at }) }
         }
     };
-    let watch =
-        Watch { connect, namespace: "king".into(), clock: || NOW, shared: Arc::default(), observations };
+    let watch = Watch {
+        connect,
+        namespace: "king".into(),
+        topics: Vec::new(),
+        clock: || NOW,
+        shared: Arc::default(),
+        observations,
+    };
     tokio::spawn(watch.run());
     let waits =
         until(&mut observation, "what it waits for", |observation| observation.outage.is_some()).await;
