@@ -6,7 +6,6 @@ mod tests;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cluster::admission;
 use model::bucket::Bucket;
 use model::command::{Command, Outcome};
 use model::controls::{ClusterControls, KafkaControls, Manner, Refusal};
@@ -204,7 +203,7 @@ impl Commander {
 
     async fn scale(&self, replicas: u32) -> Result<(), Refusal> {
         let Cluster { desired, policy, .. } = self.snapshot().cluster.ok_or_else(no_cluster)?;
-        admission::replicas(replicas, desired, &policy)?;
+        Refusal::unless_none(policy.scale_problem(replicas, desired))?;
         self.cluster()?.scale(replicas).await
     }
 
@@ -213,9 +212,7 @@ impl Commander {
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), Refusal> {
-        if let Some(problem) = policy.problem(self.max_pods) {
-            return Err(rejected(problem));
-        }
+        Refusal::unless_none(policy.problem(self.max_pods))?;
         self.put_policy(policy).await
     }
 

@@ -145,9 +145,9 @@ fn rule(store: Store, drawing: Memo<Drawing>) -> impl IntoView {
     let each = store.text(&[Part::Cluster], |picture| {
         let target =
             picture.snapshot.cluster.as_ref().and_then(|c| c.policy.metrics.first()).map(|m| m.target);
-        format!("target: {} each", words::count_or_unknown(target))
+        format!("target: {} a pod", words::count_or_unknown(target))
     });
-    view! { <span class="rule" style=style><span class="long">"what the pods "</span>{each}</span> }
+    view! { <span class="rule" style=style><span class="long">"the autoscaler's "</span>{each}</span> }
 }
 
 fn bars(drawing: Memo<Drawing>, slot: usize) -> impl IntoView {

@@ -5,7 +5,6 @@
 //! HorizontalPodAutoscaler do; lag comes in as a [`LagView`]. [`kubernetes`] watches a real cluster, whose own
 //! autoscaler scales; it comes with the feature `kubernetes`. Nothing here knows Kafka.
 
-pub mod admission;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod local;

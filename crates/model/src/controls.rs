@@ -17,6 +17,16 @@ pub enum Refusal {
     Unavailable(String),
 }
 
+impl Refusal {
+    /// A command that makes no sense, for the reason that [`crate::policy`] gives.
+    ///
+    /// # Errors
+    /// [`Refusal::Rejected`] where there is a problem.
+    pub fn unless_none(problem: Option<String>) -> Result<(), Self> {
+        problem.map_or(Ok(()), |problem| Err(Self::Rejected(problem)))
+    }
+}
+
 /// How a pod is hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Manner {

@@ -76,21 +76,79 @@ pub enum Amount {
 }
 
 impl Policy {
-    /// Why this cannot be a policy where there may be at most so many pods; a sentence.
+    /// Why this cannot be a policy where there may be at most so many pods: what Kubernetes' API server would refuse, and
+    /// what the show has no room for. A sentence about the first thing that is wrong.
     #[must_use]
     pub fn problem(&self, most: u32) -> Option<String> {
         let Self { enabled: _, min, max, metrics, tolerance, up, down } = self;
-        if *min < 1 || max < min || *max > most {
-            return Some(format!("Pods: a minimum of at least 1, a maximum from there to {most}."));
+        let limits = || {
+            if *min < 1 {
+                return Some("The minimum must be at least 1 pod.".to_owned());
+            }
+            if min > max {
+                return Some(format!("The minimum of {min} pods is above the maximum of {max}."));
+            }
+            (*max > most).then(|| {
+                format!("The maximum of {max} pods is above the {most} that this show has room for.")
+            })
+        };
+        let tolerated = || {
+            (!(0.0..1.0).contains(tolerance))
+                .then(|| format!("A tolerance of {tolerance} is not between 0 and 1."))
+        };
+        limits()
+            .or_else(tolerated)
+            .or_else(|| metrics_problem(metrics))
+            .or_else(|| up.problem("growing"))
+            .or_else(|| down.problem("shrinking"))
+    }
+
+    /// Why nobody can ask for so many replicas by hand where there are `now`. While the autoscaler is on, only 0 is taken,
+    /// which suspends it, and any number within its limits when there are 0 now, which wakes it up. A sentence that says
+    /// what to do instead.
+    #[must_use]
+    pub fn scale_problem(&self, wanted: u32, now: u32) -> Option<String> {
+        let Self { enabled, min, max, metrics: _, tolerance: _, up: _, down: _ } = self;
+        if wanted == 0 {
+            return None;
         }
-        if metrics.is_empty() || metrics.iter().any(|metric| metric.target == 0) {
-            return Some("At least one metric, each with a target above 0.".to_owned());
+        if *enabled && now > 0 {
+            return Some("The autoscaler sets the number of pods: switch it off first.".to_owned());
         }
-        if !(0.0..1.0).contains(tolerance) {
-            return Some("The tolerance is from 0 to below 1.".to_owned());
+        (!(*min..=*max).contains(&wanted)).then(|| format!("{wanted} is not between {min} and {max} pods."))
+    }
+}
+
+fn metrics_problem(metrics: &[Metric]) -> Option<String> {
+    if metrics.is_empty() {
+        return Some("A policy needs at least one metric.".to_owned());
+    }
+    let without = metrics.iter().find(|metric| metric.target == 0)?;
+    Some(format!("The target of {} must be above 0.", without.topic))
+}
+
+/// The longest `stabilizationWindowSeconds` that Kubernetes takes.
+const MAX_WINDOW_MS: Millis = 3_600_000;
+/// The longest `periodSeconds` that Kubernetes takes.
+const MAX_PERIOD_MS: Millis = 1_800_000;
+
+impl Rules {
+    fn problem(&self, direction: &str) -> Option<String> {
+        let Self { stabilization_ms, select: _, limits } = self;
+        if *stabilization_ms > MAX_WINDOW_MS {
+            return Some(format!("The window for {direction} is longer than an hour."));
         }
-        let limits = || up.limits.iter().chain(&down.limits);
-        limits().any(|limit| limit.period_ms == 0).then(|| "The period of a limit cannot be 0.".to_owned())
+        if limits.is_empty() {
+            return Some(format!("The rules for {direction} need at least one limit."));
+        }
+        limits.iter().find_map(|Limit { amount, period_ms }| {
+            let (Amount::Pods(amount) | Amount::Percent(amount)) = amount;
+            if *amount == 0 {
+                return Some(format!("A limit for {direction} must allow something."));
+            }
+            let is_taken = (1..=MAX_PERIOD_MS).contains(period_ms);
+            (!is_taken).then(|| format!("A period for {direction} is not within half an hour."))
+        })
     }
 }
 
@@ -128,21 +186,43 @@ impl Policy {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_cannot_be_a_policy_says_why() {
-        let policy = Policy::on_lag_of(["a", "b"]);
-        assert_eq!(policy.problem(MAX_REPLICAS), None);
-        let limit = Limit { amount: Amount::Pods(1), period_ms: 0 };
-        for (wrong, word) in [
-            (Policy { min: 16, max: 1, ..policy.clone() }, "Pods"),
-            (Policy { min: 0, ..policy.clone() }, "Pods"),
-            (Policy { max: 13, ..policy.clone() }, "Pods"),
-            (Policy { metrics: Vec::new(), ..policy.clone() }, "metric"),
-            (Policy { tolerance: f64::NAN, ..policy.clone() }, "tolerance"),
-            (Policy { up: Rules { limits: vec![limit], ..policy.up.clone() }, ..policy.clone() }, "period"),
-        ] {
-            let problem = wrong.problem(MAX_REPLICAS).unwrap_or_default();
-            assert!(problem.contains(word), "{wrong:?}: {problem}");
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Policy), refused_because: Option<&str>) {
+        let mut changed = Policy::on_lag_of(["rq", "rs"]);
+        change(&mut changed);
+        let problem = changed.problem(8);
+        match (&problem, refused_because) {
+            (None, None) => {}
+            (Some(problem), Some(word)) if problem.contains(word) => {}
+            _ => panic!("{problem:?} instead of {refused_because:?}"),
         }
+    }
+
+    #[test]
+    fn a_policy_is_what_kubernetes_would_take() {
+        check(|_| (), None);
+        check(|policy| policy.max = 8, None);
+        check(|policy| policy.max = 9, Some("above the 8"));
+        check(|policy| policy.min = 0, Some("at least 1"));
+        check(|policy| policy.min = 5, Some("above the maximum"));
+        check(|policy| policy.metrics.clear(), Some("one metric"));
+        check(|policy| policy.metrics[1].target = 0, Some("rs"));
+        check(|policy| policy.metrics[1] = policy.metrics[0].clone(), None);
+        check(|policy| policy.tolerance = f64::NAN, Some("tolerance"));
+        check(|policy| policy.up.limits.clear(), Some("growing"));
+        check(|policy| policy.down.limits[0].period_ms = 0, Some("period"));
+        check(|policy| policy.down.limits[0].amount = Amount::Percent(0), Some("allow"));
+        check(|policy| policy.down.stabilization_ms = MAX_WINDOW_MS + 1, Some("hour"));
+    }
+
+    #[test]
+    fn by_hand_only_with_the_autoscaler_off_or_from_and_to_zero() {
+        let on = Policy::on_lag_of(["rq"]);
+        let off = Policy { enabled: false, ..on.clone() };
+        let is_taken = |policy: &Policy, wanted, now| policy.scale_problem(wanted, now).is_none();
+        assert!(!is_taken(&on, 3, 2) && is_taken(&off, 3, 2));
+        assert!(!is_taken(&off, 5, 2));
+        assert!(is_taken(&on, 0, 2) && is_taken(&on, 2, 0));
+        assert!(!is_taken(&on, 5, 0));
     }
 }

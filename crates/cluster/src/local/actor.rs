@@ -14,7 +14,7 @@ use tracing::info;
 use super::controls::{Command, Request};
 use super::kubelet::Kubelet;
 use super::{LocalConfig, millis, names, plan};
-use crate::{LagView, admission, slots};
+use crate::{LagView, slots};
 
 /// Owns everything; see the module.
 pub(super) struct Actor {
@@ -116,12 +116,12 @@ impl Actor {
             Command::RestartAll => self.restart_all(),
             Command::Roll { capacity } => self.roll(capacity),
             Command::Scale { replicas } => {
-                admission::replicas(replicas, self.cluster.desired, &self.cluster.policy)?;
+                Refusal::unless_none(self.cluster.policy.scale_problem(replicas, self.cluster.desired))?;
                 info!("scaled by hand from {} to {replicas} replicas", self.cluster.desired);
                 self.cluster.desired = replicas;
             }
             Command::SetPolicy { policy } => {
-                admission::policy(&policy, self.config.max_pods)?;
+                Refusal::unless_none(policy.problem(self.config.max_pods))?;
                 self.cluster.policy = policy;
                 // The last decision says nothing about the new policy.
                 self.look();

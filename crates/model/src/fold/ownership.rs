@@ -53,7 +53,8 @@ impl Owners {
         pods: &Pods<'_>,
         now_ms: Millis,
     ) -> Option<Ownership> {
-        let before = before.map(|before| self.in_their_places(before, sample));
+        let mut before = before.cloned();
+        sample.into_iter().for_each(|sample| self.put_in_places(before.as_mut(), sample));
         sample.into_iter().for_each(|sample| self.progressed(sample));
         let group = sample.and_then(|sample| sample.group.as_ref().map(|group| (group, &*sample.topics)));
         if let Some((group, _)) = group {
@@ -95,20 +96,19 @@ impl Owners {
 
     /// Moves what is known of each task to its place among the tasks of this sample: where partitions are worked on by
     /// themselves, one that is added to a topic moves those of the topics behind it.
-    fn in_their_places(&mut self, before: &Ownership, sample: Option<&Sample>) -> Ownership {
-        let mut before = before.clone();
-        let Some(sample) = sample.filter(|sample| sample.counts() != self.counts) else { return before };
-        let counts = sample.counts();
-        let former = sample.topics.tasks(&self.counts);
-        if sample.topics.tasks == Tasks::Single && !former.is_empty() {
-            let places: Vec<usize> =
-                former.iter().map(|partitions| sample.topics.task(&counts, partitions[0])).collect();
-            before.tasks = moved(std::mem::take(&mut before.tasks), &places);
-            self.last = moved(std::mem::take(&mut self.last), &places);
-            self.progress = moved(std::mem::take(&mut self.progress), &places);
+    fn put_in_places(&mut self, before: Option<&mut Ownership>, sample: &Sample) {
+        let former = std::mem::replace(&mut self.counts, sample.counts());
+        if former == self.counts || sample.topics.tasks == Tasks::Joined {
+            return;
         }
-        self.counts = counts;
-        before
+        let tasks = sample.topics.tasks(&former);
+        let place = |partitions: &Vec<TopicPartition>| sample.topics.task(&self.counts, partitions[0]);
+        let places: Vec<usize> = tasks.iter().map(place).collect();
+        self.last = moved(std::mem::take(&mut self.last), &places);
+        self.progress = moved(std::mem::take(&mut self.progress), &places);
+        if let Some(before) = before {
+            before.tasks = moved(std::mem::take(&mut before.tasks), &places);
+        }
     }
 
     fn progressed(&mut self, sample: &Sample) {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::PARTITIONS;
 use crate::clocks::{Apart, Whose};
@@ -7,7 +9,7 @@ use crate::load::{Burst, Running, Shape};
 use crate::policy::Policy;
 use crate::snapshot::{EndReason, Phase, Pod};
 use crate::testing::joined;
-use crate::topics::TopicPartition;
+use crate::topics::{Tasks, TopicPartition, Topics};
 use crate::wire::Part;
 
 const START: Millis = 1_000_000;
@@ -512,4 +514,37 @@ fn a_generator_that_does_not_keep_up_is_told_with_what_is_asked_for() {
         let asked = fold.picture().snapshot.rates.as_ref().and_then(|rates| rates.asked);
         assert_eq!(asked, (n >= 36).then_some(400), "after {n} samples");
     }
+}
+
+#[test]
+fn where_partitions_are_single_each_keeps_what_is_known_of_it_when_another_is_added() {
+    let mut fold = fold();
+    fold.cluster(START, cluster(1, vec![pod("kstreams-a", 0, Phase::Ready, START)]));
+    let at = |at_ms, counts: [usize; 2], owner_of_last: Option<&str>| {
+        let mut sampled = sample(at_ms, 10, 30, Some("kstreams-a"));
+        let sample = sampled.sample.as_mut().unwrap();
+        sample.topics = Arc::new(Topics { tasks: Tasks::Single, ..Topics::clone(&joined()) });
+        let owners = &mut sample.group.as_mut().unwrap().owners;
+        for (topic, count) in counts.into_iter().enumerate() {
+            sample.offsets[topic].truncate(count);
+            owners[topic].truncate(count);
+        }
+        *owners[1].last_mut().unwrap() = owner_of_last.map(String::from);
+        sampled
+    };
+    fold.sampled(START + 250, &at(START + 250, [2, 2], None));
+    let tasks = |fold: &Fold| fold.picture().snapshot.ownership.clone().unwrap().tasks;
+    let before = tasks(&fold);
+    assert_eq!(
+        before.iter().map(|owner| owner.idle_since_ms.is_some()).collect::<Vec<_>>(),
+        [false, false, false, true]
+    );
+    fold.sampled(START + 2_250, &at(START + 2_250, [3, 2], None));
+    let after = tasks(&fold);
+    assert_eq!((after.len(), &after[4]), (5, &before[3]), "the hole is as old as before");
+    assert_eq!(events(&fold), [], "nothing has changed hands");
+    fold.sampled(START + 3_250, &at(START + 3_250, [3, 2], Some("kstreams-a")));
+    let handover = tasks(&fold)[4].handover.unwrap();
+    assert_eq!(handover.took_ms, 3_000);
+    assert!(tasks(&fold)[..4].iter().all(|owner| owner.handover.is_none()));
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::{Controls, ask, unseen};
-use crate::admission;
 use crate::kubernetes::fold::{Objects, policy};
 use crate::kubernetes::switch;
 use crate::kubernetes::watch::scaled_object;
@@ -29,7 +28,7 @@ impl Controls {
             let cluster = observation.cluster.as_ref().ok_or_else(unseen)?;
             (cluster.policy.clone(), cluster.desired)
         };
-        admission::replicas(replicas, now, &policy)?;
+        Refusal::unless_none(policy.scale_problem(replicas, now))?;
         info!("scaling by hand from {now} to {replicas} replicas");
         let (params, patch) =
             (PatchParams::default(), Patch::Merge(json!({ "spec": { "replicas": replicas } })));
